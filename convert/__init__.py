@@ -1,0 +1,24 @@
+"""Networks in integers: arithmetic, the Program, quantization and `.net` files."""
+
+from kipuka.convert.inspect import LayerSummary, inspect
+from kipuka.convert.netfile import GoldenVector, load_golden, load_net, save_net
+from kipuka.convert.program import Layer, Program, Projection, Readout
+from kipuka.convert.quantize import program_from_blocks
+from kipuka.convert.trace import LayerTrace, Trace, decide
+
+__all__ = [
+    "GoldenVector",
+    "Layer",
+    "LayerSummary",
+    "LayerTrace",
+    "Program",
+    "Projection",
+    "Readout",
+    "Trace",
+    "decide",
+    "inspect",
+    "load_golden",
+    "load_net",
+    "program_from_blocks",
+    "save_net",
+]

@@ -1,0 +1,184 @@
+"""Reading and writing `.net` files: NetX's HDF5 layout plus a versioned group ``kipuka``.
+
+A network of stock layers carries nothing that NetX has to understand beyond its own keys; what NetX
+lacks (readout, metadata, golden vectors) sits in the group, GRU layers and recurrent delays in
+layer types and keys of their own (see `netx_layers`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from kipuka.convert.files import existing_file, replacing
+from kipuka.convert.netx_layers import read_input_shape, read_layer, write_input, write_layer
+from kipuka.convert.program import Layer, Program, Readout
+from kipuka.convert.records import Record
+from kipuka.errors import KipukaError
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class GoldenVector:
+    """One input with what the reference simulator made of it, for checking any backend later.
+
+    Attributes
+    ----------
+    input : bool array (units, steps)
+    output : bool array (neurons, steps)
+        Spikes as the readout receives them.
+    digest : str
+        SHA-256 over every spike and state of every layer (`Trace.digest`).
+    """
+
+    input: np.ndarray
+    output: np.ndarray
+    digest: str
+
+
+def save_net(path: str | Path, program: Program, golden: Sequence[GoldenVector] = ()) -> None:
+    """Write `program` to a `.net` file, with golden vectors.
+
+    Raises
+    ------
+    KipukaError
+        If the file cannot be written; an older file of that name is then untouched.
+    """
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        write_input(file.create_group("layer/0"), program.input_shape)
+        for number, layer in enumerate(program.layers, start=1):
+            write_layer(file.create_group(f"layer/{number}"), layer)
+        own = file.create_group("kipuka")
+        own.attrs["format_version"] = FORMAT_VERSION
+        own.attrs["readout"] = program.readout.kind
+        own.attrs["metadata"] = json.dumps(dict(program.metadata), sort_keys=True)
+        own["readout_delay"] = program.readout.delays
+        for number, vector in enumerate(golden):
+            group = own.create_group(f"golden/{number}")
+            for key in ("input", "output"):
+                bits = getattr(vector, key).astype(np.uint8)
+                group.create_dataset(key, data=bits, compression="gzip")
+            group.attrs["digest"] = vector.digest
+
+
+def load_net(path: str | Path) -> Program:
+    """Read a `.net` file, Kipuka's or NetX's.
+
+    Returns
+    -------
+    Program
+
+    Raises
+    ------
+    KipukaError
+        If the file is missing, truncated, foreign, or holds what Kipuka cannot run exactly; the
+        message names the layer (NetX numbering) and the key.
+    """
+    with _opened(path) as root:
+        layers = root.group("layer")
+        numbers = _layer_numbers(layers)
+        shape = read_input_shape(layers.group("0", f"{path}, layer 0"))
+        found: list[Layer] = []
+        for number in numbers[1:]:
+            sources = found[-1].n_neurons if found else int(np.prod(shape))
+            layer = read_layer(layers.group(str(number), f"{path}, layer {number}"), sources)
+            if layer is not None:
+                found.append(layer)
+        layers.refuse_unread()
+        readout, metadata = _read_own(root, found[-1].n_neurons if found else 0)
+        try:
+            return Program(shape, tuple(found), readout, metadata)
+        except KipukaError as error:
+            raise KipukaError(
+                error.what,
+                where=f"{path}, {error.where}",
+                limit=error.limit,
+                value=error.value,
+                remedy=error.remedy,
+            ) from error
+
+
+def load_golden(path: str | Path) -> tuple[GoldenVector, ...]:
+    """Read the golden vectors of a `.net` file; empty if it carries none."""
+    with _opened(path) as root:
+        if not root.has("kipuka") or not root.group("kipuka").has("golden"):
+            return ()
+        group = root.group("kipuka").group("golden")
+        vectors = []
+        for number in range(len(group.keys())):
+            one = group.group(str(number))
+            vectors.append(
+                GoldenVector(
+                    one.numbers("input").astype(bool),
+                    one.numbers("output").astype(bool),
+                    one.attribute("digest", ""),
+                )
+            )
+        return tuple(vectors)
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Record]:
+    path = existing_file(path, "network")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise _foreign(path, "not an HDF5 file, or a truncated one") from error
+    with file:
+        if "layer" not in file:
+            raise _foreign(path, f"groups {sorted(file)}")
+        try:
+            yield Record(file, str(path))
+        except (OSError, RuntimeError) as error:
+            # h5py reports damaged chunks and addresses past the end of the file like this.
+            raise _foreign(path, f"a damaged HDF5 file ({error})") from error
+
+
+def _foreign(path: Path, found: str) -> KipukaError:
+    return KipukaError(
+        "the file is not a network",
+        where=str(path),
+        limit="an HDF5 file in the NetX layout, with a group named layer",
+        value=found,
+        remedy="write it again with kipuka convert or with lava-dl's export_hdf5",
+    )
+
+
+def _layer_numbers(layers: Record) -> list[int]:
+    names = layers.keys()
+    numbers = sorted(int(key) for key in names if key.isdecimal())
+    if not numbers or numbers != list(range(len(numbers))) or len(numbers) != len(names):
+        raise KipukaError(
+            "the layers are not numbered 0, 1, 2, ...",
+            where=layers.where,
+            limit="consecutive numbers from 0",
+            value=sorted(names),
+            remedy="export the network again",
+        )
+    return numbers
+
+
+def _read_own(root: Record, n_outputs: int) -> tuple[Readout, dict[str, str]]:
+    """Readout and metadata, or what a NetX file means by its silence: spike counts, no delay."""
+    no_delay = np.zeros(n_outputs, dtype=np.int16)
+    if not root.has("kipuka"):
+        return Readout("spike_count", no_delay), {"origin": "NetX"}
+    own = root.group("kipuka")
+    version = own.attribute("format_version", None)
+    if version != FORMAT_VERSION:
+        raise KipukaError(
+            "the file has another format version",
+            where=f"{own.where}, attribute format_version",
+            limit=f"{FORMAT_VERSION}",
+            value=version,
+            remedy="write the file again with this version of Kipuka, or install the one it names",
+        )
+    metadata = json.loads(own.attribute("metadata", "{}"))
+    return Readout(own.attribute("readout", "spike_count"), own.int16("readout_delay")), metadata

@@ -1,0 +1,95 @@
+"""What a backend shows of a run: every spike and every state variable, and the decision."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kipuka.convert.program import Program, Readout
+
+
+@dataclass(frozen=True, eq=False)
+class LayerTrace:
+    """One layer's activity.
+
+    Attributes
+    ----------
+    spikes : bool array (samples, neurons, steps)
+        In the step in which the neuron emits them, before any delay.
+    states : mapping of str to int32 array (samples, neurons, steps)
+        State variables at the end of each step (after a hard reset), in state units.
+    """
+
+    spikes: np.ndarray
+    states: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """Activity of all layers, first to last, with the backend's constant latency removed."""
+
+    layers: tuple[LayerTrace, ...]
+
+    @classmethod
+    def joined(cls, traces: Sequence[Trace]) -> Trace:
+        """One trace of the samples of several, in order."""
+        layers = []
+        for parts in zip(*(trace.layers for trace in traces), strict=True):
+            states = {
+                name: np.concatenate([part.states[name] for part in parts])
+                for name in parts[0].states
+            }
+            layers.append(LayerTrace(np.concatenate([part.spikes for part in parts]), states))
+        return cls(tuple(layers))
+
+    def digest(self, sample: int) -> str:
+        """SHA-256 over all spikes and states of one sample, in a fixed byte order."""
+        sha = hashlib.sha256()
+        for layer in self.layers:
+            sha.update(np.packbits(layer.spikes[sample]).tobytes())
+            for name in sorted(layer.states):
+                sha.update(layer.states[name][sample].astype("<i4").tobytes())
+        return sha.hexdigest()
+
+
+def readout_input(readout: Readout, spikes: np.ndarray) -> np.ndarray:
+    """Spikes of the last layer as the readout receives them.
+
+    Parameters
+    ----------
+    readout : Readout
+    spikes : bool array (samples, neurons, steps)
+
+    Returns
+    -------
+    bool array (samples, neurons, steps)
+        Each neuron's spikes moved later by its delay; what would arrive after the end is gone.
+    """
+    shifted = np.zeros_like(spikes)
+    n_steps = spikes.shape[-1]
+    for neuron, delay in enumerate(readout.delays):
+        if delay < n_steps:
+            shifted[:, neuron, delay:] = spikes[:, neuron, : n_steps - delay]
+    return shifted
+
+
+def decide(program: Program, last: LayerTrace) -> np.ndarray:
+    """Class of each sample; ties go to the lower index.
+
+    Parameters
+    ----------
+    program : Program
+    last : LayerTrace
+        Trace of the last layer.
+
+    Returns
+    -------
+    int64 array (samples,)
+    """
+    if program.readout.kind == "membrane":
+        return np.argmax(last.states["v"].sum(axis=-1, dtype=np.int64), axis=1)
+    counts = readout_input(program.readout, last.spikes).sum(axis=-1, dtype=np.int64)
+    return np.argmax(counts, axis=1)

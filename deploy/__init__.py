@@ -1,0 +1,24 @@
+"""What runs or costs a Program: simulators, Lava graphs, verification, profiles, reports."""
+
+from kipuka.deploy.golden import golden_vectors
+from kipuka.deploy.inputs import load_spikes, save_spikes
+from kipuka.deploy.lava_run import run_lava
+from kipuka.deploy.profile import Profile, profile
+from kipuka.deploy.reference import Simulation, simulate_reference
+from kipuka.deploy.report import ReportContents, write_report
+from kipuka.deploy.verify import Verification, verify
+
+__all__ = [
+    "Profile",
+    "ReportContents",
+    "Simulation",
+    "Verification",
+    "golden_vectors",
+    "load_spikes",
+    "profile",
+    "run_lava",
+    "save_spikes",
+    "simulate_reference",
+    "verify",
+    "write_report",
+]

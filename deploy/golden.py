@@ -1,0 +1,22 @@
+"""Golden vectors: what the reference simulator makes of a few inputs, to be kept in the file."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kipuka.convert.netfile import GoldenVector
+from kipuka.convert.program import Program
+from kipuka.convert.trace import Trace, readout_input
+from kipuka.deploy.reference import simulate_reference
+
+
+def golden_vectors(program: Program, inputs: np.ndarray) -> tuple[GoldenVector, ...]:
+    """Run inputs (samples, units, steps) through the reference and keep spikes and digest."""
+    trace = simulate_reference(program, inputs).trace
+    outputs = readout_input(program.readout, trace.layers[-1].spikes)
+    return tuple(GoldenVector(inputs[k], outputs[k], trace.digest(k)) for k in range(len(inputs)))
+
+
+def golden_mismatches(golden: tuple[GoldenVector, ...], trace: Trace) -> int:
+    """Count the golden vectors whose spikes or states a trace of the same inputs does not give."""
+    return sum(trace.digest(k) != vector.digest for k, vector in enumerate(golden))

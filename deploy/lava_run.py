@@ -1,0 +1,204 @@
+"""Running a Program as real Lava processes, in process groups that can be ended as a whole."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kipuka.convert.netfile import save_net
+from kipuka.convert.neurons import CubaParameters
+from kipuka.convert.program import Program
+from kipuka.convert.trace import LayerTrace, Trace
+from kipuka.errors import KipukaError
+
+STALL_LIMIT_S = 120.0
+"""Seconds without a finished step after which a run counts as hung (start-up takes about 5)."""
+
+SAMPLES_PER_WORKER = 8
+"""Samples from which a second graph beside the first is worth its start-up."""
+
+Progress = Callable[[int, int], None]
+
+
+def run_lava(
+    program: Program,
+    inputs: np.ndarray,
+    progress: Progress | None = None,
+    stall_limit_s: float = STALL_LIMIT_S,
+) -> Trace:
+    """Run a Program on lava-nc's CPU backend (``Loihi2SimCfg``, ``fixed_pt``), state by state.
+
+    Samples are shared out over as many copies of the graph as there are processor cores.
+
+    Parameters
+    ----------
+    program : Program
+    inputs : bool array (samples, units, steps)
+    progress : callable (done, total), optional
+        Called as algorithmic steps are done.
+    stall_limit_s : float
+        Seconds without a finished step after which the run is ended.
+
+    Returns
+    -------
+    Trace
+        With Lava's constant latency removed.
+
+    Raises
+    ------
+    KipukaError
+        If Lava is not installed, cannot express a layer, fails or hangs.
+    """
+    _check_installed()
+    _check_layers(program)
+    from kipuka.deploy.lava_worker import JOB_INPUTS, JOB_NETWORK, JOB_TRACE
+
+    n_workers = min(os.cpu_count() or 1, -(-len(inputs) // SAMPLES_PER_WORKER))
+    total = inputs.shape[0] * inputs.shape[2]
+    with tempfile.TemporaryDirectory(prefix="kipuka-lava-") as name:
+        folders = [Path(name) / str(number) for number in range(n_workers)]
+        for folder, part in zip(folders, np.array_split(inputs, n_workers), strict=True):
+            folder.mkdir()
+            save_net(folder / JOB_NETWORK, program)
+            np.save(folder / JOB_INPUTS, part.astype(bool))
+        with _workers(folders) as workers:
+            _supervise(workers, total, progress, stall_limit_s)
+        traces = []
+        for folder in folders:
+            with np.load(folder / JOB_TRACE) as arrays:
+                traces.append(_trace(dict(arrays), len(program.layers)))
+    return Trace.joined(traces)
+
+
+@dataclass
+class _Worker:
+    """One process that runs a graph, and how far it is."""
+
+    folder: Path
+    process: subprocess.Popen[str]
+    done: int = 0
+
+    def error_text(self) -> str:
+        return (self.folder / "stderr").read_text(errors="replace")
+
+
+@contextlib.contextmanager
+def _workers(folders: list[Path]) -> Iterator[list[_Worker]]:
+    """Start a worker per folder; whatever happens, also on Ctrl-C, end all that they started."""
+    workers: list[_Worker] = []
+    try:
+        for folder in folders:
+            with (folder / "stderr").open("w") as errors:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "kipuka.deploy.lava_worker", str(folder)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    text=True,
+                    start_new_session=True,
+                )
+            workers.append(_Worker(folder, process))
+        yield workers
+    finally:
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(worker.process.pid, signal.SIGKILL)
+            worker.process.wait()
+
+
+def _supervise(
+    workers: list[_Worker], total: int, progress: Progress | None, stall_limit_s: float
+) -> None:
+    """Follow the workers to their end.
+
+    Raises
+    ------
+    KipukaError
+        If one fails, or none finishes a step for too long.
+    """
+    lines: queue.Queue[tuple[_Worker, str | None]] = queue.Queue()
+    for worker in workers:
+        threading.Thread(target=_forward_lines, args=(worker, lines), daemon=True).start()
+    running = len(workers)
+    while running:
+        try:
+            worker, line = lines.get(timeout=stall_limit_s)
+        except queue.Empty:
+            slowest = min((w for w in workers if w.process.poll() is None), key=lambda w: w.done)
+            raise _failed(slowest, f"no step finished within {stall_limit_s:g} s") from None
+        if line is None:
+            running -= 1
+            status = worker.process.wait()
+            if status != 0:
+                raise _failed(worker, f"exit status {status}")
+        elif line.isdecimal():
+            # Libraries print on import; the worker's own lines are bare step numbers.
+            worker.done = int(line)
+            if progress:
+                progress(sum(w.done for w in workers), total)
+
+
+def _forward_lines(worker: _Worker, lines: queue.Queue[tuple[_Worker, str | None]]) -> None:
+    with worker.process.stdout or contextlib.nullcontext(()) as stdout:
+        for line in stdout:
+            lines.put((worker, line.strip()))
+    lines.put((worker, None))
+
+
+def _trace(arrays: dict[str, np.ndarray], n_layers: int) -> Trace:
+    layers = []
+    for number in range(n_layers):
+        own = {k.rsplit("_", 1)[0]: v for k, v in arrays.items() if k.endswith(f"_{number}")}
+        layers.append(LayerTrace(own.pop("spikes"), own))
+    return Trace(tuple(layers))
+
+
+def _check_installed() -> None:
+    if importlib.util.find_spec("lava") is None:
+        raise KipukaError(
+            "Lava is not installed",
+            where="backend lava",
+            limit="the extra kipuka[lava], on Python 3.10",
+            value=f"Python {sys.version_info.major}.{sys.version_info.minor} without lava-nc",
+            remedy="install with: pip install 'kipuka[lava]' under Python 3.10",
+        )
+
+
+def _check_layers(program: Program) -> None:
+    for number, layer in enumerate(program.layers, start=1):
+        if not isinstance(layer.neuron, CubaParameters):
+            continue
+        for key in ("current_decay", "voltage_decay", "threshold"):
+            values = getattr(layer.neuron, key)
+            if np.any(values != values[0]):
+                raise KipukaError(
+                    "Lava's LIF takes one value per layer",
+                    where=f"layer {number}, key {key}, backend lava",
+                    limit="the same value for all neurons",
+                    value=f"{np.unique(values).size} different values",
+                    remedy="split the layer by value, or verify with the other backends",
+                )
+
+
+def _failed(worker: _Worker, how: str) -> KipukaError:
+    messages = [line for line in worker.error_text().splitlines() if line.strip()]
+    last = messages[-1].strip() if messages else "none"
+    return KipukaError(
+        "the Lava run did not finish",
+        where="backend lava, process of the Lava runtime",
+        limit="every step finishes",
+        value=f"{how} after step {worker.done}, last message: {last}",
+        remedy="run it again on an idle machine; all of its processes have been ended",
+    )

@@ -1,0 +1,89 @@
+"""Numbers as people read them: SI prefixes, bounds, grouped counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from kipuka.hardware_profiles import SiBounds
+
+NOT_PUBLISHED = "not published"
+PREFIXES: Mapping[int, str] = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M"}
+# Keep a number and its unit, or groups of three digits, on one line.
+SPACE = "\u00a0"
+_NARROW_SPACE = "\u202f"
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def si(value: float | None, unit: str, exponent: int | None = None) -> str:
+    """Write a value with three digits and an SI prefix.
+
+    Parameters
+    ----------
+    value : float or None
+        In the base unit; None prints as 'not published'.
+    unit : str
+    exponent : int, optional
+        Power of ten of the prefix; chosen by the value if absent.
+
+    Examples
+    --------
+    >>> si(1.234e-6, "J").replace("\u00a0", " ")
+    '1.23 µJ'
+    """
+    if value is None:
+        return NOT_PUBLISHED
+    exponent = _exponent(value) if exponent is None else exponent
+    return f"{_three_digits(value / 10.0**exponent)}{SPACE}{PREFIXES[exponent]}{unit}"
+
+
+def si_bounds(bounds: SiBounds, unit: str) -> tuple[str, str]:
+    """Write a typical value, and its bounds under the same prefix.
+
+    Parameters
+    ----------
+    bounds : SiBounds
+    unit : str
+        Base unit of the bounds.
+
+    Returns
+    -------
+    typical, between : str
+        Such as ``1.23 µJ`` and ``0.61 to 2.05 µJ``.
+    """
+    if bounds.low is None and bounds.high is None:
+        return si(bounds.typical, unit), f"low and high {NOT_PUBLISHED}"
+    known = [value for value in (bounds.typical, bounds.high, bounds.low) if value is not None]
+    exponent = _exponent(known[0])
+    low, high = (si(end, unit, exponent) for end in (bounds.low, bounds.high))
+    if bounds.low is not None and bounds.high is not None:
+        low = low.partition(SPACE)[0]
+    prefix = "low " if bounds.low is None else ""
+    suffix = "high " if bounds.high is None else ""
+    return si(bounds.typical, unit, exponent), f"{prefix}{low} to {suffix}{high}"
+
+
+def count(value: float) -> str:
+    """Write a count or a mean of counts: four digits, or whole thousands in groups of three."""
+    if value == round(value) and abs(value) < 1e12:
+        return f"{round(value):,}".replace(",", _NARROW_SPACE)
+    if 1000 <= abs(value) < 1e9:
+        return f"{value:,.0f}".replace(",", _NARROW_SPACE)
+    mantissa, _, power = f"{value:.4g}".partition("e")
+    return f"{mantissa} × 10{str(int(power)).translate(_SUPERSCRIPT)}" if power else mantissa
+
+
+def _exponent(value: float) -> int:
+    if value == 0:
+        return 0
+    # Rounded first, so that 999.6 nJ becomes 1.00 µJ.
+    power = math.floor(math.log10(float(f"{abs(value):.2e}")))
+    return min(max(power // 3 * 3, min(PREFIXES)), max(PREFIXES))
+
+
+def _three_digits(value: float) -> str:
+    if value == 0:
+        return "0"
+    rounded = float(f"{value:.3g}")
+    decimals = max(0, 2 - math.floor(math.log10(abs(rounded))))
+    return f"{rounded:,.{decimals}f}".replace(",", _NARROW_SPACE)

@@ -1,0 +1,136 @@
+"""Comparing backends: every spike and every state variable of every layer in every step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from kipuka.convert.program import Program
+from kipuka.convert.trace import Trace, decide
+from kipuka.errors import KipukaError
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """Disagreement of two backends on one variable of one layer.
+
+    Attributes
+    ----------
+    backend, against : str
+    layer : int
+        Number of the layer; the input is layer 0, as in NetX.
+    variable : str
+        ``spikes`` or a state variable.
+    count : int
+        Values that differ.
+    first : str
+        The first of them in time: sample, step, neuron and both values.
+    """
+
+    backend: str
+    against: str
+    layer: int
+    variable: str
+    count: int
+    first: str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Outcome of a comparison.
+
+    Attributes
+    ----------
+    backends : tuple of str
+        The first one is what the others are compared with.
+    samples, steps : int
+    values_compared : int
+        Spikes and state values that were held against each other.
+    mismatches : tuple of Mismatch
+        Empty if all backends agree.
+    classes : mapping of str to tuple of int
+        Decision of each backend per sample.
+    """
+
+    backends: tuple[str, ...]
+    samples: int
+    steps: int
+    values_compared: int
+    mismatches: tuple[Mismatch, ...]
+    classes: Mapping[str, tuple[int, ...]]
+
+    @property
+    def spike_mismatches(self) -> int:
+        """Spikes that differ, over all backends and layers."""
+        return sum(m.count for m in self.mismatches if m.variable == "spikes")
+
+    @property
+    def state_mismatches(self) -> int:
+        """State values that differ, over all backends, layers and variables."""
+        return sum(m.count for m in self.mismatches if m.variable != "spikes")
+
+    @property
+    def agree(self) -> bool:
+        """Whether nothing differs."""
+        return not self.mismatches
+
+
+def verify(program: Program, traces: Mapping[str, Trace]) -> Verification:
+    """Compare traces of the same inputs with the first of them.
+
+    Parameters
+    ----------
+    program : Program
+    traces : mapping of str to Trace
+
+    Returns
+    -------
+    Verification
+
+    Raises
+    ------
+    KipukaError
+        If there are fewer than two traces.
+    """
+    if len(traces) < 2:
+        raise KipukaError(
+            "there is nothing to compare",
+            where="option backends",
+            limit="at least 2 different backends",
+            value=", ".join(traces) or "none",
+            remedy="name two or more, for example --backends reference,lava",
+        )
+    (standard, expected), *others = traces.items()
+    mismatches: list[Mismatch] = []
+    compared = 0
+    for name, trace in others:
+        pairs = zip(trace.layers, expected.layers, strict=True)
+        for number, (layer, wanted) in enumerate(pairs, start=1):
+            variables = {"spikes": (layer.spikes, wanted.spikes)}
+            variables |= {k: (layer.states[k], wanted.states[k]) for k in wanted.states}
+            for variable, (found, right) in variables.items():
+                compared += right.size
+                differs = found != right
+                if np.any(differs):
+                    first = _first(differs, found, right, standard)
+                    count = int(differs.sum())
+                    mismatches.append(Mismatch(name, standard, number, variable, count, first))
+    samples, _, steps = expected.layers[0].spikes.shape
+    classes = {
+        name: tuple(int(c) for c in decide(program, trace.layers[-1]))
+        for name, trace in traces.items()
+    }
+    return Verification(tuple(traces), samples, steps, compared, tuple(mismatches), classes)
+
+
+def _first(differs: np.ndarray, found: np.ndarray, right: np.ndarray, standard: str) -> str:
+    """Say where the earliest step differs: later differences only follow from it."""
+    samples, neurons, steps = np.nonzero(differs)
+    k = int(np.argmin(steps))
+    index = samples[k], neurons[k], steps[k]
+    return (
+        f"sample {index[0]}, step {index[2]}, neuron {index[1]}: "
+        f"{int(found[index])} instead of {int(right[index])} ({standard})"
+    )

@@ -1,0 +1,240 @@
+"""Reading profiles: bundled or the user's own, with errors that name file, key and line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from kipuka.errors import KipukaError
+from kipuka.hardware_profiles.schema import HardwareProfile
+
+_MAX_BYTES = 1024 * 1024
+_SUFFIX = ".yaml"
+
+
+class _ProfileLoader(yaml.SafeLoader):
+    """A safe loader without aliases: a few of them can unfold a small file without end."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose one node as the safe loader does, unless it is an alias."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=mark)
+        return super().compose_node(parent, index)
+
+
+def profile_names() -> tuple[str, ...]:
+    """Return the names of the bundled profiles, sorted.
+
+    Examples
+    --------
+    >>> profile_names()
+    ('loihi1', 'loihi2')
+    """
+    files = resources.files(__package__).iterdir()
+    return tuple(
+        sorted(file.name[: -len(_SUFFIX)] for file in files if file.name.endswith(_SUFFIX))
+    )
+
+
+def load_profile(name_or_path: str | Path) -> HardwareProfile:
+    """Load a hardware profile and check it.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        Name of a bundled profile, such as ``'loihi2'``, or path of a YAML file. Text without a
+        folder and without the ending ``.yaml`` or ``.yml`` is taken for a name.
+
+    Returns
+    -------
+    HardwareProfile
+        Immutable; each quantity gives its numbers in base units by ``in_si()``.
+
+    Raises
+    ------
+    KipukaError
+        The name is unknown, the file cannot be read, or it breaks a rule of the schema.
+    """
+    if isinstance(name_or_path, str) and name_or_path in profile_names():
+        file_name = name_or_path + _SUFFIX
+        content = resources.files(__package__).joinpath(file_name).read_bytes()
+        return _parse(content, file_name)
+    path = Path(name_or_path)
+    if isinstance(name_or_path, str) and not _looks_like_path(path):
+        raise KipukaError(
+            "There is no hardware profile of this name",
+            where="the name of the hardware profile",
+            limit=f"one of {', '.join(profile_names())}, or the path of a .yaml file",
+            value=repr(name_or_path),
+            remedy="take one of these names; write a file of this folder as ./name.yaml",
+        )
+    return _parse(_read_limited(path), str(path))
+
+
+def _looks_like_path(path: Path) -> bool:
+    """Tell a path from a name by its folder or its ending."""
+    return len(path.parts) > 1 or path.suffix in (".yaml", ".yml")
+
+
+def _read_limited(path: Path) -> bytes:
+    """Return the content of `path`, never reading more than one byte past the limit."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    # ValueError: a path with a null character.
+    except (OSError, ValueError) as error:
+        raise KipukaError(
+            "The hardware profile cannot be read",
+            where=str(path),
+            limit="a readable YAML file",
+            value=getattr(error, "strerror", None) or str(error),
+            remedy=f"check the path, or take a bundled profile: {', '.join(profile_names())}",
+        ) from error
+    if len(content) > _MAX_BYTES:
+        raise KipukaError(
+            "The hardware profile is too large",
+            where=str(path),
+            limit=f"{_MAX_BYTES} bytes",
+            value=f"more than {_MAX_BYTES} bytes",
+            remedy="check that this is a hardware profile; they have a few kilobytes",
+        )
+    return content
+
+
+def _parse(content: bytes, file_name: str) -> HardwareProfile:
+    """Turn YAML into a profile, or into one error that says where it is wrong."""
+    try:
+        text = content.decode("utf-8")
+        root = yaml.compose(text, Loader=_ProfileLoader)
+        if root is not None:
+            _refuse_duplicate_keys(root, file_name, ())
+        data = yaml.safe_load(text)
+    # ValueError: bytes that are not UTF-8, and scalars like the date 2026-13-45.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise _syntax_error(error, file_name) from error
+    if not isinstance(root, yaml.MappingNode):
+        raise KipukaError(
+            "The hardware profile is not a mapping",
+            where=f"{file_name}, line 1",
+            limit="keys and values at the top of the file",
+            value="an empty file" if data is None else _short(data),
+            remedy="start from a bundled profile",
+        )
+    try:
+        return HardwareProfile.model_validate(data)
+    except ValidationError as error:
+        raise _schema_error(error, root, file_name) from error
+
+
+def _syntax_error(error: Exception, file_name: str) -> KipukaError:
+    """Describe what the YAML reader stumbled over, with its line where it gives one."""
+    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    problem = getattr(error, "problem", None)
+    if isinstance(error, RecursionError):
+        problem = "nested too deeply"
+    return KipukaError(
+        "The hardware profile is not valid YAML",
+        where=file_name if mark is None else f"{file_name}, line {mark.line + 1}",
+        limit="UTF-8 text in YAML syntax, without aliases",
+        value=problem or _short(str(error)),
+        remedy="correct the syntax at or just before this place",
+    )
+
+
+def _refuse_duplicate_keys(node: yaml.Node, file_name: str, path: tuple[str, ...]) -> None:
+    """Refuse a mapping that gives one key twice, of which YAML would keep only the last."""
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _refuse_duplicate_keys(item, file_name, (*path, str(index)))
+    if not isinstance(node, yaml.MappingNode):
+        return
+    first_lines: dict[str, int] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        key = str(key_node.value)
+        if key in first_lines:
+            raise KipukaError(
+                "A key is given twice",
+                where=_place(file_name, (*path, key), line),
+                limit="each key once in its group",
+                value=f"{key!r} on line {first_lines[key]} and on line {line}",
+                remedy="remove one of the two",
+            )
+        first_lines[key] = line
+        _refuse_duplicate_keys(value_node, file_name, (*path, key))
+
+
+def _schema_error(error: ValidationError, root: yaml.Node, file_name: str) -> KipukaError:
+    """Report the violation that stands first in the file, and how many there are."""
+    details = error.errors(include_url=False)
+    first = min(details, key=lambda detail: _line_of(root, detail["loc"]))
+    what, limit, value, remedy = _describe(first)
+    count = "" if len(details) == 1 else f" (the first of {len(details)} problems in this file)"
+    return KipukaError(
+        what + count,
+        where=_place(file_name, first["loc"], _line_of(root, first["loc"])),
+        limit=limit,
+        value=value,
+        remedy=remedy,
+    )
+
+
+def _line_of(root: yaml.Node, location: Sequence[int | str]) -> int:
+    """Return the line of a key, or of the closest group around it that the file has."""
+    node, line = root, root.start_mark.line + 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            entries = {key.value: (key, value) for key, value in node.value}
+            if part not in entries:
+                break
+            key_node, node = entries[part]
+            line = key_node.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+def _place(file_name: str, location: Sequence[int | str], line: int) -> str:
+    """Write file, dotted key and line for a reader."""
+    key = ".".join(str(part) for part in location)
+    return f"{file_name}, key {key}, line {line}" if key else f"{file_name}, line {line}"
+
+
+def _describe(detail: ErrorDetails) -> tuple[str, str, str, str]:
+    """Return what is wrong, the limit, what was found and the remedy for one violation."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    found = _short(detail["input"])
+    key = str(detail["loc"][-1]) if detail["loc"] else ""
+    if kind == "profile_rule":
+        return detail["msg"], context["limit"], context["found"], context["remedy"]
+    if kind == "missing":
+        required = f"{key} is required here"
+        return "A key is missing", required, "no such key", f"add the key {key}"
+    if kind == "extra_forbidden":
+        remedy = f"correct the spelling of {key}, or remove it; the bundled profiles show all keys"
+        return "A key is unknown", "the keys of the profile schema", repr(key), remedy
+    if kind == "greater_than_equal":
+        return "A number is negative", f"at least {context['ge']:g}", found, "correct the sign"
+    if kind in ("float_type", "finite_number"):
+        remedy = "write a number without quotes, and powers of ten as 3.8e+14"
+        return "A value is not a number", "a finite number", found, remedy
+    if kind == "literal_error":
+        expected = str(context["expected"])
+        return "A word is not one of those allowed", expected, found, "take one of these words"
+    return "A value does not fit its key", detail["msg"], found, "compare a bundled profile"
+
+
+def _short(value: Any) -> str:
+    """Return the value as text of at most 80 characters."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,51 @@
+"""The backends that can run a Program, by name; each is imported when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from kipuka.convert.program import Program
+from kipuka.convert.trace import Trace
+from kipuka.errors import choose
+
+Backend = Callable[[Program, np.ndarray], Trace]
+
+
+def reference(program: Program, inputs: np.ndarray) -> Trace:
+    """Run on the reference simulator in numpy."""
+    from kipuka.deploy.reference import simulate_reference
+
+    return simulate_reference(program, inputs).trace
+
+
+def lava(program: Program, inputs: np.ndarray) -> Trace:
+    """Run as Lava processes on the CPU, with the fused GRU process."""
+    from kipuka.console import progress_bar
+    from kipuka.deploy.lava_run import run_lava
+
+    with progress_bar("Lava, step by step", unit="steps") as advance:
+        return run_lava(program, inputs, progress=advance)
+
+
+def torch(program: Program, inputs: np.ndarray) -> Trace:
+    """Run the quantized forward pass of SLAYER's and Kipuka's training blocks."""
+    from kipuka.train.torch_backend import blocks_from_program, trace_blocks
+
+    return trace_blocks(blocks_from_program(program), inputs)
+
+
+BACKENDS: dict[str, Backend] = {"reference": reference, "torch": torch, "lava": lava}
+
+
+def chosen_backends(names: str) -> dict[str, Backend]:
+    """Backends from a comma-separated list.
+
+    Raises
+    ------
+    KipukaError
+        If a name is not known.
+    """
+    chosen = [name.strip() for name in names.split(",") if name.strip()]
+    return {name: choose(BACKENDS, name, "backend", "option backends") for name in chosen}

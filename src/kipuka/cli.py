@@ -1,0 +1,244 @@
+"""The command line: each command is one call of a public function with the same name."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kipuka import __version__
+from kipuka.errors import KipukaError
+
+BAD_INPUT, MISMATCH, INTERNAL_ERROR, INTERRUPTED = 2, 1, 70, 130
+"""Exit statuses besides 0."""
+
+app = typer.Typer(
+    name="kipuka",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Spiking networks with axonal delays and a spiking GRU, exact from training to Loihi 2.",
+)
+
+Net = Annotated[Path, typer.Argument(metavar="NET", help="Network file (.net).")]
+Json = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write the same numbers as JSON.")
+]
+Inputs = Annotated[
+    Path | None,
+    typer.Option("--input", metavar="X.npy", help="Spikes [batch,] units, time; 0 or 1."),
+]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Words after the program's name; the process's own if not given.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        result = app(words, prog_name="kipuka", standalone_mode=False)
+        if result == INTERRUPTED:  # what the option parser makes of Ctrl-C
+            return _complain("interrupted; nothing half-written is left", INTERRUPTED)
+        return result if isinstance(result, int) else 0
+    except KipukaError as error:
+        if debug:
+            raise
+        return _complain(str(error), BAD_INPUT)
+    except Exception as error:
+        if hasattr(error, "show"):  # a usage error of the option parser
+            error.show()
+            return BAD_INPUT
+        if debug:
+            raise
+        message = f"internal error: {type(error).__name__}: {error}. Run again with --debug"
+        return _complain(f"{message} and report the traceback.", INTERNAL_ERROR)
+
+
+def entry_point() -> None:
+    """Run the command line as a process."""
+    sys.exit(main())
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=_version),
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    # Both options act before a command does: --version on its own, --debug in `main`.
+    del version, debug
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for all results.")] = Path("kipuka-demo"),
+    seed: Annotated[int, typer.Option(help="Seed of the training run.")] = 0,
+    epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 40,
+    samples: Annotated[int | None, typer.Option(help="Use only so many test samples.")] = None,
+    json_file: Json = None,
+) -> int:
+    """Train, quantize, simulate, run in Lava, verify and cost a small network; write a report."""
+    from kipuka.demo import demo as run
+
+    summary = run(out, seed=seed, epochs=epochs, samples=samples)
+    _write_json(json_file, summary)
+    verified = summary["verify"]
+    wrong = verified["spike_mismatches"] + verified["state_mismatches"]
+    return MISMATCH if wrong else 0
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option(help="Run folder, new or empty.")],
+    network: Annotated[str | None, typer.Option(help="Name, such as sgru-delay.")] = None,
+    data: Annotated[str | None, typer.Option(help="Name of the data set: digits.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Settings as YAML; options given here come first."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training part.")] = None,
+    hidden: Annotated[int | None, typer.Option(help="Neurons of each hidden layer.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all randomness.")] = None,
+    json_file: Json = None,
+) -> int:
+    """Train a named network on a data set and write the run folder with its network file."""
+    from kipuka.pipeline import train_run
+
+    given = {"network": network, "data": data, "epochs": epochs, "hidden": hidden, "seed": seed}
+    _write_json(json_file, train_run(out, config, given))
+    return 0
+
+
+@app.command()
+def convert(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of kipuka train.")],
+    output: Annotated[Path, typer.Option(metavar="FILE.net", help="Network file to write.")],
+    json_file: Json = None,
+) -> int:
+    """Quantize a trained network into a network file with golden vectors."""
+    from kipuka.pipeline import convert_run
+
+    _write_json(json_file, convert_run(run, output))
+    return 0
+
+
+@app.command()
+def inspect(net: Net, json_file: Json = None) -> int:
+    """Show the layers of a network file."""
+    from kipuka.console import print_table
+    from kipuka.convert.inspect import inspect as summarise
+    from kipuka.convert.netfile import load_golden, load_net
+
+    program, golden = load_net(net), load_golden(net)
+    layers = [dataclasses.asdict(layer) for layer in summarise(program)]
+    columns = {
+        "layer": "layer",
+        "model": "model",
+        "neurons": "neurons",
+        "nonzero_synapses": "synapses",
+        "delays_in": "delays in",
+        "delays_recurrent": "recurrent",
+        "weight_range": "weights",
+    }
+    print_table(
+        f"{net.name}: input {program.input_shape}, readout {program.readout.kind}, "
+        f"{len(golden)} golden vectors",
+        list(columns.values()),
+        [[_range(layer[key]) for key in columns] for layer in layers],
+    )
+    facts = {"input_shape": program.input_shape, "readout": program.readout.kind}
+    _write_json(json_file, {**facts, "layers": layers, "metadata": dict(program.metadata)})
+    return 0
+
+
+@app.command()
+def simulate(
+    net: Net,
+    input_file: Annotated[
+        Path, typer.Option("--input", metavar="X.npy", help="Spikes [batch,] units, time; 0 or 1.")
+    ],
+    output: Annotated[Path, typer.Option(metavar="Y.npy", help="Spikes of the last layer.")],
+    backend: Annotated[str, typer.Option(help="reference, torch or lava.")] = "reference",
+    json_file: Json = None,
+) -> int:
+    """Run a network file bit-accurately and write the spikes that its readout receives."""
+    from kipuka.pipeline import simulate_file
+
+    _write_json(json_file, simulate_file(net, input_file, output, backend))
+    return 0
+
+
+@app.command()
+def verify(
+    net: Net,
+    backends: Annotated[str, typer.Option(help="Two or more names.")] = "reference,lava",
+    input_file: Inputs = None,
+    json_file: Json = None,
+) -> int:
+    """Compare backends on every spike and state; without --input, on the file's golden vectors."""
+    from kipuka.pipeline import verify_file
+
+    outcome = verify_file(net, backends, input_file)
+    _write_json(json_file, outcome)
+    return 0 if outcome["agree"] else MISMATCH
+
+
+@app.command()
+def profile(
+    net: Net,
+    hardware: Annotated[str, typer.Option(help="Name or file of a hardware profile.")] = "loihi2",
+    input_file: Inputs = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a report as one HTML file.")
+    ] = None,
+    json_file: Json = None,
+) -> int:
+    """Estimate energy and time of a network; without --input, on the file's golden vectors."""
+    from kipuka.pipeline import profile_file
+
+    _write_json(json_file, profile_file(net, hardware, input_file, report))
+    return 0
+
+
+def _write_json(path: Path | None, values: Mapping[str, Any]) -> None:
+    if path is not None:
+        from kipuka.convert.files import replacing
+
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(values, indent=2, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return value.item() if hasattr(value, "item") else list(value)
+
+
+def _range(value: object) -> object:
+    if isinstance(value, tuple):
+        return f"{value[0]} to {value[1]}"
+    return "none" if value is None else value
+
+
+def _complain(message: str, status: int) -> int:
+    typer.echo(f"kipuka: {message}", err=True)
+    return status

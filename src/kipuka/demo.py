@@ -1,0 +1,133 @@
+"""The whole way in one call: train, quantize, simulate, run in Lava, verify, cost, report."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kipuka import backends
+from kipuka.console import STDOUT, print_table
+from kipuka.convert.files import replacing
+from kipuka.convert.netfile import load_net, save_net
+from kipuka.deploy.golden import golden_vectors
+from kipuka.deploy.profile import profile
+from kipuka.deploy.reference import simulate_reference
+from kipuka.deploy.report import ReportContents, write_report
+from kipuka.deploy.verify import verify
+from kipuka.hardware_profiles import load_profile
+from kipuka.pipeline import (
+    GOLDEN_VECTORS,
+    NETWORK_FILE,
+    accuracy_in,
+    headline,
+    print_profile,
+    print_verification,
+    profile_numbers,
+    train_with_progress,
+)
+
+SUMMARY_FILE, REPORT_FILE = "summary.json", "report.html"
+HARDWARE = ("loihi2", "loihi1")
+
+
+def demo(
+    out: str | Path, seed: int = 0, epochs: int = 40, samples: int | None = None
+) -> dict[str, Any]:
+    """Run the whole pipeline on the embedded digits.
+
+    Parameters
+    ----------
+    out : path-like
+        Folder for run, network file, summary and report.
+    seed, epochs : int
+        Of training.
+    samples : int, optional
+        Use only so many samples of the test part, on which all backends are run and compared.
+
+    Returns
+    -------
+    dict
+        What ``summary.json`` holds.
+    """
+    from kipuka.train.config import make_config
+    from kipuka.train.datasets import load_dataset
+    from kipuka.train.torch_backend import trace_blocks
+    from kipuka.train.trainer import program_of
+
+    out = Path(out)
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "train"):
+        config = make_config({"seed": seed, "epochs": epochs}, "command line")
+        result = train_with_progress(config, out)
+    data = load_dataset(config.data)
+    with _timed(seconds, "convert"):
+        program = program_of(result.network, config)
+        golden = golden_vectors(program, data.validation.spikes[:GOLDEN_VECTORS])
+        save_net(out / NETWORK_FILE, program, golden)
+        program = load_net(out / NETWORK_FILE)
+    inputs = data.test.spikes[:samples]
+    with _timed(seconds, "reference"):
+        simulation = simulate_reference(program, inputs)
+    with _timed(seconds, "torch"):
+        torch_trace = trace_blocks(result.network, inputs)
+    with _timed(seconds, "lava"):
+        lava_trace = backends.lava(program, inputs)
+    traces = {"reference": simulation.trace, "torch": torch_trace, "lava": lava_trace}
+    verification = verify(program, traces)
+    accuracy = {
+        name: accuracy_in(program, trace.layers[-1], data.test.labels[:samples])
+        for name, trace in traces.items()
+    }
+    profiles = [(profile(simulation.counters, chip), chip) for chip in map(load_profile, HARDWARE)]
+    priced = {chip.name: profile_numbers(cost, simulation) for cost, chip in profiles}
+    contents = ReportContents(
+        title=f"Kipuka demo: {config.network} on {config.data}",
+        program=program,
+        inputs=inputs,
+        simulation=simulation,
+        profiles=tuple(profiles),
+        verification=verification,
+        accuracy=accuracy,
+        delays_before=result.delays_before,
+        seconds=seconds,
+    )
+    with _timed(seconds, "report"):
+        write_report(out / REPORT_FILE, contents)
+    summary = {
+        "accuracy": accuracy,
+        "verify": {
+            "samples": verification.samples,
+            "steps": verification.steps,
+            "spike_mismatches": verification.spike_mismatches,
+            "state_mismatches": verification.state_mismatches,
+            "saturations": simulation.counters.saturations,
+            "wraps": simulation.counters.wraps,
+            "backends": list(verification.backends),
+            "values_compared": verification.values_compared,
+        },
+        "profile": headline(priced),
+        "seconds": {name: round(value, 2) for name, value in seconds.items()},
+    }
+    with replacing(out / SUMMARY_FILE) as temporary:
+        temporary.write_text(json.dumps(summary, indent=2) + "\n")
+    _print(summary, out)
+    print_verification(verification)
+    print_profile(profiles[0][0])
+    return summary
+
+
+def _print(summary: dict[str, Any], out: Path) -> None:
+    rows = [[name, f"{value:.2%}"] for name, value in summary["accuracy"].items()]
+    print_table("accuracy of the integer network on the test part", ["backend", "accuracy"], rows)
+    STDOUT.print(f"results in {out}: {REPORT_FILE}, {SUMMARY_FILE}, {NETWORK_FILE}")
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[stage] = time.perf_counter() - start

@@ -1,0 +1,237 @@
+"""What the commands do with files: read, call the folders' functions, print, return the numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kipuka.backends import chosen_backends
+from kipuka.console import STDOUT, bounds_text, print_table, progress_bar
+from kipuka.convert.netfile import GoldenVector, load_golden, load_net, save_net
+from kipuka.convert.program import Program
+from kipuka.convert.trace import decide, readout_input
+from kipuka.deploy.golden import golden_mismatches, golden_vectors
+from kipuka.deploy.inputs import load_spikes, save_spikes
+from kipuka.deploy.numbers import si_bounds
+from kipuka.deploy.profile import Profile
+from kipuka.deploy.profile import profile as price
+from kipuka.deploy.reference import Simulation, simulate_reference
+from kipuka.deploy.report import ReportContents, write_report
+from kipuka.deploy.verify import Verification, verify
+from kipuka.errors import KipukaError
+from kipuka.hardware_profiles import load_profile
+
+if TYPE_CHECKING:
+    from kipuka.train.config import TrainConfig
+    from kipuka.train.trainer import EpochMetrics, TrainingResult
+
+GOLDEN_VECTORS = 3
+"""Inputs that a network file carries with their results."""
+
+NETWORK_FILE = "model.net"
+
+
+def train_run(out: Path, config_file: Path | None, given: Mapping[str, object]) -> dict[str, Any]:
+    """Train, write the run folder and its network file, and print the accuracies.
+
+    Settings in `given` that are not None come before those of the file.
+    """
+    from kipuka.train.config import load_config, make_config
+
+    base = load_config(config_file).model_dump() if config_file else {}
+    named = {key: value for key, value in given.items() if value is not None}
+    config = make_config({**base, **named}, "command line")
+    result = train_with_progress(config, out)
+    converted = convert_run(out, out / NETWORK_FILE)
+    return {"config": config.model_dump(), "metrics": list(result.metrics), **converted}
+
+
+def train_with_progress(config: TrainConfig, folder: Path) -> TrainingResult:
+    """Train with a progress bar, an epoch at a time."""
+    from kipuka.train.trainer import train
+
+    with progress_bar(f"training {config.network} on {config.data}", unit="epochs") as advance:
+
+        def show(metrics: EpochMetrics) -> None:
+            advance(metrics.epoch, config.epochs)
+
+        return train(config, folder, progress=show)
+
+
+def convert_run(run: Path, output: Path) -> dict[str, Any]:
+    """Quantize a run folder's network, with golden vectors from the validation part."""
+    from kipuka.train.trainer import accuracy_of, load_run, program_of
+
+    config, network, dataset = load_run(run)
+    program = program_of(network, config)
+    golden = golden_vectors(program, dataset.validation.spikes[:GOLDEN_VECTORS])
+    save_net(output, program, golden)
+    accuracy = {"torch": accuracy_of(network, dataset.test)}
+    traced = simulate_reference(program, dataset.test.spikes).trace
+    accuracy["reference"] = accuracy_in(program, traced.layers[-1], dataset.test.labels)
+    rows = [[name, f"{value:.2%}"] for name, value in accuracy.items()]
+    print_table(f"{output}: accuracy on the test part", ["backend", "accuracy"], rows)
+    return {"accuracy": accuracy, "network": str(output)}
+
+
+def accuracy_in(program: Program, last: Any, labels: np.ndarray) -> float:
+    """Fraction of samples that the traced last layer decides right."""
+    return float((decide(program, last) == labels).mean())
+
+
+def simulate_file(net: Path, input_file: Path, output: Path, backend: str) -> dict[str, Any]:
+    """Run a network file on an input file and write the readout's input."""
+    program = load_net(net)
+    given = load_spikes(input_file, program)
+    trace = chosen_backends(backend)[backend](program, given.spikes)
+    last = trace.layers[-1]
+    save_spikes(output, readout_input(program.readout, last.spikes), given.batched)
+    spikes = [int(layer.spikes.sum()) for layer in trace.layers]
+    rows = [[number, count] for number, count in enumerate(spikes, start=1)]
+    samples, _, steps = given.spikes.shape
+    print_table(f"{samples} samples x {steps} steps on {backend}", ["layer", "spikes"], rows)
+    classes = [int(c) for c in decide(program, last)]
+    return {"samples": samples, "steps": steps, "spikes": spikes, "classes": classes}
+
+
+def verify_file(net: Path, backends: str, input_file: Path | None) -> dict[str, Any]:
+    """Compare backends on a network file, and each of them with the file's golden vectors."""
+    program = load_net(net)
+    chosen = chosen_backends(backends)
+    golden = load_golden(net) if input_file is None else ()
+    inputs = _inputs(net, program, golden, input_file)
+    traces = {name: run(program, inputs) for name, run in chosen.items()}
+    verification = verify(program, traces)
+    stale = {name: golden_mismatches(golden, trace) for name, trace in traces.items()}
+    print_verification(verification)
+    if golden:
+        rows = [[name, len(golden), count] for name, count in stale.items()]
+        print_table("golden vectors in the file", ["backend", "vectors", "mismatches"], rows)
+    agree = verification.agree and not any(stale.values())
+    return {**verification_numbers(verification), "golden_mismatches": stale, "agree": agree}
+
+
+def verification_numbers(verification: Verification) -> dict[str, Any]:
+    """Return a comparison as plain values."""
+    return {
+        **dataclasses.asdict(verification),
+        "spike_mismatches": verification.spike_mismatches,
+        "state_mismatches": verification.state_mismatches,
+    }
+
+
+def print_verification(verification: Verification) -> None:
+    """Print the outcome in a line, and a row per disagreement."""
+    names = ", ".join(verification.backends)
+    STDOUT.print(
+        f"{verification.values_compared:,} values in {verification.samples} samples x "
+        f"{verification.steps} steps compared between {names}: "
+        f"{verification.spike_mismatches} spike mismatches, "
+        f"{verification.state_mismatches} state mismatches"
+    )
+    if verification.mismatches:
+        rows = [list(vars(mismatch).values()) for mismatch in verification.mismatches]
+        columns = ["backend", "against", "layer", "variable", "count", "first"]
+        print_table("mismatches", columns, rows)
+
+
+def profile_file(
+    net: Path, hardware: str, input_file: Path | None, report: Path | None
+) -> dict[str, Any]:
+    """Cost of a network file on a chip, per sample."""
+    program, profiled = load_net(net), load_profile(hardware)
+    inputs = _inputs(net, program, load_golden(net), input_file)
+    simulation = simulate_reference(program, inputs)
+    priced = price(simulation.counters, profiled)
+    print_profile(priced)
+    if report is not None:
+        contents = ReportContents(
+            title=net.name,
+            program=program,
+            inputs=inputs,
+            simulation=simulation,
+            profiles=((priced, profiled),),
+            verification=None,
+            accuracy={},
+            delays_before=None,
+            seconds={},
+        )
+        write_report(report, contents)
+    return profile_numbers(priced, simulation)
+
+
+def profile_numbers(priced: Profile, simulation: Simulation) -> dict[str, Any]:
+    """Return a profile as plain values, with low, typical and high by name."""
+    return {
+        "hardware": priced.hardware,
+        "samples": simulation.counters.n_samples,
+        "steps": priced.steps,
+        "input_spikes_per_sample": priced.input_spikes,
+        "spikes_per_sample": priced.spikes,
+        "synops_per_sample": priced.synaptic_operations,
+        "neuron_updates_per_sample": priced.neuron_updates,
+        "dynamic_energy_j": priced.dynamic_energy_j._asdict(),
+        "static_energy_j": priced.static_energy_j._asdict(),
+        "latency_s": priced.latency_s._asdict(),
+        "saturations": simulation.counters.saturations,
+        "wraps": simulation.counters.wraps,
+        "layers": [
+            {**vars(layer), "dynamic_energy_j": layer.dynamic_energy_j._asdict()}
+            for layer in priced.layers
+        ],
+        "left_out": list(priced.left_out),
+        "estimate": True,
+    }
+
+
+def print_profile(priced: Profile) -> None:
+    """Print the cost of each layer and of the whole, per sample."""
+    rows = [
+        [
+            layer.layer,
+            layer.neurons,
+            layer.spikes,
+            layer.synaptic_operations,
+            layer.neuron_updates,
+            *si_bounds(layer.dynamic_energy_j, "J"),
+        ]
+        for layer in priced.layers
+    ]
+    columns = ["layer", "neurons", "spikes", "synaptic\noperations", "neuron\nupdates"]
+    columns += ["dynamic\nenergy", "low to high"]
+    print_table(f"estimate per sample on {priced.hardware}", columns, rows)
+    STDOUT.print(
+        f"dynamic energy {bounds_text(priced.dynamic_energy_j, 'J')}, "
+        f"static energy {bounds_text(priced.static_energy_j, 'J')}, "
+        f"latency at least {bounds_text(priced.latency_s, 's')}"
+    )
+    STDOUT.print(f"left out: {'; '.join(priced.left_out)}")
+
+
+def _inputs(
+    net: Path, program: Program, golden: tuple[GoldenVector, ...], input_file: Path | None
+) -> np.ndarray:
+    if input_file is not None:
+        return load_spikes(input_file, program).spikes
+    if not golden:
+        raise KipukaError(
+            "there is no input to run on",
+            where=str(net),
+            limit="golden vectors in the file, or the option --input",
+            value="neither",
+            remedy="give --input X.npy",
+        )
+    return np.stack([vector.input for vector in golden])
+
+
+def headline(profiles: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Shorten profiles to the figures of a summary."""
+    keys = ("spikes_per_sample", "synops_per_sample", "dynamic_energy_j", "static_energy_j")
+    return {
+        name: {key: values[key] for key in (*keys, "latency_s")}
+        for name, values in profiles.items()
+    }

@@ -1,0 +1,176 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from kipuka.convert import fixed
+from kipuka.convert.program import Program, Readout
+from kipuka.errors import KipukaError
+from kipuka_cases import cuba, dense, gru, program
+
+
+def broken(build, check_error, **parts):
+    with pytest.raises(KipukaError) as caught:
+        build()
+    check_error(caught.value, **parts)
+
+
+def gru_layer(weight=2, delay=0, own_delay=0, **parameters):
+    return gru(
+        1,
+        *(dense([[weight]], target=t, delays=delay) for t in "irz"),
+        *(dense([[2]], "self", t, own_delay) for t in "irz"),
+        **parameters,
+    )
+
+
+def test_a_valid_program_is_immutable():
+    network = program(1, gru_layer())
+    with pytest.raises(ValueError, match="read-only"):
+        network.layers[0].projections[0].synapses.weights[0, 0] = 4
+    with pytest.raises(ValueError, match="read-only"):
+        network.layers[0].neuron.threshold[0] = 4
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        network.layers = ()
+
+
+@pytest.mark.parametrize("weight", [-258, 256])
+def test_weight_outside_8_bits(weight, check_error):
+    broken(
+        lambda: program(1, gru_layer(weight=weight)),
+        check_error,
+        what="weights_are_even_8_bit",
+        where="layer 1, projection previous to i, key weight, index (0, 0)",
+        limit="-256 to 254",
+        value=str(weight),
+        remedy="8-bit",
+    )
+
+
+def test_weight_limits_are_allowed():
+    for weight in (-256, 254):
+        program(1, gru_layer(weight=weight))
+
+
+def test_odd_weight(check_error):
+    broken(
+        lambda: program(1, gru_layer(weight=3)),
+        check_error,
+        what="weights_are_even_8_bit",
+        limit="even",
+        value="3",
+    )
+
+
+@pytest.mark.parametrize("delay", [-1, 63])
+def test_delay_over_the_limit(delay, check_error):
+    broken(
+        lambda: program(1, gru_layer(own_delay=delay)),
+        check_error,
+        what="delays_within_hardware",
+        where="layer 1, projection self to i, key delay",
+        limit="0 to 62",
+        value=str(delay),
+        remedy="relay neurons",
+    )
+
+
+def test_readout_delay_over_the_limit(check_error):
+    broken(
+        lambda: program(1, gru_layer(), readout_delays=63),
+        check_error,
+        where="readout, key delay",
+        value="63",
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "rule", "key", "limit"),
+    [
+        ({"current_decay": 4097}, "decays_within_unity", "iDecay", "4096"),
+        ({"voltage_decay": -1}, "decays_within_unity", "vDecay", "0 to 4096"),
+        ({"bias": 4096}, "bias_within_bits", "bias", "-4096 to 4095"),
+        ({"threshold": 0}, "threshold_can_be_reached", "vThMant", "1 to 131071"),
+        ({"threshold": 131072}, "threshold_can_be_reached", "vThMant", "1 to 131071"),
+    ],
+)
+def test_cuba_parameter_out_of_range(parameters, rule, key, limit, check_error):
+    broken(
+        lambda: program(1, cuba(1, dense([[2]]), **parameters)),
+        check_error,
+        what=rule,
+        where=f"layer 1, key {key}",
+        limit=limit,
+        value=str(next(iter(parameters.values()))),
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "rule"),
+    [
+        ({"threshold": 2048}, "threshold_can_be_reached"),
+        ({"bias_r": 256}, "bias_within_bits"),
+        ({"bias_z": 1}, "bias_within_bits"),
+    ],
+)
+def test_gru_parameter_out_of_range(parameters, rule, check_error):
+    broken(lambda: program(1, gru_layer(**parameters)), check_error, what=rule)
+
+
+def test_layers_that_do_not_fit(check_error):
+    broken(
+        lambda: program(2, gru_layer()),
+        check_error,
+        what="projection_connects_neighbours",
+        where="layer 1",
+        limit="(1, 2)",
+        value="(1, 1)",
+    )
+
+
+def test_projection_to_an_activation_that_the_neuron_lacks(check_error):
+    broken(
+        lambda: program(1, cuba(1, dense([[2]], target="r"))),
+        check_error,
+        what="layer_is_fed_by_input",
+        limit="out of a",
+    )
+
+
+def test_layer_without_input(check_error):
+    broken(
+        lambda: program(1, cuba(1, dense([[2]], "self"))),
+        check_error,
+        what="layer_is_fed_by_input",
+    )
+
+
+def test_no_layers(check_error):
+    no_delays = np.zeros(0, dtype=np.int16)
+    broken(
+        lambda: Program((1,), (), Readout("spike_count", no_delays)),
+        check_error,
+        what="program_has_layers",
+        value="0 layers",
+    )
+
+
+def test_parameters_of_the_wrong_size(check_error):
+    layer = cuba(2, dense([[2], [2]]))
+    short = layer.neuron._replace(bias=np.zeros(1, dtype=np.int64))
+    broken(
+        lambda: program(1, dataclasses.replace(layer, neuron=short)),
+        check_error,
+        what="parameters_match_shape",
+        limit="2 entries",
+    )
+
+
+def test_membrane_readout_needs_silent_neurons(check_error):
+    broken(
+        lambda: program(1, cuba(1, dense([[2]])), kind="membrane"),
+        check_error,
+        what="readout_fits_last_layer",
+        limit=str(fixed.NEVER_SPIKES),
+        value="membrane",
+    )

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from kipuka.deploy.inputs import load_spikes, save_spikes
+from kipuka.errors import KipukaError
+from kipuka_cases import program, random_cuba
+
+
+@pytest.fixture
+def network(rng):
+    return program(3, random_cuba(rng, 3, 2))
+
+
+def refused(path, network, check_error, **parts):
+    with pytest.raises(KipukaError) as caught:
+        load_spikes(path, network)
+    check_error(caught.value, **{"where": str(path), **parts})
+
+
+def saved(tmp_path, array):
+    path = tmp_path / "x.npy"
+    np.save(path, array)
+    return path
+
+
+def test_with_and_without_batch_axis(network, tmp_path):
+    one = load_spikes(saved(tmp_path, np.eye(3)), network)
+    assert (one.spikes.shape, one.batched) == ((1, 3, 3), False)
+    many = load_spikes(saved(tmp_path, np.ones((5, 3, 7), dtype=np.float32)), network)
+    assert (many.spikes.shape, many.batched) == ((5, 3, 7), True)
+    assert many.spikes.dtype == bool
+
+
+def test_output_has_the_batch_axis_of_the_input(tmp_path):
+    path = tmp_path / "y.npy"
+    spikes = np.zeros((1, 2, 4), dtype=bool)
+    save_spikes(path, spikes, batched=False)
+    assert np.load(path).shape == (2, 4)
+    save_spikes(path, spikes, batched=True)
+    assert np.load(path).shape == (1, 2, 4)
+    assert np.load(path).dtype == np.uint8
+
+
+@pytest.mark.parametrize("shape", [(2, 7), (5, 4, 7), (3,), (2, 5, 3, 7), (0, 3, 7), (3, 0)])
+def test_wrong_shape(network, tmp_path, shape, check_error):
+    refused(
+        saved(tmp_path, np.zeros(shape)),
+        network,
+        check_error,
+        what="does not fit the network",
+        limit="[batch,] 3, time",
+        value=f"shape {shape}",
+        remedy="time last",
+    )
+
+
+@pytest.mark.parametrize("value", [2, 0.5, -1, np.nan])
+def test_values_that_are_not_spikes(network, tmp_path, value, check_error):
+    array = np.zeros((3, 4))
+    array[1, 2] = value
+    refused(
+        saved(tmp_path, array),
+        network,
+        check_error,
+        what="not spikes",
+        where="index (1, 2)",
+        limit="0 or 1",
+        value=str(value),
+    )
+
+
+def test_missing_input(network, tmp_path, check_error):
+    refused(tmp_path / "no.npy", network, check_error, what="input cannot be read")
+
+
+def test_pickled_objects_are_not_loaded(network, tmp_path, check_error):
+    path = tmp_path / "x.npy"
+    np.save(path, np.array([{}], dtype=object), allow_pickle=True)
+    refused(path, network, check_error, what="not an array")
+
+
+def test_text_is_not_an_array(network, tmp_path, check_error):
+    path = tmp_path / "x.npy"
+    path.write_text("1, 0, 1")
+    refused(path, network, check_error, what="not an array", limit=".npy")

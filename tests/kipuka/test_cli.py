@@ -1,0 +1,236 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import kipuka
+from kipuka.cli import main
+from kipuka.convert.netfile import save_net
+from kipuka.deploy.golden import golden_vectors
+from kipuka.deploy.reference import simulate_reference
+from kipuka_cases import program, random_cuba, random_delays, random_gru, random_spikes
+
+COMMANDS = ("demo", "train", "convert", "inspect", "simulate", "verify", "profile")
+
+
+@pytest.fixture
+def network(rng):
+    delays = random_delays(rng, 6, 9)
+    return program(4, random_gru(rng, 4, 6, delays_own=delays), random_cuba(rng, 6, 3))
+
+
+@pytest.fixture
+def net(network, rng, tmp_path):
+    path = tmp_path / "small.net"
+    save_net(path, network, golden_vectors(network, random_spikes(rng, 2, 4, 30)))
+    return str(path)
+
+
+@pytest.fixture
+def spikes(rng, tmp_path):
+    path = tmp_path / "x.npy"
+    np.save(path, random_spikes(rng, 3, 4, 25).astype(np.float32))
+    return str(path)
+
+
+def loaded(path):
+    return json.loads(path.read_text())
+
+
+def test_help_names_every_command(capsys):
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(command in text for command in COMMANDS)
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == kipuka.__version__
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys; from kipuka.cli import main; main(['--help']);"
+        "print([m for m in ('torch', 'lava', 'numpy', 'h5py', 'matplotlib') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip().endswith("[]")
+
+
+def test_simulate_writes_what_the_reference_gives(net, spikes, network, tmp_path):
+    out, numbers = tmp_path / "y.npy", tmp_path / "s.json"
+    assert (
+        main(["simulate", net, "--input", spikes, "--output", str(out), "--json", str(numbers)])
+        == 0
+    )
+    inputs = np.load(spikes) > 0
+    expected = simulate_reference(network, inputs).trace
+    np.testing.assert_array_equal(np.load(out), expected.layers[-1].spikes)
+    assert loaded(numbers)["spikes"] == [int(layer.spikes.sum()) for layer in expected.layers]
+
+
+def test_simulate_without_a_batch_axis(net, spikes, tmp_path):
+    one, out = tmp_path / "one.npy", tmp_path / "y.npy"
+    np.save(one, np.load(spikes)[0])
+    assert main(["simulate", net, "--input", str(one), "--output", str(out)]) == 0
+    assert np.load(out).shape == (3, 25)
+
+
+def test_inspect(net, tmp_path, capsys):
+    numbers = tmp_path / "i.json"
+    assert main(["inspect", net, "--json", str(numbers)]) == 0
+    layers = loaded(numbers)["layers"]
+    assert [layer["model"] for layer in layers] == ["SPIKING_GRU", "CUBA"]
+    assert layers[0]["delays_recurrent"] == [0, 9]
+    assert layers[0]["synapses"] == 3 * 6 * 4 + 3 * 6 * 6
+    assert "SPIKING_GRU" in capsys.readouterr().out
+
+
+def test_profile_and_its_report(net, spikes, tmp_path):
+    numbers, report = tmp_path / "p.json", tmp_path / "r.html"
+    words = ["profile", net, "--input", spikes, "--json", str(numbers), "--report", str(report)]
+    assert main(words) == 0
+    values = loaded(numbers)
+    assert values["samples"] == 3
+    assert values["estimate"] is True
+    assert set(values["dynamic_energy_j"]) == {"low", "typical", "high"}
+    assert "<html" in report.read_text()
+
+
+def test_profile_on_golden_vectors_and_the_other_chip(net, tmp_path):
+    numbers = tmp_path / "p.json"
+    assert main(["profile", net, "--hardware", "loihi1", "--json", str(numbers)]) == 0
+    assert loaded(numbers)["dynamic_energy_j"]["high"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["inspect", "no.net"], ["no.net", "nothing at that path", "check the path"]),
+        (["simulate", "{net}", "--input", "no.npy", "--output", "y.npy"], ["no.npy"]),
+        (["simulate", "{net}", "--input", "{wrong}", "--output", "y.npy"], ["[batch,] 4, time"]),
+        (["verify", "{net}", "--backends", "reference"], ["at least 2", "--backends"]),
+        (["verify", "{net}", "--backends", "reference,gpu"], ["backend is not known", "gpu"]),
+        (["profile", "{net}", "--hardware", "tpu"], ["tpu", "loihi2"]),
+        (["profile", "{net}", "--json", "no/such/folder.json"], ["cannot be written"]),
+        (["simulate", "{net}"], ["input"]),
+        (["nonsense"], ["nonsense"]),
+    ],
+)
+def test_bad_input_ends_with_one_paragraph_and_status_2(
+    words, parts, net, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    np.save("wrong.npy", np.zeros((5, 25)))
+    before = sorted(path.name for path in tmp_path.iterdir())
+    filled = [word.format(net=net, wrong="wrong.npy") for word in words]
+    assert main(filled) == 2
+    text = capsys.readouterr().err
+    assert "Traceback" not in text
+    for part in parts:
+        assert part in " ".join(text.split())
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(kipuka.errors.KipukaError):
+        main(["inspect", "no.net", "--debug"])
+
+
+def test_verify_agrees_and_says_what_it_compared(net, tmp_path, capsys):
+    pytest.importorskip("lava", reason="needs the lava extra")
+    numbers = tmp_path / "v.json"
+    words = ["verify", net, "--backends", "reference,torch,lava", "--json", str(numbers)]
+    assert main(words) == 0
+    values = loaded(numbers)
+    assert values["backends"] == ["reference", "torch", "lava"]
+    assert values["spike_mismatches"] == values["state_mismatches"] == 0
+    assert values["golden_mismatches"] == {"reference": 0, "torch": 0, "lava": 0}
+    assert "0 spike mismatches" in " ".join(capsys.readouterr().out.split())
+
+
+def test_verify_exits_1_on_a_mismatch(net, spikes, monkeypatch, capsys):
+    from kipuka import backends
+
+    def wrong(network, inputs):
+        trace = backends.reference(network, inputs)
+        states = trace.layers[0].states["v"]
+        states[0, 2, 7] += 1
+        return trace
+
+    monkeypatch.setitem(backends.BACKENDS, "wrong", wrong)
+    assert main(["verify", net, "--backends", "reference,wrong", "--input", spikes]) == 1
+    text = " ".join(capsys.readouterr().out.split())
+    assert "1 state mismatches" in text
+    assert "step 7" in text
+
+
+def test_verify_exits_1_when_the_golden_vectors_do_not_hold(net, network, rng, capsys):
+    golden = golden_vectors(network, random_spikes(rng, 1, 4, 30))
+    stale = golden[0].__class__(golden[0].input, golden[0].output, "0" * 64)
+    save_net(net, network, (stale,))
+    from kipuka import backends
+
+    backends_twice = {"reference": backends.reference, "again": backends.reference}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backends, "BACKENDS", backends_twice)
+        assert main(["verify", net, "--backends", "reference,again"]) == 1
+    assert "golden vectors" in capsys.readouterr().out
+
+
+def test_an_internal_error_says_so(net, monkeypatch, capsys):
+    def fail(_):
+        raise ZeroDivisionError("surprise")
+
+    monkeypatch.setattr("kipuka.convert.netfile.load_net", fail)
+    assert main(["inspect", net]) == 70
+    assert "internal error: ZeroDivisionError: surprise" in capsys.readouterr().err
+
+
+def test_demo_in_small(tmp_path):
+    pytest.importorskip("lava", reason="needs the lava extra")
+    out = tmp_path / "demo"
+    assert main(["demo", "--out", str(out), "--epochs", "1", "--samples", "2"]) == 0
+    summary = loaded(out / "summary.json")
+    assert set(summary["accuracy"]) == {"torch", "reference", "lava"}
+    assert len(set(summary["accuracy"].values())) == 1
+    verified = summary["verify"]
+    assert (verified["samples"], verified["steps"]) == (2, 40)
+    assert verified["spike_mismatches"] == verified["state_mismatches"] == 0
+    assert verified["backends"] == ["reference", "torch", "lava"]
+    energy = summary["profile"]["loihi2"]["dynamic_energy_j"]
+    assert energy["low"] < energy["typical"] < energy["high"]
+    assert summary["profile"]["loihi2"]["latency_s"]["typical"] > 0
+    assert {p.name for p in out.iterdir()} == {
+        "config.yaml",
+        "checkpoint.safetensors",
+        "metrics.jsonl",
+        "model.net",
+        "summary.json",
+        "report.html",
+    }
+
+
+def test_train_takes_options_before_the_file(tmp_path):
+    pytest.importorskip("lava", reason="needs the lava extra")
+    from kipuka.train.config import TrainConfig, load_config, save_config
+
+    save_config(tmp_path / "c.yaml", TrainConfig(network="sgru-delay", hidden=4, epochs=9))
+    numbers, out = tmp_path / "t.json", tmp_path / "run"
+    words = ["train", "--config", str(tmp_path / "c.yaml"), "--out", str(out), "--json"]
+    assert main([*words, str(numbers), "--network", "sgru", "--epochs", "1"]) == 0
+    settings = load_config(out / "config.yaml")
+    assert (settings.network, settings.epochs, settings.hidden) == ("sgru", 1, 4)
+    assert loaded(numbers)["metrics"][0]["mean_delay_steps"] is None
+    assert (out / "model.net").exists()
+
+
+def test_an_interrupt_says_so(net, monkeypatch, capsys):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kipuka.convert.netfile.load_net", interrupt)
+    assert main(["inspect", net]) == 130
+    assert "interrupted" in capsys.readouterr().err

@@ -1,0 +1,75 @@
+"""Small networks for tests, drawn from a generator or written by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kipuka.convert import fixed
+from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.program import Layer, Program, Projection, Readout
+from kipuka.convert.synapses import DenseSynapses
+
+
+def dense(weights, source="previous", target="a", delays=0):
+    weights = np.array(weights, dtype=np.int16)
+    delays = np.array(np.broadcast_to(np.asarray(delays, np.int16), weights.shape[1:]))
+    return Projection(DenseSynapses(weights), source, target, delays)
+
+
+def cuba(n, *projections, current_decay=4096, voltage_decay=0, threshold=64, bias=0):
+    values = (current_decay, voltage_decay, threshold, bias)
+    parameters = CubaParameters(*(np.array(np.broadcast_to(np.int64(x), (n,))) for x in values))
+    return Layer(parameters, (n,), projections)
+
+
+def gru(n, *projections, threshold=64, bias_i=0, bias_r=0, bias_z=0):
+    values = (threshold, bias_i, bias_r, bias_z)
+    parameters = SpikingGruParameters(
+        *(np.array(np.broadcast_to(np.int64(x), (n,))) for x in values)
+    )
+    return Layer(parameters, (n,), projections)
+
+
+def program(n_inputs, *layers, kind="spike_count", readout_delays=0):
+    n = layers[-1].n_neurons
+    delays = np.array(np.broadcast_to(np.int16(readout_delays), (n,)))
+    return Program((n_inputs,), layers, Readout(kind, delays), {"origin": "test"})
+
+
+def even(rng, shape, scale=60):
+    return (rng.integers(-scale // 2, scale // 2 + 1, shape) * 2).astype(np.int16)
+
+
+def random_delays(rng, n, longest=fixed.DELAY_MAX):
+    delays = rng.integers(0, longest + 1, n).astype(np.int16)
+    delays[0], delays[-1] = 0, longest
+    return delays
+
+
+def random_gru(rng, n_sources, n, delays_in=None, delays_own=None, scale=60, **parameters):
+    projections = [
+        dense(even(rng, (n, k), scale), source, target, 0 if d is None else d)
+        for source, k, d in (("previous", n_sources, delays_in), ("self", n, delays_own))
+        for target in "irz"
+    ]
+    bias = {f"bias_{t}": even(rng, n, 40).astype(np.int64) for t in "irz"}
+    return gru(n, *projections, **{**bias, **parameters})
+
+
+def random_cuba(rng, n_sources, n, delays=None, recurrent=False, scale=60, **parameters):
+    projections = [dense(even(rng, (n, n_sources), scale), delays=0 if delays is None else delays)]
+    if recurrent:
+        projections.append(dense(even(rng, (n, n), scale), "self"))
+    return cuba(n, *projections, **parameters)
+
+
+def random_spikes(rng, n_samples, n_units, n_steps, rate=0.2):
+    return rng.random((n_samples, n_units, n_steps)) < rate
+
+
+def pulses(n_units, n_steps, *when):
+    """One sample with spikes at (unit, step)."""
+    spikes = np.zeros((1, n_units, n_steps), dtype=bool)
+    for unit, step in when:
+        spikes[0, unit, step] = True
+    return spikes

@@ -1,0 +1,32 @@
+"""The examples of the README run."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from kipuka.convert.netfile import save_net
+from kipuka_cases import program, random_cuba, random_gru
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_python_example_on_a_file(rng, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("kipuka-demo").mkdir()
+    network = program(8, random_gru(rng, 8, 6), random_cuba(rng, 6, 10))
+    save_net("kipuka-demo/model.net", network)
+    exec(EXAMPLES[0], {})
+    assert "typical=" in capsys.readouterr().out
+
+
+def test_training_example():
+    pytest.importorskip("lava", reason="needs the lava extra")
+    names = {}
+    exec(EXAMPLES[1], names)
+    assert [layer.model for layer in names["program"].layers] == ["SPIKING_GRU", "CUBA"]
+
+
+def test_no_example_is_forgotten():
+    assert len(EXAMPLES) == 2

@@ -1,0 +1,99 @@
+"""The house rules that a machine can check."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = {
+    "hardware_profiles": set(),
+    "convert": {"hardware_profiles"},
+    "deploy": {"convert", "hardware_profiles"},
+    "train": {"convert", "hardware_profiles"},
+}
+"""Which folder may import which; all may import the leaf module `kipuka.errors`."""
+
+LAVA_ONLY = {"torch", "lava", "tonic", "safetensors", "sklearn"}
+SOURCES = [path for folder in (*FOLDERS, "src") for path in (ROOT / folder).rglob("*.py")]
+
+
+def imports(path, top_level_only=False):
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_folders_look_only_where_they_may(folder):
+    for path in (ROOT / folder).rglob("*.py"):
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[0] == "kipuka":
+                assert len(parts) > 1, f"{path} imports kipuka itself"
+                allowed = FOLDERS[folder] | {folder, "errors"}
+                assert parts[1] in allowed, f"{path} imports {name}"
+
+
+def test_what_needs_no_lava_imports_none_of_it():
+    lava = {"lava_graph.py", "lava_worker.py", "spiking_gru.py", "spiking_gru_model.py"}
+    for folder in ("hardware_profiles", "convert", "deploy"):
+        for path in (ROOT / folder).rglob("*.py"):
+            if path.name in lava:
+                continue
+            found = {name.split(".")[0] for name in imports(path, top_level_only=True)}
+            assert not found & LAVA_ONLY, path
+
+
+def test_every_package_is_listed():
+    text = (ROOT / "pyproject.toml").read_text()
+    listed = set(re.findall(r'"(kipuka[a-z_.]*)"', re.search(r"\npackages = \[(.*?)\]", text)[1]))
+    found = {"kipuka"}
+    for folder in FOLDERS:
+        for init in (ROOT / folder).rglob("__init__.py"):
+            parts = init.parent.relative_to(ROOT).parts
+            found.add(".".join(("kipuka", *parts)))
+    assert listed == found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_stay_readable(path):
+    assert len(path.read_text().splitlines()) < 700
+    assert ast.get_docstring(ast.parse(path.read_text())), f"{path} does not say what it is for"
+    assert path.stem not in ("utils", "helpers", "misc")
+
+
+CONSTANTS = {4096, 4095, 8388607, 8388608, 131071, 131072, 16777216, 62}
+
+
+@pytest.mark.parametrize("folder", ["convert", "deploy", "train", "src"])
+def test_chip_constants_stand_in_one_place(folder):
+    for path in (ROOT / folder).rglob("*.py"):
+        if path.name == "fixed.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and type(node.value) is int:
+                assert node.value not in CONSTANTS, f"{path}:{node.lineno} has {node.value}"
+
+
+def test_version_and_changelog_agree():
+    from kipuka import __version__
+
+    first = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert first[1] == __version__
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_public_names_exist_and_are_listed_once(folder):
+    import importlib
+
+    if folder == "train":
+        pytest.importorskip("lava", reason="needs the lava extra")
+    module = importlib.import_module(f"kipuka.{folder}")
+    assert all(hasattr(module, name) for name in module.__all__)
+    assert len(set(module.__all__)) == len(module.__all__)

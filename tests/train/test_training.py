@@ -1,0 +1,158 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from kipuka.convert.netfile import load_net
+from kipuka.errors import KipukaError
+from kipuka.train.checkpoint import load_checkpoint, save_checkpoint
+from kipuka.train.config import TrainConfig, load_config, make_config, save_config
+from kipuka.train.datasets import SILENT_STEPS, STEPS_PER_ROW, load_dataset
+from kipuka.train.networks import build_network
+from kipuka.train.trainer import load_run, train
+
+SMALL = TrainConfig(hidden=8, epochs=3, seed=3)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "a"
+    return folder, train(SMALL, folder)
+
+
+def test_digits_show_one_row_at_a_time():
+    data = load_dataset("digits")
+    assert (data.n_units, data.n_steps) == (8, 8 * STEPS_PER_ROW + SILENT_STEPS)
+    assert [len(s.labels) for s in (data.train, data.validation, data.test)] == [1357, 200, 240]
+    assert not data.train.spikes[..., -SILENT_STEPS:].any()
+    # Within a row a unit's spikes come first: once silent, it stays silent until the next row.
+    rows = data.train.spikes[..., :-SILENT_STEPS].reshape(-1, STEPS_PER_ROW).astype(int)
+    assert (np.diff(rows, axis=1) <= 0).all()
+
+
+def test_digits_are_split_the_same_way_whatever_the_seed():
+    first, second = load_dataset("digits"), load_dataset("digits")
+    np.testing.assert_array_equal(first.test.spikes, second.test.spikes)
+    every = np.concatenate([s.labels for s in (first.train, first.validation, first.test)])
+    assert len(every) == 1797
+
+
+def test_run_folder_has_all_that_is_needed(run):
+    folder, result = run
+    assert load_config(folder / "config.yaml") == SMALL
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert lines[-1]["loss"] < lines[0]["loss"]
+    assert {k: v.shape for k, v in result.delays_before.items()} == {
+        "layer 1, recurrence": (8,),
+        "layer 1, output": (8,),
+    }
+
+
+def test_the_best_epoch_on_validation_is_kept(run):
+    from kipuka.train.trainer import accuracy_of
+
+    folder, result = run
+    _, network, data = load_run(folder)
+    best = max(m.validation_accuracy for m in result.metrics)
+    assert accuracy_of(network, data.validation) == best
+    assert [m.best for m in result.metrics].count(True) >= 1
+    for kept, returned in zip(network.parameters(), result.network.parameters(), strict=True):
+        assert torch.equal(kept, returned)
+
+
+def test_same_seed_same_run(run, tmp_path):
+    _, result = run
+    again = train(SMALL, tmp_path / "b")
+    assert [m.loss for m in again.metrics] == [m.loss for m in result.metrics]
+    other = train(SMALL.model_copy(update={"seed": 4}), tmp_path / "c")
+    assert [m.loss for m in other.metrics] != [m.loss for m in result.metrics]
+
+
+def test_a_folder_with_a_run_is_not_overwritten(run, check_error):
+    folder, _ = run
+    with pytest.raises(KipukaError) as caught:
+        train(SMALL, folder)
+    check_error(caught.value, what="holds a training run", where=str(folder), remedy="another")
+
+
+def test_divergence_stops_with_the_checkpoint_kept(tmp_path, check_error, monkeypatch):
+    monkeypatch.setattr(
+        torch.nn.functional, "cross_entropy", lambda *_, **__: torch.tensor(float("nan"))
+    )
+    with pytest.raises(KipukaError) as caught:
+        train(SMALL, tmp_path / "n")
+    check_error(caught.value, what="diverged", where="epoch 1", limit="finite", value="nan")
+
+
+def test_convert_writes_a_network_with_golden_vectors(run, tmp_path):
+    from kipuka.convert.netfile import load_golden
+    from kipuka.pipeline import convert_run
+
+    folder, _ = run
+    path = tmp_path / "model.net"
+    numbers = convert_run(folder, path)
+    assert numbers["accuracy"]["torch"] == numbers["accuracy"]["reference"]
+    assert [layer.model for layer in load_net(path).layers] == ["SPIKING_GRU", "CUBA"]
+    assert len(load_golden(path)) == 3
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"learning_rate": "fast"}, "learning_rate"),
+        ({"dropout": 0.5}, "dropout"),
+    ],
+)
+def test_bad_settings(values, key, check_error):
+    with pytest.raises(KipukaError) as caught:
+        make_config(values, "run.yaml")
+    value = str(next(iter(values.values())))
+    check_error(caught.value, where=f"run.yaml, key {key}", value=value, remedy="known settings")
+
+
+def test_config_that_is_not_yaml(tmp_path, check_error):
+    path = tmp_path / "config.yaml"
+    path.write_text("network: [sgru")
+    with pytest.raises(KipukaError) as caught:
+        load_config(path)
+    check_error(caught.value, what="not YAML", where=str(path), value="line 1")
+    path.write_text("just a word")
+    with pytest.raises(KipukaError) as caught:
+        load_config(path)
+    check_error(caught.value, value="just a word")
+
+
+def test_config_survives_the_file(tmp_path):
+    save_config(tmp_path / "config.yaml", SMALL)
+    assert load_config(tmp_path / "config.yaml") == SMALL
+
+
+def network(hidden):
+    return build_network("sgru-delay", 8, 10, hidden)
+
+
+def test_checkpoint_of_another_network(tmp_path, check_error):
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, network(8))
+    with pytest.raises(KipukaError) as caught:
+        load_checkpoint(path, network(9))
+    check_error(caught.value, what="another network", where=str(path), limit="(27,)", value="(24,)")
+
+
+def test_damaged_checkpoint(tmp_path, check_error):
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, network(8))
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(KipukaError) as caught:
+        load_checkpoint(path, network(8))
+    check_error(caught.value, what="cannot be read", where=str(path), limit="safetensors")
+
+
+@pytest.mark.parametrize("what", ["data set", "network"])
+def test_unknown_names(what, check_error):
+    with pytest.raises(KipukaError) as caught:
+        load_dataset("shd") if what == "data set" else build_network("lstm", 8, 10, 4)
+    check_error(caught.value, what=f"the {what} is not known", remedy="choose")

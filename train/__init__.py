@@ -1,0 +1,48 @@
+"""Training in lava-dl SLAYER: blocks with axonal delays and a spiking GRU, data sets, trainer.
+
+Names are loaded on first use, because torch and lava-dl take seconds to import.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from typing import Any
+
+from kipuka.errors import KipukaError
+
+_missing = [
+    name
+    for name in ("torch", "lava", "safetensors", "sklearn")
+    if not importlib.util.find_spec(name)
+]
+if _missing:
+    raise KipukaError(
+        "training needs lava-dl, which is not installed",
+        where="folder train: kipuka train, convert, demo and the backend torch",
+        limit="the extra kipuka[lava], on Python 3.10",
+        value=f"{sys.version.split()[0]} without {', '.join(_missing)}",
+        remedy="install with: pip install 'kipuka[lava]' under Python 3.10",
+    )
+
+_MODULES = {
+    "AxonalDelay": "delays",
+    "SpikingGRU": "spiking_gru",
+    "TrainConfig": "config",
+    "blocks_from_program": "torch_backend",
+    "build_network": "networks",
+    "load_dataset": "datasets",
+    "load_run": "trainer",
+    "program_of": "trainer",
+    "trace_blocks": "torch_backend",
+    "train": "trainer",
+}
+
+__all__ = [*_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"kipuka.train.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
