@@ -45,6 +45,9 @@ THRESHOLD_MAX = (1 << 17) - 1
 NEVER_SPIKES = (1 << 18) - 1
 """``vThMant`` that lava-dl writes for a neuron without spikes: no 24-bit membrane reaches it."""
 
+NEURONS_MAX = 1 << 24
+"""Neurons that a layer in a file may declare: 16 chips' worth, and little memory."""
+
 GRU_THRESHOLD_MAX = GRU_STATE_LIMIT >> STATE_SHIFT
 """Largest ``vThMant`` that an 18-bit membrane can exceed, in weight units."""
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kipuka.convert.program import Layer, Program
+from kipuka.convert.netx_differences import netx_differences, weight_bits
+from kipuka.convert.program import OWN, Layer, Program
+from kipuka.convert.synapses import ConvSynapses
 
 
 @dataclass(frozen=True)
@@ -16,25 +18,42 @@ class LayerSummary:
     Attributes
     ----------
     layer : int
-        Number in the file (the input is layer 0, as in NetX).
+        Number in the file.
+    kind : str
+        ``dense`` or ``conv``, with ``_rec`` behind it for a layer with its own spikes as input, or
+        ``input``.
     model : str
+        Neuron model.
+    shape : tuple of int
     neurons, synapses, nonzero_synapses, delayed_synapses : int
-        ``delayed_synapses`` are those that reach their target with a delay above 0.
-    delays_in, delays_recurrent : tuple of int
-        Shortest and longest delay in steps of the spikes that arrive, and of the layer's own.
+        ``synapses`` counts connections, not stored kernel weights; ``delayed_synapses`` are those
+        that reach their target with a delay above 0.
+    weights : int
+        Weights that the file stores; fewer than synapses for convolutions.
+    weight_bits : int
+        Bits, with the sign, that hold the layer's weights when NetX has scaled them.
     weight_range : tuple of int
         Smallest and largest weight, in weight units.
+    delays_in, delays_recurrent : tuple of int or None
+        Shortest and longest delay in steps of the spikes that arrive, and of the layer's own.
+    netx : tuple of str
+        What stock NetX would do differently with this layer.
     """
 
     layer: int
+    kind: str
     model: str
+    shape: tuple[int, ...]
     neurons: int
     synapses: int
     nonzero_synapses: int
     delayed_synapses: int
-    delays_in: tuple[int, int]
-    delays_recurrent: tuple[int, int] | None
+    weights: int
+    weight_bits: int
     weight_range: tuple[int, int]
+    delays_in: tuple[int, int] | None
+    delays_recurrent: tuple[int, int] | None
+    netx: tuple[str, ...]
 
 
 def inspect(program: Program) -> tuple[LayerSummary, ...]:
@@ -44,26 +63,57 @@ def inspect(program: Program) -> tuple[LayerSummary, ...]:
     -------
     tuple of LayerSummary
     """
-    return tuple(_summary(number, layer) for number, layer in enumerate(program.layers, start=1))
-
-
-def _summary(number: int, layer: Layer) -> LayerSummary:
-    weights = [p.synapses.weights for p in layer.projections]
-    delayed = sum(
-        np.count_nonzero(np.broadcast_to(p.delays, p.synapses.weights.shape))
-        for p in layer.projections
+    differences = netx_differences(program)
+    return tuple(
+        _summary(number, layer, differences[number])
+        for number, layer in zip(program.numbers, program.layers, strict=True)
     )
+
+
+def _summary(number: int, layer: Layer, netx: tuple[str, ...]) -> LayerSummary:
+    arrays = [p.synapses.weights for p in layer.projections]
+    fan_outs = [p.synapses.fan_out() for p in layer.projections]
+    delayed = 0
+    for projection, fan_out in zip(layer.projections, fan_outs, strict=True):
+        if projection.delays.ndim == 1:
+            delayed += int(fan_out[projection.delays > 0].sum())
+        else:
+            delayed += int(np.count_nonzero(projection.delays[projection.synapses.weights != 0]))
+    arriving = [layer.delays_from(back) for back in layer.sources]
     return LayerSummary(
         layer=number,
+        kind=_kind(layer),
         model=layer.model,
+        shape=layer.shape,
         neurons=layer.n_neurons,
-        synapses=sum(w.size for w in weights),
-        nonzero_synapses=sum(int(np.count_nonzero(w)) for w in weights),
-        delayed_synapses=int(delayed),
-        delays_in=_range(layer.delays_from("previous")) or (0, 0),
-        delays_recurrent=_range(layer.delays_from("self")),
-        weight_range=(int(min(w.min() for w in weights)), int(max(w.max() for w in weights))),
+        synapses=sum(_connections(p.synapses) for p in layer.projections),
+        nonzero_synapses=sum(int(fan_out.sum()) for fan_out in fan_outs),
+        delayed_synapses=delayed,
+        weights=sum(a.size for a in arrays),
+        weight_bits=max((weight_bits(a) for a in arrays), default=0),
+        weight_range=(
+            min((int(a.min()) for a in arrays), default=0),
+            max((int(a.max()) for a in arrays), default=0),
+        ),
+        delays_in=_range(np.concatenate(arriving)) if arriving else None,
+        delays_recurrent=_range(layer.delays_from(OWN)),
+        netx=netx,
     )
+
+
+def _kind(layer: Layer) -> str:
+    if not layer.projections:
+        return "input"
+    recurrent = "_rec" if layer.from_source(OWN) else ""
+    return ("conv" if layer.convolutional else "dense") + recurrent
+
+
+def _connections(synapses: object) -> int:
+    """Pairs of neurons that the synapses join, whatever the weight."""
+    if isinstance(synapses, ConvSynapses):
+        kernel = int(np.prod(synapses.weights.shape[1:]))
+        return synapses.n_targets * kernel
+    return int(synapses.weights.size)  # type: ignore[attr-defined]
 
 
 def _range(delays: np.ndarray) -> tuple[int, int] | None:

@@ -2,7 +2,7 @@
 
 A network of stock layers carries nothing that NetX has to understand beyond its own keys; what NetX
 lacks (readout, metadata, golden vectors) sits in the group, GRU layers and recurrent delays in
-layer types and keys of their own (see `netx_layers`).
+layer types and keys of their own (see `netx_keys`).
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
 from kipuka.convert.files import existing_file, replacing
-from kipuka.convert.netx_layers import read_input_shape, read_layer, write_input, write_layer
-from kipuka.convert.program import Layer, Program, Readout
+from kipuka.convert.netx_reader import NetworkReader
+from kipuka.convert.netx_writer import write_layers
+from kipuka.convert.program import Program, Readout, ReadoutKind, Reset
 from kipuka.convert.records import Record
+from kipuka.convert.rules import never_spikes
 from kipuka.errors import KipukaError
 
 FORMAT_VERSION = 1
@@ -31,7 +34,8 @@ class GoldenVector:
 
     Attributes
     ----------
-    input : bool array (units, steps)
+    input : array (units, steps)
+        Spikes as bool; for a network with an encoder, activations as int32.
     output : bool array (neurons, steps)
         Spikes as the readout receives them.
     digest : str
@@ -52,24 +56,31 @@ def save_net(path: str | Path, program: Program, golden: Sequence[GoldenVector] 
         If the file cannot be written; an older file of that name is then untouched.
     """
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        write_input(file.create_group("layer/0"), program.input_shape)
-        for number, layer in enumerate(program.layers, start=1):
-            write_layer(file.create_group(f"layer/{number}"), layer)
+        write_layers(file.create_group("layer"), program)
         own = file.create_group("kipuka")
         own.attrs["format_version"] = FORMAT_VERSION
         own.attrs["readout"] = program.readout.kind
         own.attrs["metadata"] = json.dumps(dict(program.metadata), sort_keys=True)
         own["readout_delay"] = program.readout.delays
+        if program.reset:
+            own["reset"] = np.array([program.reset.interval, program.reset.offset])
         for number, vector in enumerate(golden):
             group = own.create_group(f"golden/{number}")
             for key in ("input", "output"):
-                bits = getattr(vector, key).astype(np.uint8)
-                group.create_dataset(key, data=bits, compression="gzip")
+                values = getattr(vector, key)
+                data = values.astype(np.uint8) if values.dtype == bool else values
+                group.create_dataset(key, data=data, compression="gzip")
             group.attrs["digest"] = vector.digest
 
 
-def load_net(path: str | Path) -> Program:
+def load_net(path: str | Path, *, clamp_delays: bool = False) -> Program:
     """Read a `.net` file, Kipuka's or NetX's.
+
+    Parameters
+    ----------
+    path : str or Path
+    clamp_delays : bool
+        Cut delays beyond the hardware's 62 steps to that, as NetX does, instead of refusing them.
 
     Returns
     -------
@@ -83,18 +94,18 @@ def load_net(path: str | Path) -> Program:
     """
     with _opened(path) as root:
         layers = root.group("layer")
-        numbers = _layer_numbers(layers)
-        shape = read_input_shape(layers.group("0", f"{path}, layer 0"))
-        found: list[Layer] = []
-        for number in numbers[1:]:
-            sources = found[-1].n_neurons if found else int(np.prod(shape))
-            layer = read_layer(layers.group(str(number), f"{path}, layer {number}"), sources)
-            if layer is not None:
-                found.append(layer)
+        reader = NetworkReader(clamp_delays)
+        for number in _layer_numbers(layers):
+            reader.read(number, layers.group(str(number), f"{path}, layer {number}"))
         layers.refuse_unread()
-        readout, metadata = _read_own(root, found[-1].n_neurons if found else 0)
         try:
-            return Program(shape, tuple(found), readout, metadata)
+            return Program(
+                reader.input_shape,
+                tuple(reader.layers),
+                numbers=tuple(reader.numbers),
+                encoder=reader.encoder,
+                **_read_own(root, reader),
+            )
         except KipukaError as error:
             raise KipukaError(
                 error.what,
@@ -111,12 +122,13 @@ def load_golden(path: str | Path) -> tuple[GoldenVector, ...]:
         if not root.has("kipuka") or not root.group("kipuka").has("golden"):
             return ()
         group = root.group("kipuka").group("golden")
+        encoded = root.group("layer").group("0").has("neuron")
         vectors = []
         for number in range(len(group.keys())):
             one = group.group(str(number))
             vectors.append(
                 GoldenVector(
-                    one.numbers("input").astype(bool),
+                    one.numbers("input").astype(np.int32 if encoded else bool),
                     one.numbers("output").astype(bool),
                     one.attribute("digest", ""),
                 )
@@ -165,11 +177,16 @@ def _layer_numbers(layers: Record) -> list[int]:
     return numbers
 
 
-def _read_own(root: Record, n_outputs: int) -> tuple[Readout, dict[str, str]]:
-    """Readout and metadata, or what a NetX file means by its silence: spike counts, no delay."""
-    no_delay = np.zeros(n_outputs, dtype=np.int16)
+def _read_own(root: Record, reader: NetworkReader) -> dict[str, Any]:
+    """Readout, reset and metadata, or what a NetX file means by its silence.
+
+    That is no reset, and spike counts, or the membrane of a last layer that cannot spike.
+    """
     if not root.has("kipuka"):
-        return Readout("spike_count", no_delay), {"origin": "NetX"}
+        membrane = bool(reader.layers) and never_spikes(reader.layers[-1])
+        kind: ReadoutKind = "membrane" if membrane else "spike_count"
+        readout = Readout(kind, reader.readout_delays(), reader.population)
+        return {"readout": readout, "metadata": {"origin": "NetX"}}
     own = root.group("kipuka")
     version = own.attribute("format_version", None)
     if version != FORMAT_VERSION:
@@ -180,5 +197,10 @@ def _read_own(root: Record, n_outputs: int) -> tuple[Readout, dict[str, str]]:
             value=version,
             remedy="write the file again with this version of Kipuka, or install the one it names",
         )
-    metadata = json.loads(own.attribute("metadata", "{}"))
-    return Readout(own.attribute("readout", "spike_count"), own.int16("readout_delay")), metadata
+    kind = own.attribute("readout", "spike_count")
+    reset = own.numbers("reset").ravel() if own.has("reset") else None
+    return {
+        "readout": Readout(kind, own.int16("readout_delay"), reader.population),
+        "reset": None if reset is None else Reset(*(int(n) for n in reset[:2])),
+        "metadata": json.loads(own.attribute("metadata", "{}")),
+    }

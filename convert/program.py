@@ -11,12 +11,29 @@ import numpy as np
 
 from kipuka.convert import rules
 from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
-from kipuka.convert.synapses import DenseSynapses
+from kipuka.convert.synapses import OWN, PREVIOUS, ConvSynapses, SparseSynapses, Synapses
 
 NeuronParameters = CubaParameters | SpikingGruParameters
-Source = Literal["previous", "self"]
 Target = Literal["a", "i", "r", "z"]
 ReadoutKind = Literal["spike_count", "membrane"]
+
+__all__ = [
+    "MODEL_NAMES",
+    "OWN",
+    "PREVIOUS",
+    "TARGETS",
+    "Encoder",
+    "Layer",
+    "NeuronParameters",
+    "Program",
+    "Projection",
+    "Readout",
+    "ReadoutKind",
+    "Reset",
+    "Target",
+    "layer_numbers",
+    "needs_flatten",
+]
 
 TARGETS: Mapping[type, tuple[Target, ...]] = MappingProxyType(
     {CubaParameters: ("a",), SpikingGruParameters: ("i", "r", "z")}
@@ -39,20 +56,20 @@ class Projection:
 
     Attributes
     ----------
-    synapses : DenseSynapses
-        Weights (targets, sources) in weight units.
-    source : {"previous", "self"}
-        The layer before (or the network's input), or the layer's own spikes.
+    synapses : DenseSynapses, ConvSynapses or SparseSynapses
+        Weights in weight units.
+    source : int
+        Where the spikes come from, in layers back: `OWN`, `PREVIOUS`, or farther.
     target : {"a", "i", "r", "z"}
         ``a`` of a CUBA neuron; current, reset gate or update gate of a spiking GRU.
     delays : int16 array (sources,) or (targets, sources)
-        Axonal delay per source, or delay per synapse, in steps.
+        Axonal delay per source, or (dense synapses only) delay per synapse, in steps.
     weight_exponent : int
         The sum of weights is shifted left by this many bits, 0 to 7.
     """
 
-    synapses: DenseSynapses
-    source: Source
+    synapses: Synapses
+    source: int
     target: Target
     delays: np.ndarray
     weight_exponent: int = 0
@@ -90,12 +107,24 @@ class Layer:
         """Activations that the neuron model receives, in order."""
         return TARGETS[type(self.neuron)]
 
-    def from_source(self, source: Source) -> tuple[Projection, ...]:
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """Sources of the projections but its own spikes, nearest first."""
+        return tuple(sorted({p.source for p in self.projections} - {OWN}))
+
+    @property
+    def convolutional(self) -> bool:
+        """Whether the projections from other layers are convolutions."""
+        return any(
+            p.source != OWN and isinstance(p.synapses, ConvSynapses) for p in self.projections
+        )
+
+    def from_source(self, source: int) -> tuple[Projection, ...]:
         """Projections that come from `source`, in the order of the targets."""
         found = [p for p in self.projections if p.source == source]
         return tuple(sorted(found, key=lambda p: self.targets.index(p.target)))
 
-    def delays_from(self, source: Source) -> np.ndarray:
+    def delays_from(self, source: int) -> np.ndarray:
         """Delays of the projections from `source`, flat, in steps; empty if there are none.
 
         Where all projections share them, as a trained GRU's do, they are given once.
@@ -117,10 +146,59 @@ class Readout:
     delays : int16 array (neurons,)
         Axonal delay between the last layer and the readout, in steps; spikes that would arrive
         after the last step of a sample are not counted.
+    population : int
+        Neurons per class, neighbours in the last layer, whose mean stands for the class.
     """
 
     kind: ReadoutKind
     delays: np.ndarray
+    population: int = 1
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """How a real-valued input becomes the activation of the first layer's neurons.
+
+    ``a = trunc(weight x + bias)`` in every step, as in lava-dl's input layer with neurons, whose
+    users set it as the neurons' bias in whole weight units.
+
+    Attributes
+    ----------
+    weight, bias : int
+        In weight units.
+    """
+
+    weight: int
+    bias: int
+
+    def activation(self, values: np.ndarray) -> np.ndarray:
+        """Activation in weight units, int32, of input values of the same shape."""
+        exact: np.ndarray = np.trunc(np.asarray(values, dtype=np.float64) * self.weight + self.bias)
+        return exact.astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Return of every neuron's state to zero at regular intervals, for samples in one stream.
+
+    Layer k (counted from 0) is reset before it computes step t where
+    ``(t - offset - k) % interval == 0``: one step later per layer, as the spikes of a sample move
+    on. Spikes in flight stay.
+
+    Attributes
+    ----------
+    interval : int
+        Steps between resets, at least 1.
+    offset : int
+        Step of the first layer's first reset.
+    """
+
+    interval: int
+    offset: int = 0
+
+    def due(self, layer: int, step: int) -> bool:
+        """Tell whether the layer of that position is reset before that step."""
+        return (step - self.offset - layer) % self.interval == 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,11 +210,17 @@ class Program:
     input_shape : tuple of int
         ``(units,)`` or ``(channels, height, width)``.
     layers : tuple of Layer
-        Wherever layers are numbered, the input is layer 0 and the first of these layer 1, as in
-        NetX files.
     readout : Readout
     metadata : mapping of str to str
         Origin of the network, hashes and the like.
+    encoder : Encoder or None
+        With an encoder the input is real-valued: the first layer has no projections and receives
+        the encoder's activation instead.
+    reset : Reset or None
+        None means that every sample starts from zero and nothing is reset within it.
+    numbers : tuple of int
+        Numbers of the layers in the file, by which tables and messages name them. If left out,
+        as `save_net` writes them: see `layer_numbers`.
 
     Raises
     ------
@@ -148,8 +232,13 @@ class Program:
     layers: tuple[Layer, ...]
     readout: Readout
     metadata: Mapping[str, str] = field(default_factory=dict)
+    encoder: Encoder | None = None
+    reset: Reset | None = None
+    numbers: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        if not self.numbers:
+            object.__setattr__(self, "numbers", layer_numbers(self))
         rules.check_program(self)
         object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
         for array in self._arrays():
@@ -160,7 +249,10 @@ class Program:
         for layer in self.layers:
             arrays += list(layer.neuron)
             for projection in layer.projections:
-                arrays += [projection.synapses.weights, projection.delays]
+                synapses = projection.synapses
+                arrays += [synapses.weights, projection.delays]
+                if isinstance(synapses, SparseSynapses):
+                    arrays += [synapses.targets, synapses.offsets]
         return arrays
 
     @property
@@ -170,5 +262,38 @@ class Program:
 
     @property
     def n_outputs(self) -> int:
-        """Neurons of the last layer, one per class."""
+        """Neurons of the last layer."""
         return self.layers[-1].n_neurons
+
+    @property
+    def n_classes(self) -> int:
+        """Classes between which the readout decides."""
+        return self.n_outputs // self.readout.population
+
+    def shape_of(self, position: int) -> tuple[int, ...]:
+        """Shape of the layer at that position, or of the input for -1."""
+        return self.input_shape if position < 0 else self.layers[position].shape
+
+
+def layer_numbers(program: Program) -> tuple[int, ...]:
+    """Number of each layer in a file that `save_net` writes.
+
+    The input is layer 0, together with its neurons if there is an encoder. A concat layer precedes
+    a layer with skip connections and a flatten layer a dense one after channels x height x width;
+    both take a number, as in NetX.
+    """
+    numbers: list[int] = []
+    following = 0 if program.encoder else 1
+    for position, layer in enumerate(program.layers):
+        following += len(layer.sources) > 1
+        following += needs_flatten(program, position)
+        numbers.append(following)
+        following += 1
+    return tuple(numbers)
+
+
+def needs_flatten(program: Program, position: int) -> bool:
+    """Tell whether a layer reads the shape channels x height x width as one row of units."""
+    layer = program.layers[position]
+    flat = bool(layer.sources) and not layer.convolutional
+    return flat and any(len(program.shape_of(position - back)) > 1 for back in layer.sources)

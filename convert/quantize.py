@@ -1,164 +1,299 @@
-"""From the blocks of a trained SLAYER model to a Program.
-
-Blocks are recognised by what they carry, not by their classes, so that nothing here imports torch
-or the training code: a ``neuron`` with ``device_params`` as SLAYER has it, one synapse or two, each
-with its quantization hook, and learnable delays.
-"""
+"""From the blocks of a trained SLAYER model to a Program."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from kipuka.convert import fixed
+from kipuka.convert import fixed, slayer_values
 from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
 from kipuka.convert.program import (
-    MODEL_NAMES,
+    OWN,
+    PREVIOUS,
+    Encoder,
     Layer,
     Program,
     Projection,
     Readout,
     ReadoutKind,
-    Source,
     Target,
 )
-from kipuka.convert.synapses import DenseSynapses
+from kipuka.convert.slayer_blocks import SUPPORTED, Block, find_blocks, unsupported
+from kipuka.convert.slayer_pool import pooled_shape
+from kipuka.convert.synapses import ConvSynapses, DenseSynapses, Shape3
 from kipuka.errors import KipukaError
-
-CUBA = MODEL_NAMES[CubaParameters]
-SPIKING_GRU = MODEL_NAMES[SpikingGruParameters]
 
 
 def program_from_blocks(
-    blocks: Iterable[Any],
+    blocks: Any | Iterable[Any],
     readout: ReadoutKind = "spike_count",
     metadata: Mapping[str, str] | None = None,
+    input_shape: tuple[int, ...] | None = None,
 ) -> Program:
-    """Quantize the blocks of a SLAYER network.
+    """Quantize a SLAYER network.
 
     Parameters
     ----------
-    blocks : iterable of torch modules
-        ``cuba.Dense``, ``cuba.Recurrent`` or Kipuka's ``SpikingGRU``, in order.
+    blocks : torch.nn.Module or iterable of them
+        Modules that hold blocks of ``slayer.block.cuba`` or Kipuka's ``SpikingGRU``, registered in
+        the order in which the forward pass calls them.
     readout : {"spike_count", "membrane"}
+        What decides; after a ``cuba.Affine`` block always the membrane.
     metadata : mapping of str to str, optional
+    input_shape : tuple of int, optional
+        ``(units,)`` or ``(channels, height, width)``. If left out, what a ``cuba.Input`` block has
+        seen, or the size of a first dense block.
 
     Returns
     -------
     Program
-        Exactly the network that the blocks' quantized forward pass computes.
+        Exactly the network that the blocks compute in evaluation mode, up to what SLAYER's neurons
+        do not have: a current of 24 bits that wraps, a membrane of 24 bits that saturates.
 
     Raises
     ------
     KipukaError
         If a block has no exact counterpart; the message names it by number and class.
     """
-    blocks = list(blocks)
-    layers: list[Layer] = []
-    delays: np.ndarray | None = None
-    for number, block in enumerate(blocks):
-        where = f"block {number} ({type(block).__name__})"
-        if number + 1 < len(blocks) and not getattr(block, "delay_shift", False):
-            raise _unsupported(where, "delay_shift = False before another block", "delay_shift")
-        layers.append(_layer(block, delays, where))
-        delays = _delays(block.delay, layers[-1].n_neurons)
-    if delays is None:
-        raise _unsupported("network", "no blocks", "at least one block")
-    n_inputs = layers[0].from_source("previous")[0].synapses.n_sources
-    return Program((n_inputs,), tuple(layers), Readout(readout, delays), metadata or {})
-
-
-def _layer(block: Any, delays: np.ndarray | None, where: str) -> Layer:
-    device = getattr(getattr(block, "neuron", None), "device_params", {})
-    model = device.get("type")
-    if model == SPIKING_GRU:
-        return _spiking_gru_layer(block, delays)
-    synapse = getattr(block, "input_synapse", getattr(block, "synapse", None))
-    dense = synapse is not None and type(synapse).__name__ == "Dense"
-    if model != CUBA or not dense or not hasattr(block, "delay_shift"):
-        raise _unsupported(where, f"neuron type {model}", "cuba.Dense, cuba.Recurrent, SpikingGRU")
-    if block.neuron.norm is not None:
-        raise _unsupported(where, "a normalization in the neuron", "neurons without norm")
-    if device["gradedSpike"]:
-        raise _unsupported(where, "graded spikes", "binary spikes")
-    weights = _weights(synapse, getattr(block, "mask", None))
-    n = weights.shape[0]
-    projections = [_projection(weights, "previous", "a", delays)]
-    if hasattr(block, "recurrent_synapse"):
-        projections.append(_projection(_weights(block.recurrent_synapse), "self", "a", None))
-    neuron = CubaParameters(
-        _per_neuron(device["iDecay"], n),
-        _per_neuron(device["vDecay"], n),
-        _per_neuron(device["vThMant"], n),
-        np.zeros(n, dtype=np.int64),
+    network = _Assembly(input_shape)
+    for block in find_blocks(blocks):
+        network.append(block)
+    if not network.layers:
+        raise unsupported("network", "no blocks with neurons", "at least one block")
+    return Program(
+        network.input_shape,
+        tuple(network.layers),
+        Readout("membrane" if network.affine else readout, network.delays, network.population),
+        metadata or {},
+        network.encoder,
     )
-    return Layer(neuron, (n,), tuple(projections))
 
 
-def _spiking_gru_layer(block: Any, delays: np.ndarray | None) -> Layer:
-    weights = np.split(_weights(block.input_synapse), 3)
-    recurrent = np.split(_weights(block.recurrent_synapse), 3)
-    bias = np.split(_integers(block.input_synapse.pre_hook_fx(block.bias)), 3)
-    n = weights[0].shape[0]
-    own = _delays(block.delay_rec, n)
-    targets: tuple[Target, ...] = ("i", "r", "z")
-    projections = [
-        *(_projection(w, "previous", t, delays) for w, t in zip(weights, targets, strict=True)),
-        *(_projection(w, "self", t, own) for w, t in zip(recurrent, targets, strict=True)),
-    ]
-    threshold = _per_neuron(block.neuron.device_params["vThMant"], n)
-    return Layer(SpikingGruParameters(threshold, *bias), (n,), tuple(projections))
+class _Assembly:
+    """A Program in the making, block by block.
 
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the spikes that the next block receives; empty as long as it is not known.
+    delays : int16 array
+        Axonal delays of those spikes; empty for the input.
+    """
 
-def _projection(
-    weights: np.ndarray, source: Source, target: Target, delays: np.ndarray | None
-) -> Projection:
-    if delays is None:
-        delays = np.zeros(weights.shape[1], dtype=np.int16)
-    return Projection(DenseSynapses(weights.astype(np.int16)), source, target, delays)
+    def __init__(self, input_shape: tuple[int, ...] | None) -> None:
+        self.input_shape = tuple(int(n) for n in input_shape or ())
+        if len(self.input_shape) not in (0, 1, 3):
+            raise KipukaError(
+                "the shape of the input is not one that blocks take",
+                where="argument input_shape",
+                limit="(units,) or (channels, height, width)",
+                value=self.input_shape,
+                remedy="leave batch and time out of the shape",
+            )
+        self.shape = self.input_shape
+        self.delays = np.zeros(0, dtype=np.int16)
+        self.layers: list[Layer] = []
+        self.encoder: Encoder | None = None
+        self.population = 1
+        self.affine = False
+        self._last: Block | None = None
 
+    def append(self, block: Block) -> None:
+        """Add what a block computes."""
+        readers: dict[str, Callable[[Block], None]] = {
+            "Input": self._input,
+            "Flatten": self._flatten,
+            "Average": self._average,
+            "Affine": self._affine,
+            "Dense": self._dense,
+            "Recurrent": self._recurrent,
+            "Conv": self._convolution,
+            "Pool": self._pool,
+            "SpikingGRU": self._spiking_gru,
+        }
+        if block.kind not in readers:
+            raise unsupported(block.where, block.kind, SUPPORTED)
+        last = self._last
+        if last and last.kind == "Average":
+            raise unsupported(last.where, f"a block behind it: {block.where}", "an Average at last")
+        readers[block.kind](block)
+        if block.kind != "Flatten" and (block.kind != "Input" or self.encoder):
+            self._last = block
 
-def _weights(synapse: Any, mask: Any = None) -> np.ndarray:
-    if synapse.weight_norm_enabled:
-        # Weight normalization writes `weight` in a pre-hook of the forward pass only.
-        for hook in synapse._forward_pre_hooks.values():
-            hook(synapse, None)
-    weight = synapse.weight if mask is None else synapse.weight * mask
-    quantized = _integers(synapse.pre_hook_fx(weight))
-    return quantized.reshape(quantized.shape[0], -1)
-
-
-def _integers(quantized: Any) -> np.ndarray:
-    """Quantized tensor in nominal units as int64 weight units."""
-    values = quantized.detach().cpu().numpy() * fixed.WEIGHT_SCALE
-    integers: np.ndarray = np.rint(values).astype(np.int64)
-    if not np.array_equal(integers, values):
-        raise _unsupported(
-            "quantization hook", "weights that are not multiples of 1/64", "SLAYER's 8-bit hook"
+    def _input(self, block: Block) -> None:
+        if self.layers or self._last:
+            raise unsupported(block.where, "a block before it", "an Input block at first")
+        seen = tuple(int(n) for n in block.module.shape or ())
+        self.input_shape = self.shape = self.input_shape or seen
+        if block.module.neuron is None:
+            return
+        self._know_shape(block)
+        self.encoder = Encoder(
+            slayer_values.single(block, "weight", fixed.WEIGHT_SCALE),
+            slayer_values.single(block, "bias", 0),
         )
-    return integers
+        self._add(block, slayer_values.cuba_neurons(block, self.shape), self.shape, ())
+
+    def _flatten(self, block: Block) -> None:
+        self.shape = (int(np.prod(self.shape)),) if self.shape else ()
+
+    def _average(self, block: Block) -> None:
+        n_classes = block.module.num_outputs
+        neurons = int(np.prod(self.shape))
+        if not self.layers or neurons % n_classes:
+            raise unsupported(block.where, f"{n_classes} classes", f"a divisor of {neurons}")
+        self.population = neurons // n_classes
+
+    def _affine(self, block: Block) -> None:
+        projection = self._arriving(block, "synapse", "a")
+        shape = (projection.synapses.n_targets,)
+        if block.module.dynamics:
+            neuron = slayer_values.cuba_neurons(block, shape, fixed.NEVER_SPIKES)
+        else:
+            # Without dynamics the block gives its activation: a membrane without memory.
+            values = (fixed.UNITY, fixed.UNITY, fixed.NEVER_SPIKES, 0)
+            neuron = CubaParameters(*(np.full(shape, v, dtype=np.int64) for v in values))
+        self._add(block, neuron, shape, (projection,))
+        self.affine = True
+
+    def _dense(self, block: Block) -> None:
+        projection = self._arriving(block, "synapse", "a")
+        shape = (projection.synapses.n_targets,)
+        self._add(block, slayer_values.cuba_neurons(block, shape), shape, (projection,))
+
+    def _recurrent(self, block: Block) -> None:
+        if block.module.bias is not None:
+            found = "a bias of the block"
+            raise unsupported(block.where, found, "bias = None", "use neuron_params['norm']")
+        arriving = self._arriving(block, "input_synapse", "a")
+        own = _flat(slayer_values.weights(block, "recurrent_synapse"))
+        shape = (own.shape[0],)
+        projections = (arriving, Projection(DenseSynapses(own), OWN, "a", _no_delays(shape)))
+        self._add(block, slayer_values.cuba_neurons(block, shape), shape, projections)
+
+    def _spiking_gru(self, block: Block) -> None:
+        module = block.module
+        bias = slayer_values.gru_bias(block)
+        shape = bias[0].shape
+        own = slayer_values.delays(module.delay_rec, shape, block.where)
+        targets: tuple[Target, ...] = ("i", "r", "z")
+        recurrent = np.split(_flat(slayer_values.weights(block, "recurrent_synapse")), 3)
+        projections = (
+            *(self._arriving(block, "input_synapse", target) for target in targets),
+            *(
+                Projection(DenseSynapses(rows), OWN, target, own)
+                for rows, target in zip(recurrent, targets, strict=True)
+            ),
+        )
+        threshold = np.full(shape, module.neuron.v_th_mant, dtype=np.int64)
+        self._add(block, SpikingGruParameters(threshold, *bias), shape, projections)
+
+    def _arriving(self, block: Block, synapse: str, target: Target) -> Projection:
+        """Projection from the layer before through a dense synapse, or one of its three parts."""
+        weights = _flat(slayer_values.weights(block, synapse))
+        if target != "a":
+            weights = np.split(weights, 3)["irz".index(target)]
+        n_sources = weights.shape[1]
+        if not self.shape:
+            self.input_shape = self.shape = (n_sources,)
+        self._check_sources(block, n_sources, int(np.prod(self.shape)))
+        return self._projection(DenseSynapses(weights), target)
+
+    def _convolution(self, block: Block) -> None:
+        sender = self._channels_height_width(block)
+        self._check_sources(block, block.module.synapse.in_channels, sender[0])
+        weights = slayer_values.weights(block)[..., 0]
+        synapses = _convolution(block, weights, sender, block.module.synapse.groups)
+        self._convolve(block, synapses, synapses.formula_shape())
+
+    def _pool(self, block: Block) -> None:
+        sender = self._channels_height_width(block)
+        kernel = slayer_values.weights(block)[..., 0]
+        synapses = _convolution(block, np.repeat(kernel, sender[0], axis=0), sender, sender[0])
+        output = pooled_shape(synapses)
+        if output is None:
+            raise unsupported(
+                block.where,
+                f"kernel {synapses.kernel}, stride {synapses.stride}, padding {synapses.padding}, "
+                f"dilation {synapses.dilation} on input {sender}, where SLAYER pools rows of "
+                "neighbouring channels together",
+                "windows that neither overlap nor straddle the end of a channel's height",
+                "crop or pad the input to a multiple of the kernel",
+            )
+        self._convolve(block, synapses, output)
+
+    def _convolve(self, block: Block, synapses: ConvSynapses, output: Shape3) -> None:
+        if min(output) < 1:
+            found = f"kernel {synapses.kernel} on input {synapses.input_shape}"
+            raise unsupported(block.where, found, "a kernel that fits", "enlarge the input")
+        neuron = slayer_values.cuba_neurons(block, output)
+        projection = self._projection(replace(synapses, output_shape=output), "a")
+        self._add(block, neuron, output, (projection,))
+
+    def _projection(self, synapses: DenseSynapses | ConvSynapses, target: Target) -> Projection:
+        delays = self.delays if self.layers else _no_delays(self.shape)
+        return Projection(synapses, PREVIOUS, target, delays)
+
+    def _add(
+        self,
+        block: Block,
+        neuron: CubaParameters | SpikingGruParameters,
+        shape: tuple[int, ...],
+        projections: tuple[Projection, ...],
+    ) -> None:
+        last = self._last
+        if last and last.kind == "Affine":
+            raise unsupported(last.where, f"a block behind it: {block.where}", "an Affine at last")
+        if last and not last.module.delay_shift:
+            found = "delay_shift = False before another block"
+            raise unsupported(last.where, found, "delay_shift = True, a step to the next layer")
+        self.layers.append(Layer(neuron, shape, projections))
+        self.shape = shape
+        self.delays = slayer_values.delays(block.module.delay, shape, block.where)
+
+    def _know_shape(self, block: Block) -> None:
+        if not self.shape:
+            raise KipukaError(
+                "the shape of the input is not known",
+                where=block.where,
+                limit="channels, height and width before a convolution or an input with neurons",
+                value="no input_shape, and no Input block that has seen data",
+                remedy="pass input_shape, or begin with cuba.Input and run the network once",
+            )
+
+    def _channels_height_width(self, block: Block) -> Shape3:
+        self._know_shape(block)
+        if len(self.shape) != 3:
+            found, limit = f"a shape of {self.shape}", "channels, height, width"
+            raise unsupported(block.where, found, limit, "remove the Flatten or Dense before it")
+        return self.shape[0], self.shape[1], self.shape[2]
+
+    def _check_sources(self, block: Block, expected: int, found: int) -> None:
+        if expected != found:
+            raise KipukaError(
+                "the block does not fit the one before",
+                where=block.where,
+                limit=f"{expected} inputs or channels",
+                value=f"{found}, shape {self.shape}",
+                remedy="register the blocks in the order in which forward calls them",
+            )
 
 
-def _delays(delay: Any, neurons: int) -> np.ndarray:
-    """Integer delays of a SLAYER or Kipuka delay module; zeros where there is none."""
-    if delay is None:
-        return np.zeros(neurons, dtype=np.int16)
-    delay.clamp()
-    steps = np.floor(delay.delay.detach().cpu().numpy()).astype(np.int16)
-    return np.array(np.broadcast_to(steps, (neurons,)))
+def _flat(weights: np.ndarray) -> np.ndarray:
+    """Weights of a dense synapse as (targets, sources)."""
+    return weights.reshape(weights.shape[0], -1)
 
 
-def _per_neuron(value: Any, neurons: int) -> np.ndarray:
-    return np.array(np.broadcast_to(np.asarray(value, dtype=np.int64), (neurons,)))
+def _convolution(block: Block, weights: np.ndarray, sender: Shape3, groups: int) -> ConvSynapses:
+    """Synapses with the block's geometry, whose output shape is still to be set."""
+    geometry = {
+        key: getattr(block.module.synapse, key)[:2] for key in ("stride", "padding", "dilation")
+    }
+    return ConvSynapses(weights, sender, sender, groups=groups, **geometry)
 
 
-def _unsupported(where: str, value: str, limit: str) -> KipukaError:
-    return KipukaError(
-        "the block has no exact counterpart in integers",
-        where=where,
-        limit=limit,
-        value=value,
-        remedy="train the network with the blocks that the limit names",
-    )
+def _no_delays(shape: tuple[int, ...]) -> np.ndarray:
+    return np.zeros(int(np.prod(shape)), dtype=np.int16)

@@ -9,10 +9,14 @@ import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.synapses import OWN, PREVIOUS, ConvSynapses, DenseSynapses, SparseSynapses
 from kipuka.errors import KipukaError
 
 if TYPE_CHECKING:
-    from kipuka.convert.program import Layer, Program, Projection
+    from kipuka.convert.program import Layer, Program, Projection, Reset
+
+SOURCE_NAMES = {OWN: "self", PREVIOUS: "previous"}
+RESET_INTERVAL_MAX = (1 << 31) - 1
 
 
 def check_program(program: Program) -> None:
@@ -24,17 +28,25 @@ def check_program(program: Program) -> None:
         At the first rule that is broken.
     """
     program_has_layers(program)
-    n_sources = int(np.prod(program.input_shape))
-    for number, layer in enumerate(program.layers, start=1):
-        where = f"layer {number}"
+    encoder_drives_first_layer(program)
+    if program.reset:
+        reset_interval_is_positive(program.reset)
+    for position, layer in enumerate(program.layers):
+        where = f"layer {program.numbers[position]}"
         for rule in LAYER_RULES:
             rule(layer, where)
+        if not (program.encoder and position == 0):
+            layer_is_fed_by_input(layer, where)
         for projection in layer.projections:
-            expected = layer.n_neurons if projection.source == "self" else n_sources
+            named = f"{where}, projection {SOURCE_NAMES.get(projection.source, 'skip')}"
+            named = f"{named} to {projection.target}"
             for check in PROJECTION_RULES:
-                check(projection, f"{where}, projection {projection.source} to {projection.target}")
-            projection_connects_neighbours(projection, layer, expected, where)
-        n_sources = layer.n_neurons
+                check(projection, named)
+            source_is_a_layer(program, position, projection, named)
+            sender = program.shape_of(position - projection.source)
+            projection_connects_neighbours(projection, layer, int(np.prod(sender)), named)
+            if isinstance(projection.synapses, ConvSynapses):
+                convolution_fits_shapes(projection.synapses, sender, layer.shape, named)
     readout_fits_last_layer(program)
 
 
@@ -48,6 +60,33 @@ def program_has_layers(program: Program) -> None:
             value=f"{len(program.layers)} layers, input shape {tuple(program.input_shape)}",
             remedy="export the network again with its layers",
         )
+
+
+def encoder_drives_first_layer(program: Program) -> None:
+    """With an encoder the first layer is CUBA and has no projections."""
+    if program.encoder is None:
+        return
+    first = program.layers[0]
+    if first.projections or not isinstance(first.neuron, CubaParameters):
+        raise KipukaError(
+            "encoder_drives_first_layer: the first layer does not take a real-valued input",
+            where=f"layer {program.numbers[0]}",
+            limit="CUBA neurons without projections",
+            value=f"{first.model} neurons, {len(first.projections)} projections",
+            remedy="give the input neurons a layer of their own, or leave the encoder out",
+        )
+
+
+def reset_interval_is_positive(reset: Reset) -> None:
+    """A reset comes every step or less often."""
+    _check_range(
+        "reset_interval_is_positive",
+        np.asarray(reset.interval),
+        (1, RESET_INTERVAL_MAX),
+        "network, reset interval",
+        "steps",
+        "leave the reset out if samples are run one by one",
+    )
 
 
 def parameters_match_shape(layer: Layer, where: str) -> None:
@@ -64,17 +103,36 @@ def parameters_match_shape(layer: Layer, where: str) -> None:
 
 
 def layer_is_fed_by_input(layer: Layer, where: str) -> None:
-    """At most one projection joins each source and target, and one comes from the layer before."""
+    """At most one projection joins each source and target, and one comes from the layer before.
+
+    All projections of one target from other layers share kind and weight exponent, because a file
+    keeps them in one array.
+    """
     pairs = [(p.source, p.target) for p in layer.projections]
     wrong = [pair for pair in pairs if pairs.count(pair) > 1 or pair[1] not in layer.targets]
-    if wrong or not any(source == "previous" for source, _ in pairs):
+    kinds = {(p.target, p.weight_exponent, type(p.synapses)) for p in layer.projections if p.source}
+    targets = {p.target for p in layer.projections if p.source}
+    if wrong or PREVIOUS not in layer.sources or len(kinds) > len(targets):
         raise KipukaError(
             "layer_is_fed_by_input: the projections do not fit the neuron model",
             where=where,
             limit=f"one projection per source and target out of {', '.join(layer.targets)}, "
-            "at least one of them from the previous layer",
-            value=pairs,
+            "at least one of them from the previous layer; one weight exponent per target",
+            value=[(SOURCE_NAMES.get(s, f"{s} layers back"), t) for s, t in pairs],
             remedy="merge doubled projections and connect the layer to the one before",
+        )
+
+
+def source_is_a_layer(program: Program, position: int, projection: Projection, where: str) -> None:
+    """A source is the layer itself, a layer before it, or the input unless it is real-valued."""
+    first = 0 if program.encoder else -1
+    if not 0 <= projection.source <= position - first:
+        raise KipukaError(
+            "source_is_a_layer: the projection comes from nowhere",
+            where=where,
+            limit=f"0 to {position - first} layers back",
+            value=projection.source,
+            remedy="count back from the layer that receives; only earlier layers can be sources",
         )
 
 
@@ -109,19 +167,17 @@ def bias_within_bits(layer: Layer, where: str) -> None:
 
 
 def threshold_can_be_reached(layer: Layer, where: str) -> None:
-    """A threshold is positive and not above what the membrane can hold."""
-    threshold = layer.neuron.threshold
-    if isinstance(layer.neuron, SpikingGruParameters):
-        high = fixed.GRU_THRESHOLD_MAX
-    else:
-        high = fixed.THRESHOLD_MAX
-        threshold = threshold[threshold != fixed.NEVER_SPIKES]
+    """A threshold is positive and not above what the membrane can hold.
+
+    CUBA thresholds beyond 17 bits stand for neurons without spikes; lava-dl writes two of them.
+    """
+    gru = isinstance(layer.neuron, SpikingGruParameters)
     _check_range(
         "threshold_can_be_reached",
-        threshold,
-        (1, high),
+        layer.neuron.threshold,
+        (1, fixed.GRU_THRESHOLD_MAX if gru else fixed.NEVER_SPIKES),
         f"{where}, key vThMant",
-        f"weight units; {fixed.NEVER_SPIKES} means a CUBA neuron without spikes",
+        "weight units" if gru else f"weight units; above {fixed.THRESHOLD_MAX} without spikes",
         "choose a threshold inside the range and scale the weights with it",
     )
 
@@ -129,15 +185,52 @@ def threshold_can_be_reached(layer: Layer, where: str) -> None:
 def weights_are_even_8_bit(projection: Projection, where: str) -> None:
     """Weights are even integers between -256 and 254."""
     weights = projection.synapses.weights
-    if weights.ndim != 2 or weights.dtype != np.int16:
+    n_dimensions = {ConvSynapses: 4, DenseSynapses: 2, SparseSynapses: 1}[type(projection.synapses)]
+    if weights.ndim != n_dimensions or weights.dtype != np.int16:
         raise KipukaError(
-            "weights_are_even_8_bit: the weights are not a matrix of int16",
+            "weights_are_even_8_bit: the weights are not an array of int16",
             where=where,
-            limit="int16 matrix (targets, sources)",
+            limit="int16, (targets, sources) or, of a convolution, (output channels, "
+            "input channels / groups, height, width) or, of sparse rows, (synapses,)",
             value=f"shape {weights.shape}, dtype {weights.dtype}",
             remedy="quantize the weights before building the network",
         )
     _check_weights("weights_are_even_8_bit", weights, f"{where}, key weight")
+
+
+def sparse_rows_are_in_order(projection: Projection, where: str) -> None:
+    """Sparse rows follow each other, and each names its targets once, in ascending order."""
+    synapses = projection.synapses
+    if not isinstance(synapses, SparseSynapses):
+        return
+    targets, offsets = synapses.targets, synapses.offsets
+    typed = (targets.dtype, offsets.dtype) == (np.int32, np.int64)
+    fits = (
+        typed
+        and targets.shape == synapses.weights.shape
+        and offsets.ndim == 1
+        and offsets.size > 1
+        and offsets[0] == 0
+        and offsets[-1] == targets.size
+        and not np.any(np.diff(offsets) < 0)
+    )
+    if fits:
+        ascending = np.diff(targets) > 0
+        starts = offsets[1:-1]
+        # A row may begin anywhere; between two rows the order starts anew.
+        ascending[starts[(starts > 0) & (starts < targets.size)] - 1] = True
+        inside = targets.size == 0 or (targets.min() >= 0 and targets.max() < synapses.n_targets)
+        fits = bool(inside and ascending.all())
+    if not fits:
+        raise KipukaError(
+            "sparse_rows_are_in_order: targets or offsets do not describe rows",
+            where=f"{where}, key weight",
+            limit=f"int32 targets from 0 to {synapses.n_targets - 1}, ascending in each row; "
+            "int64 offsets from 0 to the number of synapses",
+            value=f"{targets.size} targets of {targets.dtype}, {offsets.size} offsets of "
+            f"{offsets.dtype}, {synapses.weights.size} weights",
+            remedy="sort the synapses by source and target and merge doubled ones",
+        )
 
 
 def delays_within_hardware(projection: Projection, where: str) -> None:
@@ -165,14 +258,60 @@ def projection_connects_neighbours(
     expected = (layer.n_neurons, n_sources)
     delays = projection.delays.shape
     found = (synapses.n_targets, synapses.n_sources)
-    if found != expected or delays not in ((n_sources,), expected):
+    dense = isinstance(synapses, DenseSynapses)
+    fits = delays == (n_sources,) or (dense and delays == expected)
+    if found != expected or not fits:
         raise KipukaError(
             "projection_connects_neighbours: weights or delays do not fit the neurons they join",
-            where=f"{where}, projection {projection.source} to {projection.target}",
+            where=where,
             limit=f"weights {expected} as (targets, sources), "
-            f"delays {(n_sources,)} per source or {expected} per synapse",
+            f"delays {(n_sources,)} per source or, of dense weights, {expected} per synapse",
             value=f"weights {found}, delays {delays}",
             remedy="check the order of the layers and the orientation of the matrix",
+        )
+
+
+def convolution_fits_shapes(
+    synapses: ConvSynapses, sender: tuple[int, ...], receiver: tuple[int, ...], where: str
+) -> None:
+    """A convolution's shapes agree with its neighbours, its kernel and its geometry."""
+    expected = synapses.formula_shape()
+    channels = synapses.weights.shape[1] * synapses.groups
+    output = synapses.output_shape
+    geometry = (*synapses.stride, *synapses.dilation, synapses.groups)
+    pooling = synapses.groups == channels == output[0]
+    fits = (
+        synapses.input_shape == sender
+        and output == receiver
+        and min(geometry) >= 1
+        and min(synapses.padding) >= 0
+        and channels == synapses.input_shape[0]
+        and output[0] % synapses.groups == 0
+        and output[0] == expected[0]
+        and all(0 < low <= n for low, n in zip(expected[1:], output[1:], strict=True))
+        # Pooling may read past the edge, as long as every window sees some of the input.
+        and all(
+            n == low or (pooling and (n - 1) * stride - padding < size)
+            for n, low, stride, padding, size in zip(
+                output[1:],
+                expected[1:],
+                synapses.stride,
+                synapses.padding,
+                sender[1:],
+                strict=True,
+            )
+        )
+    )
+    if not fits:
+        raise KipukaError(
+            "convolution_fits_shapes: shapes and geometry contradict each other",
+            where=where,
+            limit=f"input {sender}, output {receiver}, which stride, padding, dilation and groups "
+            f"have to give; they give {expected}",
+            value=f"kernel {synapses.weights.shape}, input {synapses.input_shape}, output "
+            f"{output}, stride {synapses.stride}, padding {synapses.padding}, dilation "
+            f"{synapses.dilation}, groups {synapses.groups}",
+            remedy="check the geometry and export the network again",
         )
 
 
@@ -181,17 +320,26 @@ def readout_fits_last_layer(program: Program) -> None:
     last, readout = program.layers[-1], program.readout
     _check_delays(readout.delays, "readout, key delay")
     cuba = isinstance(last.neuron, CubaParameters)
-    silent = cuba and bool(np.all(last.neuron.threshold == fixed.NEVER_SPIKES))
-    fits = {"spike_count": not silent, "membrane": silent}.get(readout.kind, False)
-    if not fits or readout.delays.shape != (last.n_neurons,):
+    # At the 17-bit limit itself both make sense: such a neuron spikes in one of 2^23 states.
+    spiking = not cuba or bool(np.any(last.neuron.threshold <= fixed.THRESHOLD_MAX))
+    silent = cuba and never_spikes(last)
+    fits = {"spike_count": spiking, "membrane": silent}.get(readout.kind, False)
+    grouped = readout.population >= 1 and last.n_neurons % readout.population == 0
+    if not fits or not grouped or readout.delays.shape != (last.n_neurons,):
         raise KipukaError(
             "readout_fits_last_layer: the readout does not fit the last layer",
-            where=f"readout, after layer {len(program.layers)} ({last.model})",
+            where=f"readout, after layer {program.numbers[-1]} ({last.model})",
             limit=f"spike_count after neurons that spike, membrane after CUBA neurons with "
-            f"vThMant {fixed.NEVER_SPIKES}; {last.n_neurons} delays",
-            value=f"{readout.kind}, {readout.delays.size} delays",
+            f"vThMant {fixed.THRESHOLD_MAX} or more; {last.n_neurons} delays; a population that "
+            f"divides {last.n_neurons}",
+            value=f"{readout.kind}, {readout.delays.size} delays, population {readout.population}",
             remedy="choose the other readout or change the last layer's threshold",
         )
+
+
+def never_spikes(layer: Layer) -> bool:
+    """Tell whether all thresholds are at the 17-bit limit or above: a layer read by membrane."""
+    return bool(np.all(layer.neuron.threshold >= fixed.THRESHOLD_MAX))
 
 
 def _check_range(
@@ -247,13 +395,13 @@ def _check_delays(delays: np.ndarray, where: str) -> None:
 
 LAYER_RULES: tuple[Callable[[Layer, str], None], ...] = (
     parameters_match_shape,
-    layer_is_fed_by_input,
     decays_within_unity,
     bias_within_bits,
     threshold_can_be_reached,
 )
 PROJECTION_RULES: tuple[Callable[[Projection, str], None], ...] = (
     weights_are_even_8_bit,
+    sparse_rows_are_in_order,
     delays_within_hardware,
     weight_exponent_is_small,
 )

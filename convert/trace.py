@@ -77,7 +77,7 @@ def readout_input(readout: Readout, spikes: np.ndarray) -> np.ndarray:
 
 
 def decide(program: Program, last: LayerTrace) -> np.ndarray:
-    """Class of each sample; ties go to the lower index.
+    """Class of each sample: the largest sum over time and population; ties to the lower index.
 
     Parameters
     ----------
@@ -89,7 +89,9 @@ def decide(program: Program, last: LayerTrace) -> np.ndarray:
     -------
     int64 array (samples,)
     """
-    if program.readout.kind == "membrane":
-        return np.argmax(last.states["v"].sum(axis=-1, dtype=np.int64), axis=1)
-    counts = readout_input(program.readout, last.spikes).sum(axis=-1, dtype=np.int64)
-    return np.argmax(counts, axis=1)
+    membrane = program.readout.kind == "membrane"
+    values = last.states["v"] if membrane else readout_input(program.readout, last.spikes)
+    totals = values.sum(axis=-1, dtype=np.int64)
+    # Sums decide like means, because all populations have the same size.
+    per_class = totals.reshape(totals.shape[0], program.n_classes, -1).sum(axis=-1)
+    return np.argmax(per_class, axis=1)

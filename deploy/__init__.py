@@ -1,7 +1,7 @@
 """What runs or costs a Program: simulators, Lava graphs, verification, profiles, reports."""
 
 from kipuka.deploy.golden import golden_vectors
-from kipuka.deploy.inputs import load_spikes, save_spikes
+from kipuka.deploy.inputs import load_inputs, save_spikes
 from kipuka.deploy.lava_run import run_lava
 from kipuka.deploy.profile import Profile, profile
 from kipuka.deploy.reference import Simulation, simulate_reference
@@ -14,7 +14,7 @@ __all__ = [
     "Simulation",
     "Verification",
     "golden_vectors",
-    "load_spikes",
+    "load_inputs",
     "profile",
     "run_lava",
     "save_spikes",

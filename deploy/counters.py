@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,23 +14,35 @@ class LayerCounters:
 
     Attributes
     ----------
+    layer : int
+        Number in the file.
     spikes : int64 array (samples, steps)
-        Spikes that the layer's neurons emitted.
+        Spikes that the layer's neurons emitted; see `Counters.per_step`.
     spikes_per_neuron : int64 array (neurons,)
         The same summed over samples and steps.
     synaptic_operations : int64 array (samples, steps)
         Nonzero weights that arriving spikes reached, in the step of their arrival.
+    arrivals_per_neuron : int64 array (neurons,)
+        The same by the neuron that was reached, summed over samples and steps.
+    updates : int
+        Neuron updates: neurons x steps x samples.
     saturations : int64 array (neurons,)
         State updates that were clipped to the limit of their bits.
     wraps : int64 array (neurons,)
         Updates in which the 24-bit current wrapped.
+    peaks : mapping of str to int
+        Largest magnitude of each state variable at the end of a step, in state units.
     """
 
+    layer: int
     spikes: np.ndarray
     spikes_per_neuron: np.ndarray
     synaptic_operations: np.ndarray
+    arrivals_per_neuron: np.ndarray
+    updates: int
     saturations: np.ndarray
     wraps: np.ndarray
+    peaks: Mapping[str, int]
 
     @property
     def n_neurons(self) -> int:
@@ -45,10 +58,13 @@ class Counters:
     ----------
     layers : tuple of LayerCounters
     input_spikes : int64 array (samples, steps)
+    n_steps : int
+        Algorithmic steps of each sample.
     """
 
     layers: tuple[LayerCounters, ...]
     input_spikes: np.ndarray
+    n_steps: int
 
     @property
     def n_samples(self) -> int:
@@ -56,9 +72,9 @@ class Counters:
         return int(self.input_spikes.shape[0])
 
     @property
-    def n_steps(self) -> int:
-        """Algorithmic steps of each sample."""
-        return int(self.input_spikes.shape[1])
+    def per_step(self) -> bool:
+        """Whether counts stand step by step, and not as one column with their sums."""
+        return bool(self.input_spikes.shape[1] == self.n_steps)
 
     @property
     def saturations(self) -> int:

@@ -1,4 +1,4 @@
-"""Spikes from and to `.npy` files in SLAYER's orientation."""
+"""Inputs from `.npy` files in SLAYER's orientation, and spikes to them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,26 @@ from kipuka.errors import KipukaError
 
 
 @dataclass(frozen=True, eq=False)
-class SpikeInput:
-    """Input spikes of a network.
+class Inputs:
+    """What a network takes.
 
     Attributes
     ----------
-    spikes : bool array (samples, units, steps)
+    values : array (samples, units, steps)
+        Spikes as bool; for a network with an encoder, activations as int32.
     batched : bool
         Whether the file had a leading batch axis, and results should have one.
     """
 
-    spikes: np.ndarray
+    values: np.ndarray
     batched: bool
 
 
-def load_spikes(path: str | Path, program: Program) -> SpikeInput:
-    """Read input spikes ``[batch,] units or channels x height x width, time`` from a `.npy` file.
+def load_inputs(path: str | Path, program: Program) -> Inputs:
+    """Read ``[batch,] units or channels x height x width, time`` from a `.npy` file.
+
+    Units in one row fit a network of any input shape. A network with an encoder takes real numbers,
+    which the encoder turns into activations; any other takes spikes.
 
     Raises
     ------
@@ -50,33 +54,42 @@ def load_spikes(path: str | Path, program: Program) -> SpikeInput:
     return _checked(array, program, str(path))
 
 
-def _checked(array: np.ndarray, program: Program, where: str) -> SpikeInput:
-    shape = program.input_shape
-    batched = array.ndim == len(shape) + 2
-    fits = batched or array.ndim == len(shape) + 1
-    if not fits or array.shape[-1 - len(shape) : -1] != shape or 0 in array.shape:
-        expected = " x ".join(str(n) for n in shape)
-        raise KipukaError(
-            "the input does not fit the network",
-            where=where,
-            limit=f"shape [batch,] {expected}, time, none of them 0",
-            value=f"shape {array.shape}",
-            remedy="put time last and the network's input units before it",
-        )
+def _checked(array: np.ndarray, program: Program, where: str) -> Inputs:
+    batched = _is_batched(array, program, where)
     values = np.asarray(array)
-    wrong = (values != 0) & (values != 1)
+    wrong = ~np.isfinite(values) if program.encoder else (values != 0) & (values != 1)
     if np.any(wrong):
         index = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise KipukaError(
-            "the input has values that are not spikes",
+            "the input has values that are not " + ("numbers" if program.encoder else "spikes"),
             where=f"{where}, index {index}",
-            limit="0 or 1",
+            limit="finite numbers" if program.encoder else "0 or 1",
             value=values[index],
-            remedy="bin events to at most one spike per unit and step",
+            remedy="remove them" if program.encoder else "bin events to at most one per step",
         )
     n_samples = array.shape[0] if batched else 1
-    spikes = values.astype(bool).reshape(n_samples, program.n_inputs, array.shape[-1])
-    return SpikeInput(spikes, batched)
+    values = values.reshape(n_samples, program.n_inputs, array.shape[-1])
+    return Inputs(
+        program.encoder.activation(values) if program.encoder else values.astype(bool), batched
+    )
+
+
+def _is_batched(array: np.ndarray, program: Program, where: str) -> bool:
+    shapes = {program.input_shape, (program.n_inputs,)}
+    if 0 not in array.shape:
+        for shape in shapes:
+            if array.shape[:-1] == shape:
+                return False
+            if array.shape[1:-1] == shape:
+                return True
+    expected = " or ".join(" x ".join(str(n) for n in shape) for shape in sorted(shapes, key=len))
+    raise KipukaError(
+        "the input does not fit the network",
+        where=where,
+        limit=f"shape [batch,] {expected}, time, none of them 0",
+        value=f"shape {array.shape}",
+        remedy="put time last and the network's input units before it",
+    )
 
 
 def save_spikes(path: str | Path, spikes: np.ndarray, batched: bool) -> None:

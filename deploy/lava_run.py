@@ -11,13 +11,14 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from kipuka.convert.netfile import save_net
+from kipuka.convert.netx_differences import netx_differences
 from kipuka.convert.neurons import CubaParameters
 from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, Trace
@@ -37,6 +38,7 @@ def run_lava(
     inputs: np.ndarray,
     progress: Progress | None = None,
     stall_limit_s: float = STALL_LIMIT_S,
+    netx: bool = False,
 ) -> Trace:
     """Run a Program on lava-nc's CPU backend (``Loihi2SimCfg``, ``fixed_pt``), state by state.
 
@@ -45,11 +47,15 @@ def run_lava(
     Parameters
     ----------
     program : Program
-    inputs : bool array (samples, units, steps)
+    inputs : array (samples, units, steps)
+        Spikes as bool; for a Program with an encoder, activations as int32.
     progress : callable (done, total), optional
         Called as algorithmic steps are done.
     stall_limit_s : float
         Seconds without a finished step after which the run is ended.
+    netx : bool
+        Let stock NetX build the graph, from the file that `save_net` writes, and refuse networks
+        that it would run differently.
 
     Returns
     -------
@@ -61,25 +67,50 @@ def run_lava(
     KipukaError
         If Lava is not installed, cannot express a layer, fails or hangs.
     """
+    n_parts = min(os.cpu_count() or 1, -(-len(inputs) // SAMPLES_PER_WORKER))
+    jobs = [(program, part) for part in np.array_split(inputs, n_parts)]
+    return Trace.joined(run_lava_jobs(jobs, progress, stall_limit_s, netx))
+
+
+def run_lava_jobs(
+    jobs: Sequence[tuple[Program, np.ndarray]],
+    progress: Progress | None = None,
+    stall_limit_s: float = STALL_LIMIT_S,
+    netx: bool = False,
+) -> list[Trace]:
+    """Run several Programs, each on inputs of its own; parameters as in `run_lava`.
+
+    Jobs are shared out over the processor cores, one worker process for each, in which Lava is
+    imported once.
+    """
+    if netx and any(program.reset and len(inputs) > 1 for program, inputs in jobs):
+        # A reset that NetX does by itself counts steps through all samples that a graph runs.
+        single = [(program, x[None]) for program, inputs in jobs for x in inputs]
+        done = iter(run_lava_jobs(single, progress, stall_limit_s, netx))
+        return [Trace.joined([next(done) for _ in inputs]) for _, inputs in jobs]
     _check_installed()
-    _check_layers(program)
+    for program, _ in jobs:
+        _check_layers(program, "netx" if netx else "lava")
+        if netx:
+            _check_netx(program)
     from kipuka.deploy.lava_worker import JOB_INPUTS, JOB_NETWORK, JOB_TRACE
 
-    n_workers = min(os.cpu_count() or 1, -(-len(inputs) // SAMPLES_PER_WORKER))
-    total = inputs.shape[0] * inputs.shape[2]
+    total = sum(inputs.shape[0] * inputs.shape[2] for _, inputs in jobs)
     with tempfile.TemporaryDirectory(prefix="kipuka-lava-") as name:
-        folders = [Path(name) / str(number) for number in range(n_workers)]
-        for folder, part in zip(folders, np.array_split(inputs, n_workers), strict=True):
+        folders = [Path(name) / str(number) for number in range(len(jobs))]
+        for folder, (program, inputs) in zip(folders, jobs, strict=True):
             folder.mkdir()
             save_net(folder / JOB_NETWORK, program)
-            np.save(folder / JOB_INPUTS, part.astype(bool))
-        with _workers(folders) as workers:
+            np.save(folder / JOB_INPUTS, inputs)
+        n_workers = min(os.cpu_count() or 1, len(jobs))
+        shares = [folders[worker::n_workers] for worker in range(n_workers)]
+        with _workers(shares, "netx" if netx else "lava") as workers:
             _supervise(workers, total, progress, stall_limit_s)
         traces = []
-        for folder in folders:
+        for folder, (program, _) in zip(folders, jobs, strict=True):
             with np.load(folder / JOB_TRACE) as arrays:
                 traces.append(_trace(dict(arrays), len(program.layers)))
-    return Trace.joined(traces)
+    return traces
 
 
 @dataclass
@@ -95,21 +126,22 @@ class _Worker:
 
 
 @contextlib.contextmanager
-def _workers(folders: list[Path]) -> Iterator[list[_Worker]]:
-    """Start a worker per folder; whatever happens, also on Ctrl-C, end all that they started."""
+def _workers(shares: list[list[Path]], kind: str) -> Iterator[list[_Worker]]:
+    """Start a worker per share of the jobs; end all that they started, also on Ctrl-C."""
     workers: list[_Worker] = []
     try:
-        for folder in folders:
-            with (folder / "stderr").open("w") as errors:
+        for folders in shares:
+            command = [sys.executable, "-m", "kipuka.deploy.lava_worker", kind]
+            with (folders[0] / "stderr").open("w") as errors:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "kipuka.deploy.lava_worker", str(folder)],
+                    command + [str(folder) for folder in folders],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=errors,
                     text=True,
                     start_new_session=True,
                 )
-            workers.append(_Worker(folder, process))
+            workers.append(_Worker(folders[0], process))
         yield workers
     finally:
         for worker in workers:
@@ -176,8 +208,20 @@ def _check_installed() -> None:
         )
 
 
-def _check_layers(program: Program) -> None:
-    for number, layer in enumerate(program.layers, start=1):
+def _check_netx(program: Program) -> None:
+    for number, differences in netx_differences(program).items():
+        if differences:
+            raise KipukaError(
+                "stock NetX would not run this network right",
+                where=f"layer {number}, backend netx",
+                limit="networks on which NetX and Kipuka agree (see kipuka inspect)",
+                value=f"NetX {'; '.join(differences)}",
+                remedy="verify the network with the backend lava",
+            )
+
+
+def _check_layers(program: Program, backend: str) -> None:
+    for number, layer in zip(program.numbers, program.layers, strict=True):
         if not isinstance(layer.neuron, CubaParameters):
             continue
         for key in ("current_decay", "voltage_decay", "threshold"):
@@ -185,7 +229,7 @@ def _check_layers(program: Program) -> None:
             if np.any(values != values[0]):
                 raise KipukaError(
                     "Lava's LIF takes one value per layer",
-                    where=f"layer {number}, key {key}, backend lava",
+                    where=f"layer {number}, key {key}, backend {backend}",
                     limit="the same value for all neurons",
                     value=f"{np.unique(values).size} different values",
                     remedy="split the layer by value, or verify with the other backends",

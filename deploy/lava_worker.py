@@ -1,4 +1,4 @@
-"""The process in which Lava runs, started by `lava_run`: reads a job folder, writes the trace.
+"""The process in which Lava runs, started by `lava_run`: reads job folders, writes the traces.
 
 A process of its own keeps Lava's messages off the terminal, and can be ended with everything that
 Lava has started when a graph hangs.
@@ -7,6 +7,7 @@ Lava has started when a graph hangs.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,83 +17,127 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.io.sink import RingBuffer as Sink
 
 from kipuka.convert.netfile import load_net
-from kipuka.deploy.lava_graph import LATENCY_STEPS, LavaGraph, build_graph
+from kipuka.convert.program import Program
+from kipuka.deploy.lava_graph import LATENCY_STEPS, LavaGraph, build_graph, played_by_source
 from kipuka.deploy.reference import STATE_NAMES, initial_state
 
 JOB_NETWORK, JOB_INPUTS, JOB_TRACE = "network.net", "inputs.npy", "trace.npz"
 
 
-def run_job(folder: Path) -> None:
+def run_job(folder: Path, netx: bool, done: Callable[[], None]) -> None:
     """Run the network of a job folder on its inputs and write every spike and state.
 
     Parameters
     ----------
     folder : Path
-        Holds `JOB_NETWORK` and `JOB_INPUTS` (bool, samples x units x steps); `JOB_TRACE` is
-        written, with arrays ``spikes_L`` and ``STATE_L`` for each layer L.
+        Holds `JOB_NETWORK` and `JOB_INPUTS` (samples x units x steps); `JOB_TRACE` is written,
+        with arrays ``spikes_L`` and ``STATE_L`` for each layer L.
+    netx : bool
+        Let stock NetX build the graph from the file.
+    done : callable
+        Called after every step.
     """
     program = load_net(folder / JOB_NETWORK)
     inputs = np.load(folder / JOB_INPUTS)
-    n_samples, n_units, n_steps = inputs.shape
+    n_samples, _, n_steps = inputs.shape
     period = n_steps + LATENCY_STEPS
-    played = np.zeros((n_units, n_samples, period), dtype=bool)
-    played[..., :n_steps] = inputs.transpose(1, 0, 2)
-    graph = build_graph(program, played.reshape(n_units, -1))
+    played = played_by_source(program, inputs, period)
+    if netx:
+        from kipuka.deploy.netx_graph import build_netx_graph
+
+        graph = build_netx_graph(program, played, folder / JOB_NETWORK)
+    else:
+        graph = build_graph(program, played)
     sinks = []
-    for layer, processes in zip(program.layers, graph.layers, strict=True):
-        sink = Sink(shape=(layer.n_neurons,), buffer=n_samples * period)
-        processes.neurons.s_out.connect(sink.a_in)
+    for neurons in graph.neurons:
+        sink = Sink(shape=neurons.s_out.shape, buffer=n_samples * period)
+        neurons.s_out.connect(sink.a_in)
         sinks.append(sink)
-    names = [STATE_NAMES[type(initial_state(layer, n_samples=1))] for layer in program.layers]
-    traced = _run(graph, names, n_samples, n_steps)
-    for number, sink in enumerate(sinks):
-        spikes = sink.data.get().reshape(-1, n_samples, period)[..., LATENCY_STEPS:]
-        traced[f"spikes_{number}"] = spikes.transpose(1, 0, 2).astype(bool)
-    graph.layers[-1].neurons.stop()
+    # NetX resets by itself.
+    traced = _run(graph, program, n_samples, n_steps, resets=not netx, done=done)
+    for position, sink in enumerate(sinks):
+        spikes = _in_program_order(sink.data.get())
+        spikes = spikes.reshape(-1, n_samples, period)[..., LATENCY_STEPS:]
+        traced[f"spikes_{position}"] = spikes.transpose(1, 0, 2).astype(bool)
+    graph.neurons[-1].stop()
     np.savez(folder / JOB_TRACE, **traced)
 
 
 def _run(
-    graph: LavaGraph, names: list[tuple[str, ...]], n_samples: int, n_steps: int
+    graph: LavaGraph,
+    program: Program,
+    n_samples: int,
+    n_steps: int,
+    resets: bool,
+    done: Callable[[], None],
 ) -> dict[str, np.ndarray]:
     """Run sample after sample, step by step, and read the states after each step."""
     states: dict[str, np.ndarray] = {}
+    names = [STATE_NAMES[type(initial_state(layer, n_samples=1))] for layer in program.layers]
     for sample in range(n_samples):
         _advance(graph, LATENCY_STEPS)
         # Neurons already ran, on biases alone; only the input has arrived for real.
-        _reset(graph, keep=graph.layers[0].feeding)
+        _reset(graph.neurons)
+        for synapse in graph.synapses:
+            if synapse not in graph.from_input:
+                _zero(_buffer(synapse))
         for step in range(n_steps):
+            if resets and program.reset:
+                due = program.reset.due
+                _reset(tuple(n for k, n in enumerate(graph.neurons) if due(k, step)))
             _advance(graph, 1)
-            for number, (processes, variables) in enumerate(zip(graph.layers, names, strict=True)):
+            for position, (neurons, variables) in enumerate(zip(graph.neurons, names, strict=True)):
                 for name in variables:
-                    values = getattr(processes.neurons, name).get()
+                    values = _in_program_order(getattr(neurons, name).get())
                     shape = (n_samples, values.size, n_steps)
-                    array = states.setdefault(f"{name}_{number}", np.zeros(shape, np.int32))
-                    array[sample, :, step] = values
-            print(sample * n_steps + step + 1, flush=True)  # noqa: T201 - read by the parent
-        _reset(graph)
+                    array = states.setdefault(f"{name}_{position}", np.zeros(shape, np.int32))
+                    array[sample, :, step] = values.ravel()
+            done()
+        _reset(graph.neurons)
+        for synapse in graph.synapses:
+            _zero(_buffer(synapse))
     return states
+
+
+def _in_program_order(values: np.ndarray) -> np.ndarray:
+    """Turn (width, height, channels[, time]) into (channels, height, width[, time])."""
+    return values.transpose(2, 1, 0, *range(3, values.ndim)) if values.ndim > 2 else values
 
 
 def _advance(graph: LavaGraph, steps: int) -> None:
     config = Loihi2SimCfg(select_tag="fixed_pt")
-    graph.layers[-1].neurons.run(condition=RunSteps(num_steps=steps), run_cfg=config)
+    graph.neurons[-1].run(condition=RunSteps(num_steps=steps), run_cfg=config)
 
 
-def _reset(graph: LavaGraph, keep: tuple[Any, ...] = ()) -> None:
-    """Set every state variable and every buffered activation to zero, but for `keep`."""
-    for layer in graph.layers:
+def _reset(neurons: tuple[Any, ...]) -> None:
+    """Set every state variable of some layers to zero."""
+    for process in neurons:
         for name in ("u", "i", "v", "s"):
-            if hasattr(layer.neurons, name):
-                _zero(getattr(layer.neurons, name))
-        for synapse in (*layer.feeding, *layer.recurrent):
-            if synapse not in keep:
-                _zero(synapse.a_buff)
+            if hasattr(process, name):
+                _zero(getattr(process, name))
+
+
+def _buffer(synapse: Any) -> Any:
+    """Find the activation that a synapse process holds back; Conv calls it differently."""
+    return synapse.a_buff if hasattr(synapse, "a_buff") else synapse.a_buf
 
 
 def _zero(variable: Any) -> None:
     variable.set(np.zeros(variable.shape, dtype=np.int32))
 
 
+def main(kind: str, folders: list[str]) -> None:
+    """Run jobs one after the other and print the number of steps done after each step."""
+    steps = 0
+
+    def done() -> None:
+        nonlocal steps
+        steps += 1
+        print(steps, flush=True)  # noqa: T201 - read by the parent
+
+    for folder in folders:
+        run_job(Path(folder), kind == "netx", done)
+
+
 if __name__ == "__main__":
-    run_job(Path(sys.argv[1]))
+    main(sys.argv[1], sys.argv[2:])

@@ -108,7 +108,7 @@ def plot_rasters(program: Program, inputs: NDArray[Any], trace: Trace, sample: i
     chosen = int(decide(program, last)[sample])
     panels = [("input unit", inputs[sample])]
     if len(trace.layers) - 1 <= MAX_HIDDEN_RASTERS:
-        hidden = enumerate(trace.layers[:-1], start=1)
+        hidden = zip(program.numbers, trace.layers[:-1], strict=False)
         panels += [(f"layer {n}", layer.spikes[sample]) for n, layer in hidden]
     membrane = program.readout.kind == "membrane"
 

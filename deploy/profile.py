@@ -96,10 +96,7 @@ def profile(counters: Counters, hardware: HardwareProfile) -> Profile:
     -------
     Profile
     """
-    layers = tuple(
-        _layer_cost(number, layer, counters, hardware)
-        for number, layer in enumerate(counters.layers, start=1)
-    )
+    layers = tuple(_layer_cost(layer, counters.n_steps, hardware) for layer in counters.layers)
     latency = _latency(counters, layers, hardware)
     static = _times(latency, hardware.static_power.in_si())
     energy = hardware.energy
@@ -129,19 +126,17 @@ def profile(counters: Counters, hardware: HardwareProfile) -> Profile:
     )
 
 
-def _layer_cost(
-    number: int, layer: LayerCounters, counters: Counters, hardware: HardwareProfile
-) -> LayerCost:
+def _layer_cost(layer: LayerCounters, n_steps: int, hardware: HardwareProfile) -> LayerCost:
     energy = hardware.energy
     spikes = float(layer.spikes.sum(axis=1).mean())
     operations = float(layer.synaptic_operations.sum(axis=1).mean())
-    updates = float(layer.n_neurons * counters.n_steps)
+    updates = float(layer.n_neurons * n_steps)
     passes = _times(_scaled(energy.neuron_update, updates), _passes(hardware))
     parts = [_scaled(energy.synaptic_operation, operations), passes]
     if energy.spike.value is not None:
         parts.append(_scaled(energy.spike, spikes))
     return LayerCost(
-        layer=number,
+        layer=layer.layer,
         neurons=layer.n_neurons,
         cores=_cores(layer.n_neurons, hardware),
         spikes=spikes,

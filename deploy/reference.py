@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from kipuka.convert.neurons import (
     cuba_step,
     spiking_gru_step,
 )
-from kipuka.convert.program import Layer, Program, Projection, Target
+from kipuka.convert.program import OWN, Layer, Program, Projection, Target
+from kipuka.convert.synapses import DenseSynapses
 from kipuka.convert.trace import LayerTrace, Trace
 from kipuka.deploy.counters import Counters, LayerCounters
 
@@ -37,28 +38,35 @@ def simulate_reference(program: Program, inputs: np.ndarray) -> Simulation:
     Parameters
     ----------
     program : Program
-    inputs : bool array (samples, units, steps)
-        Input spikes.
+    inputs : array (samples, units, steps)
+        Input spikes as bool; for a Program with an encoder, activations as int32.
 
     Returns
     -------
     Simulation
     """
-    arriving = inputs
+    # Spikes of each layer by position (-1: the input), in the step in which they arrive undelayed.
+    arriving: dict[int, np.ndarray] = {-1: inputs}
     traces, counters = [], []
-    for layer in program.layers:
-        trace, counted = _run_layer(layer, arriving)
+    for position in range(len(program.layers)):
+        trace, counted = _run_layer(program, position, arriving)
         traces.append(trace)
         counters.append(counted)
         # Without an axonal delay, a spike emitted in step t reaches its targets in step t + 1.
-        arriving = np.zeros_like(trace.spikes)
-        arriving[..., 1:] = trace.spikes[..., :-1]
-    counted_inputs = inputs.sum(axis=1, dtype=np.int64)
-    return Simulation(Trace(tuple(traces)), Counters(tuple(counters), counted_inputs))
+        arriving[position] = np.zeros_like(trace.spikes)
+        arriving[position][..., 1:] = trace.spikes[..., :-1]
+    n_samples, _, n_steps = inputs.shape
+    no_spikes = np.zeros((n_samples, n_steps), dtype=np.int64)
+    counted_inputs = no_spikes if program.encoder else inputs.sum(axis=1, dtype=np.int64)
+    return Simulation(Trace(tuple(traces)), Counters(tuple(counters), counted_inputs, n_steps))
 
 
-def _run_layer(layer: Layer, arriving: np.ndarray) -> tuple[LayerTrace, LayerCounters]:
-    n_samples, _, n_steps = arriving.shape
+def _run_layer(
+    program: Program, position: int, arriving: dict[int, np.ndarray]
+) -> tuple[LayerTrace, LayerCounters]:
+    layer = program.layers[position]
+    encoded = arriving[-1] if program.encoder and position == 0 else None
+    n_samples, _, n_steps = arriving[-1].shape
     shape = (n_samples, layer.n_neurons, n_steps)
     # One step longer than the run: the last step's spikes are written but never arrive.
     own = np.zeros((n_samples, layer.n_neurons, n_steps + 1), dtype=bool)
@@ -66,13 +74,18 @@ def _run_layer(layer: Layer, arriving: np.ndarray) -> tuple[LayerTrace, LayerCou
     states: dict[str, np.ndarray] = {}
     operations = np.zeros((n_samples, n_steps), dtype=np.int64)
     saturations = np.zeros(layer.n_neurons, dtype=np.int64)
+    arrivals = np.zeros(layer.n_neurons, dtype=np.int64)
     wraps = np.zeros(layer.n_neurons, dtype=np.int64)
 
     state = initial_state(layer, n_samples)
     for step in range(n_steps):
+        if program.reset and program.reset.due(position, step):
+            state = initial_state(layer, n_samples)
         activations = dict.fromkeys(layer.targets, np.zeros(shape[:2], dtype=np.int64))
+        if encoded is not None:
+            activations["a"] = encoded[..., step].astype(np.int64)
         for projection in layer.projections:
-            source = own if projection.source == "self" else arriving
+            source = own if projection.source == OWN else arriving[position - projection.source]
             activation, reached = _deliver(projection, source, step)
             activations[projection.target] = activations[projection.target] + activation
             operations[:, step] += reached
@@ -85,17 +98,30 @@ def _run_layer(layer: Layer, arriving: np.ndarray) -> tuple[LayerTrace, LayerCou
             values = states.setdefault(name, np.zeros(shape, dtype=np.int32))
             values[..., step] = getattr(state, name)
 
+    for projection in layer.projections:
+        source = own if projection.source == OWN else arriving[position - projection.source]
+        arrivals += _arrivals(projection, source[..., :n_steps])
+
     return LayerTrace(spikes, states), LayerCounters(
+        layer=program.numbers[position],
         spikes=spikes.sum(axis=1, dtype=np.int64),
         spikes_per_neuron=spikes.sum(axis=(0, 2), dtype=np.int64),
         synaptic_operations=operations,
+        arrivals_per_neuron=arrivals,
+        updates=spikes.size,
         saturations=saturations,
         wraps=wraps,
+        peaks={name: int(np.abs(values).max()) for name, values in states.items()},
     )
 
 
 STATE_NAMES: dict[type, tuple[str, ...]] = {CubaState: ("u", "v"), SpikingGruState: ("i", "v")}
 """State variables that a trace records; the GRU's last spike is in the spikes already."""
+
+
+def state_names(layer: Layer) -> tuple[str, ...]:
+    """State variables of a layer that a trace records."""
+    return STATE_NAMES[type(initial_state(layer, n_samples=0))]
 
 
 def _advance(
@@ -125,26 +151,35 @@ def _deliver(
 
     `arriving` holds, per step, the source spikes that arrive then if they have no delay.
     """
-    weights = projection.synapses.matrix()
-    delays = projection.delays
+    synapses, delays = projection.synapses, projection.delays
     if delays.ndim == 1:
         when = step - delays
         spikes = arriving[:, np.arange(delays.size), np.maximum(when, 0)] & (when >= 0)
-        activation = _weighted_sum(spikes, weights)
-        reached = spikes.astype(np.int64) @ projection.synapses.fan_out()
+        activation = synapses.weighted_sum(spikes)
+        reached = spikes.astype(np.int64) @ synapses.fan_out()
     else:
-        activation = np.zeros((arriving.shape[0], weights.shape[0]), dtype=np.int64)
+        activation = np.zeros((arriving.shape[0], synapses.n_targets), dtype=np.int64)
         reached = np.zeros(arriving.shape[0], dtype=np.int64)
         for delay in np.unique(delays[delays <= step]):
-            chosen = np.where(delays == delay, weights, 0)
+            chosen = DenseSynapses(np.where(delays == delay, synapses.weights, 0))
             spikes = arriving[:, :, step - delay]
-            activation += _weighted_sum(spikes, chosen)
-            reached += spikes.astype(np.int64) @ np.count_nonzero(chosen, axis=0)
+            activation += chosen.weighted_sum(spikes)
+            reached += spikes.astype(np.int64) @ chosen.fan_out()
     return activation << projection.weight_exponent, reached
 
 
-def _weighted_sum(spikes: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    # Float64 holds every integer of this sum exactly and reaches the fast matrix product, which
-    # numpy does not offer for integers.
-    product = spikes.astype(np.float64) @ weights.T.astype(np.float64)
-    return product.astype(np.int64)
+def _arrivals(projection: Projection, arriving: np.ndarray) -> np.ndarray:
+    """Spikes that reached each target over a weight that is not 0, in the whole run: (targets,)."""
+    n_steps = arriving.shape[-1]
+    there = replace(
+        projection.synapses, weights=(projection.synapses.weights != 0).astype(np.int16)
+    )
+    total = np.zeros(there.n_targets, dtype=np.int64)
+    for delay in np.unique(projection.delays[projection.delays < n_steps]):
+        counts = arriving[..., : n_steps - delay].sum(axis=(0, 2), dtype=np.int64)
+        chosen = projection.delays == delay
+        if chosen.ndim == 1:
+            total += there.weighted_sum((counts * chosen)[np.newaxis])[0]
+        else:
+            total += (there.weights * chosen) @ counts
+    return total

@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from kipuka.convert.files import replacing
-from kipuka.convert.program import Program
+from kipuka.convert.program import OWN, PREVIOUS, Program
 from kipuka.deploy import plots
 from kipuka.deploy.numbers import NOT_PUBLISHED, SPACE, count, si, si_bounds
 from kipuka.deploy.profile import LayerCost, Profile
@@ -93,10 +93,10 @@ def delays_by_label(program: Program) -> dict[str, NDArray[Any]]:
         ``layer K, recurrence`` where layer K has one, and ``layer K, output``.
     """
     found: dict[str, NDArray[Any]] = {}
-    followers = [layer.delays_from("previous") for layer in program.layers[1:]]
+    followers = [layer.delays_from(PREVIOUS) for layer in program.layers[1:]]
     outputs = [*followers, program.readout.delays]
-    for number, (layer, output) in enumerate(zip(program.layers, outputs, strict=True), start=1):
-        recurrence = layer.delays_from("self")
+    for number, layer, output in zip(program.numbers, program.layers, outputs, strict=True):
+        recurrence = layer.delays_from(OWN)
         if recurrence.size:
             found[f"layer {number}, recurrence"] = recurrence
         found[f"layer {number}, output"] = output
@@ -240,7 +240,7 @@ def _work(cost: LayerCost) -> dict[str, str]:
 def _input_row(program: Program, profile: Profile) -> dict[str, str]:
     return {
         "units": count(program.n_inputs),
-        "output_delays": _span(program.layers[0].delays_from("previous")),
+        "output_delays": _span(program.layers[0].delays_from(PREVIOUS)),
         "spikes": count(profile.input_spikes),
     }
 

@@ -106,8 +106,9 @@ def verify(program: Program, traces: Mapping[str, Trace]) -> Verification:
     mismatches: list[Mismatch] = []
     compared = 0
     for name, trace in others:
-        pairs = zip(trace.layers, expected.layers, strict=True)
-        for number, (layer, wanted) in enumerate(pairs, start=1):
+        for number, layer, wanted in zip(
+            program.numbers, trace.layers, expected.layers, strict=True
+        ):
             variables = {"spikes": (layer.spikes, wanted.spikes)}
             variables |= {k: (layer.states[k], wanted.states[k]) for k in wanted.states}
             for variable, (found, right) in variables.items():

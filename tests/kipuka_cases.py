@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
-from kipuka.convert.program import Layer, Program, Projection, Readout
-from kipuka.convert.synapses import DenseSynapses
+from kipuka.convert.program import OWN, PREVIOUS, Layer, Program, Projection, Readout
+from kipuka.convert.synapses import ConvSynapses, DenseSynapses
 
 
-def dense(weights, source="previous", target="a", delays=0):
+def dense(weights, source=PREVIOUS, target="a", delays=0, exponent=0):
     weights = np.array(weights, dtype=np.int16)
-    delays = np.array(np.broadcast_to(np.asarray(delays, np.int16), weights.shape[1:]))
-    return Projection(DenseSynapses(weights), source, target, delays)
+    delays = np.asarray(delays, np.int16)
+    delays = np.array(delays if delays.ndim > 1 else np.broadcast_to(delays, weights.shape[1:]))
+    return Projection(DenseSynapses(weights), source, target, delays, exponent)
 
 
-def cuba(n, *projections, current_decay=4096, voltage_decay=0, threshold=64, bias=0):
+def conv(
+    weights, input_shape, output_shape=None, source=PREVIOUS, delays=0, exponent=0, **geometry
+):
+    weights = np.array(weights, dtype=np.int16)
+    synapses = ConvSynapses(weights, input_shape, input_shape, **geometry)
+    synapses = dataclasses.replace(synapses, output_shape=output_shape or synapses.formula_shape())
+    delays = np.array(np.broadcast_to(np.asarray(delays, np.int16), (synapses.n_sources,)))
+    return Projection(synapses, source, "a", delays, exponent)
+
+
+def cuba(n, *projections, shape=None, current_decay=4096, voltage_decay=0, threshold=64, bias=0):
     values = (current_decay, voltage_decay, threshold, bias)
     parameters = CubaParameters(*(np.array(np.broadcast_to(np.int64(x), (n,))) for x in values))
-    return Layer(parameters, (n,), projections)
+    return Layer(parameters, shape or (n,), projections)
+
+
+def conv_cuba(projection, *others, **parameters):
+    shape = projection.synapses.output_shape
+    return cuba(int(np.prod(shape)), projection, *others, shape=shape, **parameters)
 
 
 def gru(n, *projections, threshold=64, bias_i=0, bias_r=0, bias_z=0):
@@ -30,10 +48,12 @@ def gru(n, *projections, threshold=64, bias_i=0, bias_r=0, bias_z=0):
     return Layer(parameters, (n,), projections)
 
 
-def program(n_inputs, *layers, kind="spike_count", readout_delays=0):
+def program(inputs, *layers, kind="spike_count", readout_delays=0, population=1, **settings):
+    shape = inputs if isinstance(inputs, tuple) else (inputs,)
     n = layers[-1].n_neurons
     delays = np.array(np.broadcast_to(np.int16(readout_delays), (n,)))
-    return Program((n_inputs,), layers, Readout(kind, delays), {"origin": "test"})
+    readout = Readout(kind, delays, population)
+    return Program(shape, layers, readout, {"origin": "test"}, **settings)
 
 
 def even(rng, shape, scale=60):
@@ -49,7 +69,7 @@ def random_delays(rng, n, longest=fixed.DELAY_MAX):
 def random_gru(rng, n_sources, n, delays_in=None, delays_own=None, scale=60, **parameters):
     projections = [
         dense(even(rng, (n, k), scale), source, target, 0 if d is None else d)
-        for source, k, d in (("previous", n_sources, delays_in), ("self", n, delays_own))
+        for source, k, d in ((PREVIOUS, n_sources, delays_in), (OWN, n, delays_own))
         for target in "irz"
     ]
     bias = {f"bias_{t}": even(rng, n, 40).astype(np.int64) for t in "irz"}
@@ -59,12 +79,19 @@ def random_gru(rng, n_sources, n, delays_in=None, delays_own=None, scale=60, **p
 def random_cuba(rng, n_sources, n, delays=None, recurrent=False, scale=60, **parameters):
     projections = [dense(even(rng, (n, n_sources), scale), delays=0 if delays is None else delays)]
     if recurrent:
-        projections.append(dense(even(rng, (n, n), scale), "self"))
+        projections.append(dense(even(rng, (n, n), scale), OWN))
     return cuba(n, *projections, **parameters)
 
 
 def random_spikes(rng, n_samples, n_units, n_steps, rate=0.2):
     return rng.random((n_samples, n_units, n_steps)) < rate
+
+
+def random_inputs(rng, network, n_samples, n_steps, rate=0.2):
+    """What the network takes: spikes, or activations if it has an encoder."""
+    if network.encoder:
+        return rng.integers(-40, 90, (n_samples, network.n_inputs, n_steps)).astype(np.int32)
+    return random_spikes(rng, n_samples, network.n_inputs, n_steps, rate)
 
 
 def pulses(n_units, n_steps, *when):

@@ -10,17 +10,21 @@ import contextlib
 import io
 
 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    from lava.lib.dl.slayer.axon import Delay
     from lava.lib.dl.slayer.block import cuba
     from lava.lib.dl.slayer.block.base import step_delay
     from lava.lib.dl.slayer.neuron.base import Neuron
     from lava.lib.dl.slayer.neuron.cuba import SCALE_RHO_MULT, TAU_RHO_MULT
+    from lava.lib.dl.slayer.neuron.norm import MeanOnlyBatchNorm
     from lava.lib.dl.slayer.spike import Spike
     from lava.lib.dl.slayer.synapse.layer import Dense as DenseSynapse
 
 __all__ = [
     "SCALE_RHO_MULT",
     "TAU_RHO_MULT",
+    "Delay",
     "DenseSynapse",
+    "MeanOnlyBatchNorm",
     "Neuron",
     "Spike",
     "cuba",

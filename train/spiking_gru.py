@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from kipuka.convert import fixed
-from kipuka.convert.netx_layers import SPIKING_GRU
+from kipuka.convert.netx_keys import SPIKING_GRU
 from kipuka.errors import KipukaError
 from kipuka.train.delays import AxonalDelay
 from kipuka.train.gru_sequence import GruStates, Surrogate, run_sequence
@@ -132,6 +132,9 @@ class SpikingGRU(torch.nn.Module):
         states : GruStates
             int64 tensors (time, batch, out_neurons).
         """
+        # Weight normalization writes the weight in a pre-hook of a forward pass that never comes.
+        for prepare in self.recurrent_synapse._forward_pre_hooks.values():
+            prepare(self.recurrent_synapse, None)
         hook = self.recurrent_synapse.pre_hook_fx
         weight = hook(self.recurrent_synapse.weight)
         delay, reach_steps = self.bias.new_zeros(self.neuron.shape), 1

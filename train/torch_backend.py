@@ -2,36 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from kipuka.convert import fixed
-from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
-from kipuka.convert.program import Layer, Program
+from kipuka.convert.program import PREVIOUS, Program, needs_flatten
+from kipuka.convert.slayer_blocks import find_blocks
 from kipuka.convert.trace import LayerTrace, Trace
-from kipuka.errors import KipukaError
-from kipuka.train.delays import AxonalDelay
-from kipuka.train.slayer import cuba
+from kipuka.train.slayer import cuba, step_delay
 from kipuka.train.spiking_gru import SpikingGRU
-
-EXACT_THRESHOLD = 64 * fixed.WEIGHT_SCALE
-"""From here on SLAYER's CUBA neuron fires at the threshold instead of above it.
-
-It adds 0.01 state units to turn ``>=`` into ``>``, which float32 rounds away at 64 nominal units.
-"""
+from kipuka.train.torch_layers import arriving_delays, block_of, no_block, place
 
 
-def trace_blocks(blocks: Iterable[torch.nn.Module], inputs: np.ndarray) -> Trace:
-    """Run SLAYER and Kipuka blocks and record every spike and state of their forward pass.
+def blocks_from_program(program: Program) -> torch.nn.ModuleList:
+    """Build SLAYER and Kipuka blocks that compute what the Program says.
+
+    The blocks are for evaluation: biases stand in normalizations that no longer learn.
 
     Parameters
     ----------
-    blocks : iterable of modules
-        ``cuba.Dense`` and ``SpikingGRU``, in order.
-    inputs : bool array (samples, units, steps)
+    program : Program
+
+    Returns
+    -------
+    torch.nn.ModuleList
+        Called one after the other on tensors (samples, *input shape, steps).
+
+    Raises
+    ------
+    KipukaError
+        If a layer has no counterpart among the training blocks.
+    """
+    if program.reset:
+        raise no_block("network, backend torch", "a reset within samples", "no reset")
+    blocks: list[torch.nn.Module] = []
+    if len(program.input_shape) > 1 and not program.encoder:
+        shape = cuba.Input(delay_shift=False)
+        shape.input_shape = torch.Size(program.input_shape)
+        blocks.append(shape)
+    for position, layer in enumerate(program.layers):
+        where = place(program, position)
+        if layer.sources not in ((PREVIOUS,), ()):
+            raise no_block(where, "a skip connection", "spikes from the layer before")
+        if position == 0 and layer.sources and np.any(arriving_delays(layer, where)):
+            raise no_block(where, "delays on the network's input", "no input delays")
+        if needs_flatten(program, position):
+            blocks.append(cuba.Flatten())
+        blocks.append(block_of(program, position))
+    if program.readout.population > 1:
+        blocks.append(cuba.Average(program.n_classes))
+    return torch.nn.ModuleList(blocks)
+
+
+def trace_blocks(blocks: Any | Iterable[Any], inputs: np.ndarray) -> Trace:
+    """Run SLAYER and Kipuka blocks from zero state and record every spike and state.
+
+    Parameters
+    ----------
+    blocks : torch.nn.Module or iterable of them
+        Modules that `program_from_blocks` takes; the blocks are run in evaluation mode and left as
+        they were. A ``cuba.Input`` block without neurons only gives the shape of the input.
+    inputs : array (samples, units, steps)
+        Spikes as bool; for a ``cuba.Input`` block with neurons activations as int32, as
+        `Encoder.activation` gives them.
 
     Returns
     -------
@@ -40,133 +77,112 @@ def trace_blocks(blocks: Iterable[torch.nn.Module], inputs: np.ndarray) -> Trace
     x = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32))
     layers = []
     with torch.no_grad():
-        for block in blocks:
-            gru = isinstance(block, SpikingGRU)
-            layers.append(_trace_gru(block, x) if gru else _trace_cuba(block, x))
-            x = block(x)
+        for block in (found.module for found in find_blocks(blocks)):
+            if isinstance(block, cuba.Input):
+                x = x.reshape(len(x), *(block.shape or x.shape[1:-1]), x.shape[-1])
+            if isinstance(block, SpikingGRU):
+                layers.append(_trace_gru(block, x))
+                x = _spikes_of(block(x))
+            elif getattr(block, "neuron", None) is not None:
+                with _at_rest(block):
+                    trace, x = _trace_cuba(block, x)
+                layers.append(trace)
+            elif isinstance(block, cuba.Flatten):
+                x = x.reshape(len(x), -1, x.shape[-1])
     return Trace(tuple(layers))
+
+
+class _Call(NamedTuple):
+    """Input and output of one call of a module."""
+
+    taken: torch.Tensor
+    given: Any
 
 
 def _trace_gru(block: Any, x: torch.Tensor) -> LayerTrace:
     spikes, states = block.dynamics(x)
     named = {name: getattr(states, name).permute(1, 2, 0) for name in ("i", "v")}
-    return LayerTrace(_bool(spikes), {name: _int32(x) for name, x in named.items()})
+    return LayerTrace(spikes.numpy() > 0, {name: _int32(x) for name, x in named.items()})
 
 
-def _trace_cuba(block: Any, x: torch.Tensor) -> LayerTrace:
-    u, v = block.neuron.dynamics(block.synapse(x))
-    spikes = block.neuron.spike(v)
-    # SLAYER reports the membrane before its reset.
-    states = {"u": u, "v": v * (1 - spikes)}
-    return LayerTrace(
-        _bool(spikes), {name: _int32(x * fixed.STATE_SCALE) for name, x in states.items()}
-    )
-
-
-def blocks_from_program(program: Program) -> torch.nn.ModuleList:
-    """Build SLAYER and Kipuka blocks that compute what the Program says.
-
-    Raises
-    ------
-    KipukaError
-        If a layer has no counterpart among the training blocks.
-    """
-    blocks: list[torch.nn.Module] = []
-    following = [p.from_source("previous")[0].delays for p in program.layers[1:]]
-    outgoing = [*following, program.readout.delays]
-    first_delays = program.layers[0].from_source("previous")[0].delays
-    if np.any(first_delays):
-        raise _no_block(1, "delays on the network's input", "no input delays")
-    for number, (layer, delays) in enumerate(zip(program.layers, outgoing, strict=True), start=1):
-        if delays.ndim > 1:
-            raise _no_block(number + 1, "a delay per synapse", "delays per source neuron")
-        if isinstance(layer.neuron, SpikingGruParameters):
-            block: Any = _gru_block(layer, layer.neuron, number)
+def _trace_cuba(block: Any, x: torch.Tensor) -> tuple[LayerTrace, torch.Tensor]:
+    """Trace of a block and what it gives to the next one."""
+    if isinstance(block, cuba.Affine):
+        with _calls(block.synapse) as calls:
+            x = _spikes_of(block(x))
+        activation = calls[0].given
+        spikes = torch.zeros_like(activation)
+        u, v = _states(block.neuron, activation) if block.dynamics else (activation, activation)
+        return _layer_trace(spikes, u, v), x
+    with _calls(block.neuron) as calls:
+        if isinstance(block, cuba.Input):
+            x = block.neuron(x / fixed.WEIGHT_SCALE)
+            x = step_delay(block, x) if block.delay_shift else x
         else:
-            block = _cuba_block(layer, layer.neuron, number)
-        if np.any(delays):
-            block.delay = _fixed_delay(delays)
-        blocks.append(block)
-    return torch.nn.ModuleList(blocks)
+            x = _spikes_of(block(x))
+    # A recurrent block calls its neurons once for every step.
+    activation, spikes = (torch.cat(part, dim=-1) for part in zip(*calls, strict=True))
+    with _at_rest(block):
+        u, v = _states(block.neuron, activation)
+    # SLAYER reports the membrane before its reset.
+    return _layer_trace(spikes, u, v * (1 - spikes)), x
 
 
-def _gru_block(layer: Layer, neuron: SpikingGruParameters, number: int) -> SpikingGRU:
-    threshold = _one_value(neuron.threshold, number, "thresholds")
-    block = SpikingGRU(
-        {"threshold": threshold / fixed.WEIGHT_SCALE},
-        layer.from_source("previous")[0].synapses.n_sources,
-        layer.n_neurons,
+def _states(neuron: Any, activation: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Current and membrane; the current as it is before a normalization adds the bias."""
+    if neuron.norm is None:
+        u, v = neuron.dynamics(activation)
+        return u, v
+    with _calls(neuron.norm) as calls:
+        _, v = neuron.dynamics(activation)
+    return calls[0].taken, v
+
+
+@contextmanager
+def _calls(module: torch.nn.Module) -> Iterator[list[_Call]]:
+    """Record each call of a module."""
+    calls: list[_Call] = []
+    hook = module.register_forward_hook(
+        lambda _, taken, given: calls.append(_Call(taken[0], given))
     )
-    own = layer.from_source("self")
-    delays = [p.delays for p in own]
-    for projections in (layer.from_source("previous"), own):
-        if len(projections) != 3 or any(p.weight_exponent for p in projections):
-            raise _no_block(number, "missing or scaled projections", "3 plain")
-    if any(d.ndim > 1 or not np.array_equal(d, delays[0]) for d in delays):
-        raise _no_block(number, "different recurrent delays per gate", "one delay per neuron")
-    _set_weights(block.input_synapse, [p.synapses.weights for p in layer.from_source("previous")])
-    _set_weights(block.recurrent_synapse, [p.synapses.weights for p in own])
-    bias = np.concatenate([getattr(neuron, f"bias_{t}") for t in layer.targets])
-    block.bias.data = torch.from_numpy(bias / fixed.WEIGHT_SCALE).float()
-    if np.any(delays[0]):
-        block.delay_rec = _fixed_delay(delays[0])
-    return block
+    try:
+        yield calls
+    finally:
+        hook.remove()
 
 
-def _cuba_block(layer: Layer, neuron: CubaParameters, number: int) -> torch.nn.Module:
-    if layer.from_source("self") or np.any(neuron.bias):
-        raise _no_block(number, "a CUBA layer with recurrence or bias", "cuba.Dense")
-    threshold = _one_value(neuron.threshold, number, "thresholds")
-    if threshold >= EXACT_THRESHOLD:
-        raise _no_block(number, f"vThMant {threshold}", f"vThMant below {EXACT_THRESHOLD}")
-    projection = layer.projections[0]
-    if projection.weight_exponent:
-        raise _no_block(number, "a weight exponent", "weight exponent 0")
-    block = cuba.Dense(
-        {
-            "threshold": threshold / fixed.WEIGHT_SCALE,
-            "current_decay": 0.0,
-            "voltage_decay": 0.0,
-        },
-        projection.synapses.n_sources,
-        layer.n_neurons,
+@contextmanager
+def _at_rest(block: Any) -> Iterator[None]:
+    """Evaluation from zero state, which leaves mode and state of the block as they were."""
+    neuron = block.neuron
+    before = (block.training, neuron.current_state, neuron.voltage_state)
+    buffer = getattr(block, "delay_buffer", None)
+    neuron.current_state, neuron.voltage_state = torch.zeros(1), torch.zeros(1)
+    block.delay_buffer = None
+    block.eval()
+    try:
+        yield
+    finally:
+        training, neuron.current_state, neuron.voltage_state = before
+        block.delay_buffer = buffer
+        block.train(training)
+
+
+def _spikes_of(output: Any) -> torch.Tensor:
+    """Output of a block, which with ``count_log`` comes with a spike rate."""
+    spikes: torch.Tensor = output[0] if isinstance(output, tuple) else output
+    return spikes
+
+
+def _layer_trace(spikes: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> LayerTrace:
+    def flat(x: torch.Tensor) -> torch.Tensor:
+        return x.reshape(len(x), -1, x.shape[-1])
+
+    states = {"u": u, "v": v}
+    return LayerTrace(
+        flat(spikes).numpy() > 0,
+        {name: _int32(flat(x) * fixed.STATE_SCALE) for name, x in states.items()},
     )
-    # Set as integers: SLAYER stores decays times 4096 and accepts one per neuron.
-    block.neuron.current_decay.data = torch.tensor(neuron.current_decay, dtype=torch.float32)
-    block.neuron.voltage_decay.data = torch.tensor(neuron.voltage_decay, dtype=torch.float32)
-    _set_weights(block.synapse, [projection.synapses.weights])
-    return block
-
-
-def _set_weights(synapse: torch.nn.Module, parts: list[np.ndarray]) -> None:
-    weights = torch.from_numpy(np.concatenate(parts) / fixed.WEIGHT_SCALE).float()
-    synapse.weight.data = weights.reshape(synapse.weight.shape)
-
-
-def _fixed_delay(delays: np.ndarray) -> AxonalDelay:
-    module = AxonalDelay(delays.size)
-    module.delay.data = torch.from_numpy(delays.astype(np.float32))
-    return module
-
-
-def _one_value(values: np.ndarray, number: int, name: str) -> int:
-    if np.any(values != values[0]):
-        raise _no_block(number, f"{name} that differ between neurons", "one value per layer")
-    return int(values[0])
-
-
-def _no_block(number: int, value: str, limit: str) -> KipukaError:
-    return KipukaError(
-        "the layer has no counterpart among the training blocks",
-        where=f"layer {number}, backend torch",
-        limit=limit,
-        value=value,
-        remedy="verify the network with the backends reference and lava",
-    )
-
-
-def _bool(x: torch.Tensor) -> np.ndarray:
-    return x.numpy() > 0
 
 
 def _int32(x: torch.Tensor) -> np.ndarray:

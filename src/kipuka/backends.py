@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -20,6 +20,13 @@ def reference(program: Program, inputs: np.ndarray) -> Trace:
     return simulate_reference(program, inputs).trace
 
 
+def fast(program: Program, inputs: np.ndarray) -> Trace:
+    """Run on the fast simulator, in compiled kernels."""
+    from kipuka.deploy.fast import simulate
+
+    return simulate(program, inputs).trace
+
+
 def lava(program: Program, inputs: np.ndarray) -> Trace:
     """Run as Lava processes on the CPU, with the fused GRU process."""
     from kipuka.console import progress_bar
@@ -29,6 +36,15 @@ def lava(program: Program, inputs: np.ndarray) -> Trace:
         return run_lava(program, inputs, progress=advance)
 
 
+def netx(program: Program, inputs: np.ndarray) -> Trace:
+    """Run in stock NetX, where it is right."""
+    from kipuka.console import progress_bar
+    from kipuka.deploy.lava_run import run_lava
+
+    with progress_bar("NetX, step by step", unit="steps") as advance:
+        return run_lava(program, inputs, progress=advance, netx=True)
+
+
 def torch(program: Program, inputs: np.ndarray) -> Trace:
     """Run the quantized forward pass of SLAYER's and Kipuka's training blocks."""
     from kipuka.train.torch_backend import blocks_from_program, trace_blocks
@@ -36,7 +52,22 @@ def torch(program: Program, inputs: np.ndarray) -> Trace:
     return trace_blocks(blocks_from_program(program), inputs)
 
 
-BACKENDS: dict[str, Backend] = {"reference": reference, "torch": torch, "lava": lava}
+BACKENDS: dict[str, Backend] = {
+    "reference": reference,
+    "fast": fast,
+    "torch": torch,
+    "lava": lava,
+    "netx": netx,
+}
+
+
+def run_jobs(name: str, jobs: Sequence[tuple[Program, np.ndarray]]) -> list[Trace]:
+    """Run many networks, each on inputs of its own; Lava is then started only once."""
+    if name in ("lava", "netx"):
+        from kipuka.deploy.lava_run import run_lava_jobs
+
+        return run_lava_jobs(jobs, netx=name == "netx")
+    return [BACKENDS[name](program, inputs) for program, inputs in jobs]
 
 
 def chosen_backends(names: str) -> dict[str, Backend]:

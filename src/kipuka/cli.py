@@ -33,6 +33,10 @@ Inputs = Annotated[
     Path | None,
     typer.Option("--input", metavar="X.npy", help="Spikes [batch,] units, time; 0 or 1."),
 ]
+ClampDelays = Annotated[
+    bool,
+    typer.Option("--clamp-delays", help="Cut delays over 62 steps, as NetX does, not refuse them."),
+]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -142,30 +146,45 @@ def convert(
 
 
 @app.command()
-def inspect(net: Net, json_file: Json = None) -> int:
-    """Show the layers of a network file."""
-    from kipuka.console import print_table
+def inspect(net: Net, clamp_delays: ClampDelays = False, json_file: Json = None) -> int:
+    """Show the layers of a network file, and what stock NetX would do differently with them."""
+    from kipuka.console import STDOUT, print_table
     from kipuka.convert.inspect import inspect as summarise
     from kipuka.convert.netfile import load_golden, load_net
 
-    program, golden = load_net(net), load_golden(net)
+    program, golden = load_net(net, clamp_delays=clamp_delays), load_golden(net)
     layers = [dataclasses.asdict(layer) for layer in summarise(program)]
     columns = {
         "layer": "layer",
-        "model": "model",
-        "neurons": "neurons",
+        "kind": "kind",
+        "model": "neurons",
+        "shape": "shape",
         "nonzero_synapses": "synapses",
-        "delays_in": "delays in",
-        "delays_recurrent": "recurrent",
-        "weight_range": "weights",
+        "weight_bits": "bits",
+        "delays_in": "delay",
+        "delays_recurrent": "delay_rec",
     }
+    readout = program.readout
+    per_class = f", {readout.population} neurons per class" if readout.population > 1 else ""
     print_table(
-        f"{net.name}: input {program.input_shape}, readout {program.readout.kind}, "
-        f"{len(golden)} golden vectors",
+        f"{net.name}: input {_times(program.input_shape)}, readout {readout.kind} of "
+        f"{program.n_classes}{per_class}, {len(golden)} golden vectors",
         list(columns.values()),
-        [[_range(layer[key]) for key in columns] for layer in layers],
+        [
+            [_times(layer[key]) if key == "shape" else _range(layer[key]) for key in columns]
+            for layer in layers
+        ],
     )
-    facts = {"input_shape": program.input_shape, "readout": program.readout.kind}
+    for layer in layers:
+        for difference in layer["netx"]:
+            STDOUT.print(f"layer {layer['layer']}: stock NetX {difference}")
+    facts = {
+        "input_shape": program.input_shape,
+        "readout": readout.kind,
+        "classes": program.n_classes,
+        "encoder": program.encoder,
+        "reset": program.reset,
+    }
     _write_json(json_file, {**facts, "layers": layers, "metadata": dict(program.metadata)})
     return 0
 
@@ -176,14 +195,27 @@ def simulate(
     input_file: Annotated[
         Path, typer.Option("--input", metavar="X.npy", help="Spikes [batch,] units, time; 0 or 1.")
     ],
-    output: Annotated[Path, typer.Option(metavar="Y.npy", help="Spikes of the last layer.")],
-    backend: Annotated[str, typer.Option(help="reference, torch or lava.")] = "reference",
+    output: Annotated[
+        Path, typer.Option(metavar="Y.npy", help="Spikes of the last layer, delayed.")
+    ],
+    layer: Annotated[
+        int | None,
+        typer.Option(help="Write the spikes that this layer emits (NetX numbering) instead."),
+    ] = None,
+    backend: Annotated[str, typer.Option(help="reference, torch, lava or netx.")] = "reference",
+    reset_interval: Annotated[
+        int | None, typer.Option(help="Reset every neuron every so many steps, as NetX can.")
+    ] = None,
+    reset_offset: Annotated[int, typer.Option(help="Step of the first layer's first reset.")] = 0,
+    clamp_delays: ClampDelays = False,
     json_file: Json = None,
 ) -> int:
     """Run a network file bit-accurately and write the spikes that its readout receives."""
-    from kipuka.pipeline import simulate_file
+    from kipuka.pipeline import open_network, simulate_file
 
-    _write_json(json_file, simulate_file(net, input_file, output, backend))
+    reset = None if reset_interval is None else (reset_interval, reset_offset)
+    program = open_network(net, clamp_delays=clamp_delays, reset=reset)
+    _write_json(json_file, simulate_file(program, input_file, output, backend, layer))
     return 0
 
 
@@ -192,12 +224,14 @@ def verify(
     net: Net,
     backends: Annotated[str, typer.Option(help="Two or more names.")] = "reference,lava",
     input_file: Inputs = None,
+    clamp_delays: ClampDelays = False,
     json_file: Json = None,
 ) -> int:
     """Compare backends on every spike and state; without --input, on the file's golden vectors."""
-    from kipuka.pipeline import verify_file
+    from kipuka.pipeline import open_network, verify_file
 
-    outcome = verify_file(net, backends, input_file)
+    program = open_network(net, clamp_delays=clamp_delays)
+    outcome = verify_file(net, program, backends, input_file)
     _write_json(json_file, outcome)
     return 0 if outcome["agree"] else MISMATCH
 
@@ -210,12 +244,14 @@ def profile(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write a report as one HTML file.")
     ] = None,
+    clamp_delays: ClampDelays = False,
     json_file: Json = None,
 ) -> int:
     """Estimate energy and time of a network; without --input, on the file's golden vectors."""
-    from kipuka.pipeline import profile_file
+    from kipuka.pipeline import open_network, profile_file
 
-    _write_json(json_file, profile_file(net, hardware, input_file, report))
+    program = open_network(net, clamp_delays=clamp_delays)
+    _write_json(json_file, profile_file(net, program, hardware, input_file, report))
     return 0
 
 
@@ -234,9 +270,13 @@ def _plain(value: Any) -> Any:
 
 
 def _range(value: object) -> object:
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and any(value):
         return f"{value[0]} to {value[1]}"
-    return "none" if value is None else value
+    return "none" if value is None or isinstance(value, tuple) else value
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "x".join(str(n) for n in shape)
 
 
 def _complain(message: str, status: int) -> int:

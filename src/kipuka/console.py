@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 
 from kipuka.deploy.numbers import si_bounds
@@ -18,10 +18,18 @@ STDERR = Console(stderr=True, highlight=False)
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table; cells that are numbers stand to the right."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for index, column in enumerate(columns):
         numeric = all(isinstance(row[index], int | float) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric)
+        justify: JustifyMethod = "right" if numeric else "left"
+        # Rich would cut long names off with dots.
+        table.add_column(column, justify=justify, no_wrap=numeric, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     STDOUT.print(table)

@@ -12,10 +12,10 @@ import numpy as np
 from kipuka.backends import chosen_backends
 from kipuka.console import STDOUT, bounds_text, print_table, progress_bar
 from kipuka.convert.netfile import GoldenVector, load_golden, load_net, save_net
-from kipuka.convert.program import Program
+from kipuka.convert.program import Program, Reset
 from kipuka.convert.trace import decide, readout_input
 from kipuka.deploy.golden import golden_mismatches, golden_vectors
-from kipuka.deploy.inputs import load_spikes, save_spikes
+from kipuka.deploy.inputs import load_inputs, save_spikes
 from kipuka.deploy.numbers import si_bounds
 from kipuka.deploy.profile import Profile
 from kipuka.deploy.profile import profile as price
@@ -83,24 +83,61 @@ def accuracy_in(program: Program, last: Any, labels: np.ndarray) -> float:
     return float((decide(program, last) == labels).mean())
 
 
-def simulate_file(net: Path, input_file: Path, output: Path, backend: str) -> dict[str, Any]:
-    """Run a network file on an input file and write the readout's input."""
-    program = load_net(net)
-    given = load_spikes(input_file, program)
-    trace = chosen_backends(backend)[backend](program, given.spikes)
+def open_network(
+    net: Path, *, clamp_delays: bool = False, reset: tuple[int, int] | None = None
+) -> Program:
+    """Load a network file; `reset` is (interval, offset) in steps and replaces the file's own."""
+    program = load_net(net, clamp_delays=clamp_delays)
+    return program if reset is None else dataclasses.replace(program, reset=Reset(*reset))
+
+
+def simulate_file(
+    program: Program, input_file: Path, output: Path, backend: str, layer: int | None
+) -> dict[str, Any]:
+    """Run a network on an input file and write the readout's input, or a layer's spikes."""
+    given = load_inputs(input_file, program)
+    position = None if layer is None else _position(program, layer)
+    trace = chosen_backends(backend)[backend](program, given.values)
     last = trace.layers[-1]
-    save_spikes(output, readout_input(program.readout, last.spikes), given.batched)
+    if position is None:
+        written = readout_input(program.readout, last.spikes)
+    else:
+        written = trace.layers[position].spikes if position >= 0 else given.values
+    save_spikes(output, written, given.batched)
     spikes = [int(layer.spikes.sum()) for layer in trace.layers]
-    rows = [[number, count] for number, count in enumerate(spikes, start=1)]
-    samples, _, steps = given.spikes.shape
+    rows = [list(row) for row in zip(program.numbers, spikes, strict=True)]
+    samples, _, steps = given.values.shape
     print_table(f"{samples} samples x {steps} steps on {backend}", ["layer", "spikes"], rows)
     classes = [int(c) for c in decide(program, last)]
-    return {"samples": samples, "steps": steps, "spikes": spikes, "classes": classes}
+    return {
+        "samples": samples,
+        "steps": steps,
+        "layers": list(program.numbers),
+        "spikes": spikes,
+        "classes": classes,
+    }
 
 
-def verify_file(net: Path, backends: str, input_file: Path | None) -> dict[str, Any]:
+def _position(program: Program, layer: int) -> int:
+    """Index of the layer of that number in the file; -1 for an input without neurons."""
+    numbered = {number: position for position, number in enumerate(program.numbers)}
+    if program.encoder is None:
+        numbered.setdefault(0, -1)
+    if layer not in numbered:
+        raise KipukaError(
+            "the file has no layer of that number with spikes",
+            where="option layer",
+            limit=", ".join(str(number) for number in sorted(numbered)),
+            value=layer,
+            remedy="see kipuka inspect for the layers; flatten, concat and average have no neurons",
+        )
+    return numbered[layer]
+
+
+def verify_file(
+    net: Path, program: Program, backends: str, input_file: Path | None
+) -> dict[str, Any]:
     """Compare backends on a network file, and each of them with the file's golden vectors."""
-    program = load_net(net)
     chosen = chosen_backends(backends)
     golden = load_golden(net) if input_file is None else ()
     inputs = _inputs(net, program, golden, input_file)
@@ -140,10 +177,10 @@ def print_verification(verification: Verification) -> None:
 
 
 def profile_file(
-    net: Path, hardware: str, input_file: Path | None, report: Path | None
+    net: Path, program: Program, hardware: str, input_file: Path | None, report: Path | None
 ) -> dict[str, Any]:
     """Cost of a network file on a chip, per sample."""
-    program, profiled = load_net(net), load_profile(hardware)
+    profiled = load_profile(hardware)
     inputs = _inputs(net, program, load_golden(net), input_file)
     simulation = simulate_reference(program, inputs)
     priced = price(simulation.counters, profiled)
@@ -216,7 +253,7 @@ def _inputs(
     net: Path, program: Program, golden: tuple[GoldenVector, ...], input_file: Path | None
 ) -> np.ndarray:
     if input_file is not None:
-        return load_spikes(input_file, program).spikes
+        return load_inputs(input_file, program).values
     if not golden:
         raise KipukaError(
             "there is no input to run on",

@@ -13,6 +13,7 @@ from kipuka.convert.neurons import (
     cuba_step,
     spiking_gru_step,
 )
+from kipuka.convert.program import OWN, PREVIOUS
 from kipuka.convert.trace import LayerTrace, decide, readout_input
 from kipuka.deploy.reference import simulate_reference
 from kipuka_cases import cuba, dense, gru, program, pulses
@@ -204,7 +205,7 @@ def test_a_spike_reaches_its_own_layer_after_one_step_plus_its_delay(delay):
     closed = {"bias_r": -128, "bias_z": -128}
     # i = 100 << 6 exceeds 64 << 6; the soft reset is over before the echo arrives, or, without
     # delay, takes 64 << 6 from the echo's 200 << 6.
-    layer = gru(1, dense([[100]], target="i"), dense([[200]], "self", "i", delay), **closed)
+    layer = gru(1, dense([[100]], target="i"), dense([[200]], OWN, "i", delay), **closed)
     run = simulate_reference(program(1, layer), pulses(1, 70, (0, 2)))
     assert np.flatnonzero(run.trace.layers[0].spikes[0, 0])[:2].tolist() == [2, 3 + delay]
 
@@ -219,7 +220,7 @@ def test_delays_per_synapse():
     layer = cuba(2, dense([[100], [100]], delays=0), voltage_decay=4096)
     matrix = np.array([[2], [5]], dtype=np.int16)
     projection = layer.projections[0].__class__(
-        layer.projections[0].synapses, "previous", "a", matrix
+        layer.projections[0].synapses, PREVIOUS, "a", matrix
     )
     layer = layer.__class__(layer.neuron, layer.shape, (projection,))
     run = simulate_reference(program(1, layer), pulses(1, 10, (0, 1)))

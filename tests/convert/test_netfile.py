@@ -113,10 +113,10 @@ def test_unknown_layer_type(net, check_error):
     )
 
 
-@pytest.mark.parametrize("kind", [b"conv", b"average", b"pool"])
-def test_layer_types_of_netx_that_are_not_supported_yet(net, kind, check_error):
+@pytest.mark.parametrize("kind", [b"convT", b"unpool", b"dense_comp", b"input"])
+def test_layer_types_that_are_not_supported_are_named(net, kind, check_error):
     edit(net, lambda f: replace(f, "layer/2/type", [kind]))
-    refused(net, check_error, where="layer 2", value=kind.decode())
+    refused(net, check_error, where="layer 2, key type", limit="conv", value=kind.decode())
 
 
 def test_unknown_neuron_type(net, check_error):
@@ -130,7 +130,7 @@ def test_unknown_key_is_not_dropped(net, check_error):
 
 
 def test_delay_over_62(net, check_error):
-    edit(net, lambda f: f["layer/1/delay_rec/r"].write_direct(np.full((5, 5), 63, np.int16)))
+    edit(net, lambda f: f["layer/1/delay_rec/r"].write_direct(np.full(5, 63, np.int16)))
     refused(net, check_error, what="delays_within_hardware", limit="0 to 62 (steps)", value="63")
 
 
@@ -194,7 +194,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(net, monkeypatch):
     def fail(*_):
         raise RuntimeError("disk on fire")
 
-    monkeypatch.setattr("kipuka.convert.netfile.write_layer", fail)
+    monkeypatch.setattr("kipuka.convert.netfile.write_layers", fail)
     with pytest.raises(RuntimeError, match="disk on fire"):
         save_net(net, network)
     assert net.read_bytes() == before

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kipuka.convert import fixed
-from kipuka.convert.program import Program, Readout
+from kipuka.convert.program import OWN, Program, Readout
 from kipuka.errors import KipukaError
 from kipuka_cases import cuba, dense, gru, program
 
@@ -19,7 +19,7 @@ def gru_layer(weight=2, delay=0, own_delay=0, **parameters):
     return gru(
         1,
         *(dense([[weight]], target=t, delays=delay) for t in "irz"),
-        *(dense([[2]], "self", t, own_delay) for t in "irz"),
+        *(dense([[2]], OWN, t, own_delay) for t in "irz"),
         **parameters,
     )
 
@@ -90,8 +90,8 @@ def test_readout_delay_over_the_limit(check_error):
         ({"current_decay": 4097}, "decays_within_unity", "iDecay", "4096"),
         ({"voltage_decay": -1}, "decays_within_unity", "vDecay", "0 to 4096"),
         ({"bias": 4096}, "bias_within_bits", "bias", "-4096 to 4095"),
-        ({"threshold": 0}, "threshold_can_be_reached", "vThMant", "1 to 131071"),
-        ({"threshold": 131072}, "threshold_can_be_reached", "vThMant", "1 to 131071"),
+        ({"threshold": 0}, "threshold_can_be_reached", "vThMant", "1 to 262143"),
+        ({"threshold": 262144}, "threshold_can_be_reached", "vThMant", "1 to 262143"),
     ],
 )
 def test_cuba_parameter_out_of_range(parameters, rule, key, limit, check_error):
@@ -139,7 +139,7 @@ def test_projection_to_an_activation_that_the_neuron_lacks(check_error):
 
 def test_layer_without_input(check_error):
     broken(
-        lambda: program(1, cuba(1, dense([[2]], "self"))),
+        lambda: program(1, cuba(1, dense([[2]], OWN))),
         check_error,
         what="layer_is_fed_by_input",
     )
@@ -171,6 +171,6 @@ def test_membrane_readout_needs_silent_neurons(check_error):
         lambda: program(1, cuba(1, dense([[2]])), kind="membrane"),
         check_error,
         what="readout_fits_last_layer",
-        limit=str(fixed.NEVER_SPIKES),
+        limit=str(fixed.THRESHOLD_MAX),
         value="membrane",
     )

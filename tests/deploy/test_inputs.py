@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kipuka.deploy.inputs import load_spikes, save_spikes
+from kipuka.deploy.inputs import load_inputs, save_spikes
 from kipuka.errors import KipukaError
 from kipuka_cases import program, random_cuba
 
@@ -13,7 +13,7 @@ def network(rng):
 
 def refused(path, network, check_error, **parts):
     with pytest.raises(KipukaError) as caught:
-        load_spikes(path, network)
+        load_inputs(path, network)
     check_error(caught.value, **{"where": str(path), **parts})
 
 
@@ -24,11 +24,11 @@ def saved(tmp_path, array):
 
 
 def test_with_and_without_batch_axis(network, tmp_path):
-    one = load_spikes(saved(tmp_path, np.eye(3)), network)
-    assert (one.spikes.shape, one.batched) == ((1, 3, 3), False)
-    many = load_spikes(saved(tmp_path, np.ones((5, 3, 7), dtype=np.float32)), network)
-    assert (many.spikes.shape, many.batched) == ((5, 3, 7), True)
-    assert many.spikes.dtype == bool
+    one = load_inputs(saved(tmp_path, np.eye(3)), network)
+    assert (one.values.shape, one.batched) == ((1, 3, 3), False)
+    many = load_inputs(saved(tmp_path, np.ones((5, 3, 7), dtype=np.float32)), network)
+    assert (many.values.shape, many.batched) == ((5, 3, 7), True)
+    assert many.values.dtype == bool
 
 
 def test_output_has_the_batch_axis_of_the_input(tmp_path):

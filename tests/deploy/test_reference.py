@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from kipuka.convert.program import OWN, PREVIOUS
 from kipuka.deploy.reference import simulate_reference
 from kipuka_cases import (
     cuba,
@@ -34,7 +35,7 @@ def test_synaptic_operations_equal_an_independent_count(network, rng):
     ):
         expected = np.zeros((3, 40), dtype=int)
         for projection in layer.projections:
-            own = projection.source == "self"
+            own = projection.source == OWN
             spikes = emitted[number + 1] if own else emitted[number]
             lag = 0 if number == 0 and not own else 1
             for sample, source, step in np.argwhere(spikes):
@@ -66,7 +67,7 @@ def test_zero_weights_are_not_counted():
 def test_weight_exponent_shifts_the_sum():
     projection = dense([[2, 4]])
     scaled = projection.__class__(
-        projection.synapses, "previous", "a", projection.delays, weight_exponent=3
+        projection.synapses, PREVIOUS, "a", projection.delays, weight_exponent=3
     )
     run = simulate_reference(program(2, cuba(1, scaled)), pulses(2, 1, (0, 0), (1, 0)))
     assert run.trace.layers[0].states["u"][0, 0, 0] == (6 << 3) << 6

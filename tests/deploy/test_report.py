@@ -12,7 +12,7 @@ import pytest
 
 from kipuka.convert import fixed
 from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
-from kipuka.convert.program import Layer, Program, Projection, Readout, Source, Target
+from kipuka.convert.program import OWN, PREVIOUS, Layer, Program, Projection, Readout, Target
 from kipuka.convert.synapses import DenseSynapses
 from kipuka.deploy.numbers import count, si, si_bounds
 from kipuka.deploy.plots import PAGE_COLOURS, plot_rasters
@@ -29,7 +29,7 @@ VOID = {"meta"}
 
 
 def projection(
-    rng: np.random.Generator, source: Source, target: Target, shape: tuple[int, int], longest: int
+    rng: np.random.Generator, source: int, target: Target, shape: tuple[int, int], longest: int
 ) -> Projection:
     weights = (2 * rng.integers(-25, 50, shape)).astype(np.int16)
     delays = rng.integers(0, longest + 1, shape[1]).astype(np.int16)
@@ -41,12 +41,12 @@ def network(readout: str = "spike_count") -> Program:
     rng = np.random.default_rng(7)
     zero = np.zeros(HIDDEN, dtype=np.int64)
     gru = SpikingGruParameters(zero + 100, zero, zero, zero)
-    joined = [projection(rng, "previous", t, (HIDDEN, INPUTS), 0) for t in ("i", "r", "z")]
-    joined += [projection(rng, "self", t, (HIDDEN, HIDDEN), 20) for t in ("i", "r", "z")]
+    joined = [projection(rng, PREVIOUS, t, (HIDDEN, INPUTS), 0) for t in ("i", "r", "z")]
+    joined += [projection(rng, OWN, t, (HIDDEN, HIDDEN), 20) for t in ("i", "r", "z")]
     ones = np.ones(CLASSES, dtype=np.int64)
     threshold = 80 if readout == "spike_count" else fixed.NEVER_SPIKES
     cuba = CubaParameters(1024 * ones, 512 * ones, threshold * ones, 0 * ones)
-    output = projection(rng, "previous", "a", (CLASSES, HIDDEN), 12)
+    output = projection(rng, PREVIOUS, "a", (CLASSES, HIDDEN), 12)
     return Program(
         input_shape=(INPUTS,),
         layers=(Layer(gru, (HIDDEN,), tuple(joined)), Layer(cuba, (CLASSES,), (output,))),

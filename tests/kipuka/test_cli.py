@@ -1,16 +1,29 @@
+import dataclasses
 import json
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pytest
 
 import kipuka
 from kipuka.cli import main
 from kipuka.convert.netfile import save_net
+from kipuka.convert.program import Encoder, Reset
 from kipuka.deploy.golden import golden_vectors
 from kipuka.deploy.reference import simulate_reference
-from kipuka_cases import program, random_cuba, random_delays, random_gru, random_spikes
+from kipuka_cases import (
+    conv,
+    conv_cuba,
+    cuba,
+    even,
+    program,
+    random_cuba,
+    random_delays,
+    random_gru,
+    random_spikes,
+)
 
 COMMANDS = ("demo", "train", "convert", "inspect", "simulate", "verify", "profile")
 
@@ -76,6 +89,84 @@ def test_simulate_without_a_batch_axis(net, spikes, tmp_path):
     np.save(one, np.load(spikes)[0])
     assert main(["simulate", net, "--input", str(one), "--output", str(out)]) == 0
     assert np.load(out).shape == (3, 25)
+
+
+@pytest.fixture
+def conv_net(rng, tmp_path):
+    """Convolution, flatten, dense: layers 1 and 3 of the file."""
+    shape = (1, 4, 4)
+    first = conv_cuba(conv(even(rng, (2, 1, 2, 2)), shape))
+    network = program(shape, first, random_cuba(rng, 18, 4, delays=3), population=2)
+    path = tmp_path / "conv.net"
+    save_net(path, network)
+    return network, path
+
+
+@pytest.mark.parametrize(("layer", "position"), [("1", 0), ("3", 1)])
+def test_simulate_writes_the_spikes_of_a_layer(conv_net, rng, tmp_path, layer, position):
+    network, path = conv_net
+    x, y = tmp_path / "x.npy", tmp_path / "y.npy"
+    inputs = random_spikes(rng, 2, 16, 20)
+    np.save(x, inputs.reshape(2, 1, 4, 4, 20))
+    words = ["simulate", str(path), "--input", str(x), "--output", str(y), "--layer", layer]
+    assert main(words) == 0
+    expected = simulate_reference(network, inputs).trace.layers[position].spikes
+    np.testing.assert_array_equal(np.load(y), expected)
+
+
+def test_simulate_names_the_layers_that_there_are(conv_net, spikes, tmp_path, capsys):
+    _, path = conv_net
+    x = tmp_path / "flat.npy"
+    np.save(x, np.zeros((16, 5)))
+    out = tmp_path / "y.npy"
+    words = ["simulate", str(path), "--input", str(x), "--output", str(out), "--layer", "2"]
+    assert main(words) == 2
+    text = " ".join(capsys.readouterr().err.split())
+    for part in ("no layer of that number", "option layer", "0, 1, 3", "Found: 2", "inspect"):
+        assert part in text
+    assert not out.exists()
+
+
+def test_simulate_with_resets(net, spikes, network, tmp_path):
+    out = tmp_path / "y.npy"
+    words = ["simulate", net, "--input", spikes, "--output", str(out)]
+    assert main([*words, "--reset-interval", "8", "--reset-offset", "2"]) == 0
+    network = dataclasses.replace(network, reset=Reset(8, 2))
+    expected = simulate_reference(network, np.load(spikes) > 0).trace
+    np.testing.assert_array_equal(np.load(out), expected.layers[-1].spikes)
+
+
+def test_simulate_encodes_real_numbers(rng, tmp_path):
+    network = program(3, cuba(3, threshold=25), random_cuba(rng, 3, 2), encoder=Encoder(40, 6))
+    net, x, y = tmp_path / "e.net", tmp_path / "x.npy", tmp_path / "y.npy"
+    values = rng.random((3, 20))
+    np.save(x, values)
+    save_net(net, network, golden_vectors(network, network.encoder.activation(values)[None]))
+    words = ["simulate", str(net), "--input", str(x), "--output", str(y), "--layer", "0"]
+    assert main(words) == 0
+    expected = simulate_reference(network, network.encoder.activation(values)[None]).trace
+    np.testing.assert_array_equal(np.load(y), expected.layers[0].spikes[0])
+    assert expected.layers[0].spikes.any()
+    assert main(["verify", str(net), "--backends", "reference,reference"]) == 2
+    assert main(["profile", str(net)]) == 0
+
+
+def test_clamping_is_an_option(net, spikes, tmp_path, capsys):
+    with h5py.File(net, "r+") as file:
+        del file["kipuka"]
+        file["layer/2/delay"] = np.array([70, 2, 3])
+    out = str(tmp_path / "y.npy")
+    words = ["simulate", net, "--input", spikes, "--output", out]
+    assert main(words) == 2
+    assert "70" in capsys.readouterr().err
+    assert main([*words, "--clamp-delays"]) == 0
+
+
+def test_inspect_says_what_netx_would_do(conv_net, capsys):
+    assert main(["inspect", str(conv_net[1])]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "2x3x3" in text
+    assert "layer 3: stock NetX refuses the average layer behind it" in text
 
 
 def test_inspect(net, tmp_path, capsys):
@@ -181,7 +272,7 @@ def test_verify_exits_1_when_the_golden_vectors_do_not_hold(net, network, rng, c
 
 
 def test_an_internal_error_says_so(net, monkeypatch, capsys):
-    def fail(_):
+    def fail(_, clamp_delays):
         raise ZeroDivisionError("surprise")
 
     monkeypatch.setattr("kipuka.convert.netfile.load_net", fail)
@@ -228,7 +319,7 @@ def test_train_takes_options_before_the_file(tmp_path):
 
 
 def test_an_interrupt_says_so(net, monkeypatch, capsys):
-    def interrupt(_):
+    def interrupt(_, clamp_delays):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("kipuka.convert.netfile.load_net", interrupt)

@@ -1,0 +1,126 @@
+"""What stock NetX (lava-dl 0.6.0) would do differently with the file of a Program."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.program import OWN, Layer, Program, Projection
+from kipuka.convert.synapses import ConvSynapses
+
+
+def netx_differences(program: Program) -> dict[int, tuple[str, ...]]:
+    """Sentences by layer number; empty where NetX computes the same spikes.
+
+    Parameters
+    ----------
+    program : Program
+
+    Returns
+    -------
+    dict of int to tuple of str
+        One entry for each layer.
+    """
+    found = {
+        number: _of_layer(program, position, layer)
+        for position, (number, layer) in enumerate(
+            zip(program.numbers, program.layers, strict=True)
+        )
+    }
+    last = program.numbers[-1]
+    if program.readout.population > 1:
+        found[last] = (*found[last], "refuses the average layer behind it")
+    if np.any(program.readout.delays):
+        found[last] = (*found[last], "has no delay between the last layer and the readout")
+    return found
+
+
+def _of_layer(program: Program, position: int, layer: Layer) -> tuple[str, ...]:
+    if isinstance(layer.neuron, SpikingGruParameters):
+        return ("does not know the layer type spiking_gru",)
+    notes = []
+    if len(layer.sources) > 1:
+        notes.append("refuses the concat layer before it")
+    feeding = [p for p in layer.projections if p.source != OWN]
+    own = layer.from_source(OWN)
+    if any(isinstance(p.synapses, ConvSynapses) for p in feeding):
+        notes += _of_convolution(feeding)
+    if any(np.any(p.delays) for p in own):
+        notes.append("ignores the delays inside the recurrence (key delay_rec)")
+    if own and any(np.any(p.delays) for p in feeding):
+        notes.append("gives the arriving delays to the recurrence too, or fails on their shape")
+    if _clipped(layer):
+        notes.append("scales the smallest weight to -256, which Lava clips (all weights negative)")
+    if any(p.weight_exponent for p in layer.projections):
+        notes.append("ignores the weight exponent")
+    for key, values in (
+        ("iDecay", layer.neuron.current_decay),
+        ("vDecay", layer.neuron.voltage_decay),
+        ("vThMant", layer.neuron.threshold),
+    ):
+        if np.any(values != values[0]):
+            notes.append(f"has one {key} per layer")
+    if program.encoder and position == 0:
+        notes += _of_input(layer.neuron)
+    return tuple(notes)
+
+
+def _clipped(layer: Layer) -> bool:
+    """Tell whether a dense layer has negative weights only, the smallest a power of two.
+
+    NetX shifts such weights until the smallest is -256. Without a positive weight Lava takes the
+    layer as inhibitory, clips at -255, and then cuts off the bits that were not needed.
+    """
+    arrays = [p.synapses.weights for p in layer.projections]
+    if layer.convolutional or not arrays:
+        return False
+    low, high = min(int(a.min()) for a in arrays), max(int(a.max()) for a in arrays)
+    return high < 0 and (-low & (-low - 1)) == 0
+
+
+def _of_convolution(feeding: list[Projection]) -> list[str]:
+    notes = []
+    if any(np.any(p.delays) for p in feeding):
+        notes.append("drops the delays of spikes that reach a convolution")
+    if any(
+        p.synapses.output_shape != p.synapses.formula_shape()
+        for p in feeding
+        if isinstance(p.synapses, ConvSynapses)
+    ):
+        notes.append("refuses an output shape beyond the convolution's formula")
+    return notes
+
+
+def _of_input(neuron: CubaParameters) -> list[str]:
+    return ["has no bias besides the encoder's"] if np.any(neuron.bias) else []
+
+
+def weight_bits(weights: np.ndarray) -> int:
+    """Bits that hold a layer's weights, the sign included, after NetX's scaling by powers of two.
+
+    NetX shifts weights left until they fill 8 bits and undoes that with a negative exponent, which
+    leaves every sum as it was; the bits that stay zero need no memory.
+
+    Parameters
+    ----------
+    weights : int16 array
+
+    Returns
+    -------
+    int
+        0 if all weights are 0, otherwise 1 to 8.
+    """
+    low, high = int(weights.min(initial=0)), int(weights.max(initial=0))
+    if low == high == 0:
+        return 0
+    mixed = low < 0 < high
+    if mixed:
+        scale = min(127 / high, -128 / low)
+    elif high > 0:
+        scale = 255 / high
+    else:
+        scale = -256 / low
+    scale_bits = int(np.floor(np.log2(scale))) + mixed
+    common = int(np.bitwise_or.reduce(np.abs(weights.astype(np.int64)), axis=None))
+    trailing_zeros = (common & -common).bit_length() - 1
+    return 8 - scale_bits - (min(trailing_zeros, 8) - mixed)

@@ -1,0 +1,223 @@
+"""Single keys of a layer in a `.net` file, checked: weights, delays, neurons, geometry."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kipuka.convert import fixed
+from kipuka.convert.netx_keys import CUBA_NAMES, SPIKING_GRU, TRAINING_KEYS
+from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.program import Target
+from kipuka.convert.records import Record
+from kipuka.convert.synapses import Pair
+from kipuka.errors import KipukaError
+
+REQUIRED = {"refDelay": 1, "gradedSpike": 0, "weight_exp": 0}
+"""Neuron keys that have an exact counterpart with one value only."""
+
+
+def shape_of(record: Record) -> tuple[int, ...]:
+    """Key ``shape``, positive and of a size that a file can hold."""
+    shape = tuple(int(n) for n in record.numbers("shape").ravel())
+    if not shape or min(shape) < 1 or np.prod(shape, dtype=float) > fixed.NEURONS_MAX:
+        raise _misfit(record, "shape", f"1 or 3 numbers, product up to {fixed.NEURONS_MAX}", shape)
+    return shape
+
+
+def single(record: Record, key: str) -> int:
+    """Return a key of one value."""
+    values = record.numbers(key)
+    if values.size != 1:
+        raise _misfit(record, key, "1 value", f"{values.size} values")
+    return int(values.item())
+
+
+def expect(record: Record, key: str, expected: tuple[int, ...]) -> None:
+    """Refuse a redundant key that contradicts the rest of the file; it may be left out."""
+    if not record.has(key):
+        return
+    found = tuple(int(n) for n in record.numbers(key).ravel())
+    if found != expected and found != expected[:1] * len(found):
+        raise _misfit(record, key, f"{expected}, as the rest of the file has it", found)
+
+
+def expect_size(record: Record, units: int) -> None:
+    """Refuse a ``shape`` that does not hold the units that arrive."""
+    found = int(np.prod(record.numbers("shape")))
+    if found != units:
+        raise _misfit(record, "shape", f"{units} units in all", found)
+
+
+def pair(record: Record, key: str) -> Pair:
+    """Return a key of one value for both directions, or of one for height and one for width."""
+    values = record.numbers(key).ravel()
+    if values.size not in (1, 2):
+        raise _misfit(record, key, "1 or 2 values", f"{values.size} values")
+    return int(values[0]), int(values[-1])
+
+
+def dense_weights(
+    record: Record, key: str, target: Target, n_targets: int, n_sources: int
+) -> tuple[np.ndarray, int]:
+    """Weights (targets, sources) of one activation, and their exponent."""
+    holder, key = _slot(record, key, target)
+    weights = holder.int16(key)
+    if weights.ndim == 1 and weights.size == n_targets * n_sources:
+        weights = weights.reshape(n_targets, n_sources)
+    if weights.shape != (n_targets, n_sources):
+        limit = f"({n_targets}, {n_sources}) as (neurons, inputs), as the neighbouring layers have"
+        raise _misfit(holder, key, limit, weights.shape)
+    return weights, exponent(holder, key)
+
+
+def kernels(kind: str, record: Record, n_channels: int) -> tuple[np.ndarray, int]:
+    """Kernels (output channels, input channels / groups, height, width) and number of groups."""
+    weights = record.int16("weight")
+    if weights.ndim == 5 and weights.shape[-1] == 1:
+        weights = weights[..., 0]
+    if kind == "conv":
+        groups = single(record, "groups") if record.has("groups") else 1
+        per_group = n_channels // max(groups, 1)
+        if weights.ndim != 4 or weights.shape[1] != per_group:
+            limit = f"(output channels, {per_group}, height, width) after {n_channels} channels"
+            raise _misfit(record, "weight", limit, weights.shape)
+        return weights, groups
+    if weights.ndim != 4 or weights.shape[:2] != (1, 1):
+        raise _misfit(record, "weight", "(1, 1, height, width), one kernel", weights.shape)
+    # Every channel is pooled by the same kernel, in a group of its own.
+    return np.repeat(weights, n_channels, axis=0), n_channels
+
+
+def exponent(record: Record, key: str) -> int:
+    """Weight exponent that stands as an attribute of the weights; 0 if there is none."""
+    return int(record.attribute("weight_exponent", 0, key=key))
+
+
+def exponent_of_neuron(record: Record) -> int:
+    """Weight exponent ``neuron/wgtExp``, which shifts all weights of the layer; NetX ignores it."""
+    neuron = record.group("neuron") if record.has("neuron") else None
+    return single(neuron, "wgtExp") if neuron and neuron.has("wgtExp") else 0
+
+
+def delays(record: Record, key: str, target: Target) -> np.ndarray | None:
+    """Delays of one activation as they stand in the file; None if there are none."""
+    holder, key = (record, key) if target == "a" else (_group_if_any(record, key), target)
+    if holder is None or not holder.has(key):
+        return None
+    values = holder.numbers(key)
+    return values.reshape(()) if values.size == 1 and values.ndim < 2 else values
+
+
+def belongs_to_output(values: np.ndarray, n_neurons: int, target: Target) -> bool:
+    """Tell whether ``delay`` is the axonal delay of the layer's own output (`netx_keys`)."""
+    return target == "a" and values.shape in ((), (n_neurons,))
+
+
+def per_unit(record: Record, key: str, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """One value per unit of `shape`, from one for all, one per channel or one per unit."""
+    n_units = int(np.prod(shape))
+    if values.size == 1:
+        return np.full(n_units, values.item())
+    if values.shape == (shape[0],):
+        return np.repeat(values, n_units // shape[0])
+    if values.size != n_units:
+        limit = f"1 value, or {n_units}, or {shape[0]}"
+        raise _misfit(record, key, limit, f"{values.size} values")
+    return values.ravel()
+
+
+def outgoing_delays(record: Record, kind: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Axonal delays of a layer's own output, int64 (neurons,); zeros if none are given."""
+    values = delays(record, "delay", "a") if kind != "spiking_gru" else None
+    convolution = kind in ("conv", "pool")
+    if values is None or not (convolution or belongs_to_output(values, shape[0], "a")):
+        return np.zeros(int(np.prod(shape)), dtype=np.int64)
+    return per_unit(record, "delay", values, shape)
+
+
+def own_delays(record: Record, target: Target, n_neurons: int) -> np.ndarray:
+    """Delays inside a recurrence, (neurons,) or (neurons, neurons); zeros if none are given."""
+    values = delays(record, "delay_rec", target)
+    if values is None:
+        return np.zeros(n_neurons, dtype=np.int64)
+    if values.size == 1:
+        return np.full(n_neurons, values.item())
+    if values.shape not in ((n_neurons,), (n_neurons, n_neurons)):
+        limit = f"1 value, {n_neurons} (neurons) or {(n_neurons, n_neurons)} (synapses)"
+        raise _misfit(record, "delay_rec", limit, f"shape {values.shape}")
+    return values
+
+
+def cuba_parameters(record: Record, shape: tuple[int, ...], bias_key: str) -> CubaParameters:
+    """Return the CUBA neurons of a layer; without the key ``neuron``, those that NetX assumes."""
+    n_neurons = int(np.prod(shape))
+    bias = record.numbers(bias_key) if record.has(bias_key) else np.zeros(1, dtype=np.int64)
+    biases = per_unit(record, bias_key, bias, shape)
+    if not record.has("neuron"):
+        # Lava adds one to du, so that NetX's iDecay 0 keeps the current for ever.
+        values = (0, fixed.UNITY, fixed.NEVER_SPIKES)
+        u, v, threshold = (np.full(n_neurons, value, dtype=np.int64) for value in values)
+        return CubaParameters(u, v, threshold, biases)
+    neuron = record.group("neuron")
+    model = neuron.text("type")
+    if model not in CUBA_NAMES:
+        raise KipukaError(
+            "the neuron type is not supported",
+            where=f"{neuron.where}, key type",
+            limit=", ".join(CUBA_NAMES),
+            value=model,
+            remedy="use CUBA neurons; sigma-delta (SDNN) and resonate-and-fire (RF) neurons send "
+            "graded spikes or have complex states, which Kipuka does not run",
+        )
+    neuron.ignore(*TRAINING_KEYS)
+    for key, required in REQUIRED.items():
+        found = single(neuron, key) if neuron.has(key) else required
+        if found != required:
+            raise KipukaError(
+                f"{key} has no exact counterpart in the CUBA neuron",
+                where=f"{neuron.where}, key {key}",
+                limit=f"{required}",
+                value=found,
+                remedy=f"train with {key} = {required}",
+            )
+    u, v, threshold = (
+        per_unit(neuron, key, neuron.numbers(key), shape) for key in ("iDecay", "vDecay", "vThMant")
+    )
+    return CubaParameters(u, v, threshold, biases)
+
+
+def gru_parameters(record: Record, n_neurons: int) -> SpikingGruParameters:
+    """Return the spiking GRU neurons of a layer."""
+    neuron = record.group("neuron")
+    if neuron.text("type") != SPIKING_GRU:
+        raise KipukaError(
+            "the neuron type does not fit the layer type spiking_gru",
+            where=f"{neuron.where}, key type",
+            limit=SPIKING_GRU,
+            value=neuron.text("type"),
+            remedy="export the network again",
+        )
+    bias = record.group("bias")
+    return SpikingGruParameters(
+        per_unit(neuron, "vThMant", neuron.numbers("vThMant"), (n_neurons,)),
+        *(per_unit(bias, key, bias.numbers(key), (n_neurons,)) for key in ("i", "r", "z")),
+    )
+
+
+def _slot(record: Record, key: str, target: Target) -> tuple[Record, str]:
+    """Where a key of one activation stands: `key` itself, or below it for models with several."""
+    return (record, key) if target == "a" else (record.group(key), target)
+
+
+def _group_if_any(record: Record, key: str) -> Record | None:
+    return record.group(key) if record.has(key) else None
+
+
+def _misfit(record: Record, key: str, limit: str, value: object) -> KipukaError:
+    return KipukaError(
+        f"{key} does not fit the layer",
+        where=f"{record.where}, key {key}",
+        limit=limit,
+        value=value,
+        remedy="check the order of the layers and export the network again",
+    )

@@ -1,0 +1,48 @@
+"""Names in a `.net` file: NetX's for stock layers, keys of the same style for the rest.
+
+==============  ====================================================================================
+layer type      keys
+==============  ====================================================================================
+``input``       ``shape``; with neurons also ``weight`` and ``bias`` (one value each), ``neuron/*``
+``flatten``     ``shape``
+``concat``      ``shape``, ``layers``: numbers of the layers that join the previous one
+``dense``       ``weight``, ``delay``, ``bias``, ``neuron/*``
+``dense_rec``   the same with ``weight_rec`` and ``delay_rec`` (the latter not known to NetX)
+``conv``        ``weight``, ``stride``, ``padding``, ``dilation``, ``groups``, ``delay``, ``bias``,
+                ``neuron/*``; ``delay_in`` (not known to NetX)
+``pool``        ``weight`` (one kernel for all channels), ``kernelSize``, ``stride``, ``padding``,
+                ``dilation``, ``delay``, ``neuron/*``; ``delay_in`` (not known to NetX)
+``average``     ``shape``: the classes whose populations the last layer holds
+``spiking_gru`` ``weight/i``, ``weight/r``, ``weight/z`` and likewise ``weight_rec``, ``delay``,
+                ``delay_rec`` and ``bias`` (not known to NetX)
+==============  ====================================================================================
+
+``delay`` means three things, told apart by its shape. With one value per neuron of the layer, or
+one for all, it is the axonal delay of the layer's *own output*, as SLAYER trains and exports it.
+With one value per input of a dense layer, or a matrix, it belongs to the arriving spikes, as in
+NetX. Where inputs and neurons are equally many, the first meaning counts.
+"""
+
+from __future__ import annotations
+
+from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.program import MODEL_NAMES
+from kipuka.errors import KipukaError
+
+SPIKING_GRU = MODEL_NAMES[SpikingGruParameters]
+CUBA_NAMES = (MODEL_NAMES[CubaParameters], "LOIHI")
+NEURON_LAYERS = ("dense", "dense_rec", "conv", "pool", "spiking_gru")
+LAYER_TYPES = ("input", "flatten", "concat", *NEURON_LAYERS, "average")
+TRAINING_KEYS = ("theta", "tauRho", "scaleRho")
+"""Neuron keys that lava-dl writes for training only; NetX ignores them as well."""
+
+
+def unknown_type(found: str, known: tuple[str, ...], where: str) -> KipukaError:
+    """Error for a layer type that cannot stand there."""
+    return KipukaError(
+        "the layer type is not supported here",
+        where=f"{where}, key type",
+        limit=", ".join(known),
+        value=found,
+        remedy="remove the layer or express it in the supported types",
+    )

@@ -1,0 +1,66 @@
+"""Groups of neurons that one vector operation takes, and masks with a bit for each of them.
+
+States lie in blocks of `LANES` neurons, one row of lanes per variable. Loops over a block have a
+constant length and constant distances between their rows, which is what lets LLVM turn them into
+vector instructions without tests for overlapping arrays.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import njit
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+LANES = 32
+"""Neurons per block: two 512-bit vectors of int32, or one 256-bit vector of weights."""
+
+
+def compiled(function: Any) -> Any:
+    """Compile a function on its first call and keep the result on disk for other processes."""
+    return njit(cache=True, nogil=True, error_model="numpy")(function)
+
+
+def inlined(function: Any) -> Any:
+    """Compile a function into those that call it."""
+    return njit(nogil=True, error_model="numpy")(function)
+
+
+@intrinsic
+def lanes_with(typing_context: Any, array: Any, position: Any, bits: Any) -> Any:
+    """Mask of the lanes whose value has any of `bits` set; lane 0 is the lowest bit.
+
+    ``lanes_with(array, position, bits)`` looks at ``array[position : position + LANES]``.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lane = context.get_value_type(signature.args[0].dtype)
+        vector = ir.VectorType(lane, LANES)
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        pointer = builder.bitcast(builder.gep(data, [arguments[1]]), vector.as_pointer())
+        values = builder.load(pointer, align=lane.width // 8)
+        wanted = context.cast(builder, arguments[2], types.int64, signature.args[0].dtype)
+        single = builder.insert_element(
+            ir.Constant(vector, ir.Undefined), wanted, cgutils.int32_t(0)
+        )
+        zeros = ir.Constant(ir.VectorType(cgutils.int32_t, LANES), [0] * LANES)
+        everywhere = builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), zeros)
+        found = builder.icmp_unsigned(
+            "!=", builder.and_(values, everywhere), ir.Constant(vector, [0] * LANES)
+        )
+        mask = builder.bitcast(found, ir.IntType(LANES))
+        return builder.zext(mask, cgutils.intp_t)
+
+    return types.int64(array, types.intp, types.int64), build
+
+
+@intrinsic
+def lowest_lane(typing_context: Any, mask: Any) -> Any:
+    """Number of the lowest bit that is set in a mask that is not 0."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), build

@@ -1,0 +1,176 @@
+"""Where the kernels find things: tables of integers that point into flat arrays.
+
+A network becomes a few tables (layers, ports, links) and pools (weights, delays, states), so that
+one compiled function runs all networks, with convolutions, delays and recurrences of any number.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+(
+    MODEL,
+    NEURONS,
+    BLOCKS,
+    FIRST_STATE,
+    FIRST_UNIT,
+    FIRST_PORT,
+    END_PORT,
+    FIRST_LINK,
+    END_LINK,
+    FIRST_SUM,
+    WIDTH,
+    SHIFT,
+    A_LIMIT,
+    EXPONENTS,
+    FIRST_EXPONENT,
+    CURRENT_FACTOR,
+    VOLTAGE_FACTOR,
+    THRESHOLD,
+    STATE_COLUMN,
+    SECOND_STATE_COLUMN,
+    SPIKE_COLUMN,
+    ENCODED,
+    LAYER_FIELDS,
+) = range(23)
+"""Columns of the table of layers; row 0 stands for the input, which has units and links only.
+
+`FIRST_UNIT` counts units over the whole network, `WIDTH` the activations of a layer, padded.
+`EXPONENTS` is 0 where one shift turns a sum into an activation; elsewhere it is the number of
+sets of sums, one for each weight exponent, that must be combined. `ENCODED` is 1 where the
+network's input is the activation. Recording columns are -1 where nothing is recorded.
+"""
+
+CUBA_SHARED, CUBA_OWN, SPIKING_GRU = range(3)
+"""Models: CUBA neurons share decays and threshold, or have their own."""
+
+(
+    KIND,
+    PORT_SUM,
+    STRIDE,
+    PORT_BLOCKS,
+    FIRST_SLOT,
+    CAPACITY,
+    MASK,
+    FIRST_FILLED,
+    FIRST_ROW,
+    FIRST_WEIGHT,
+    FIRST_START,
+    FIRST_GEOMETRY,
+    FIRST_ARRIVAL,
+    PORT_FIELDS,
+) = range(14)
+"""Columns of the table of ports; `FIRST_ROW` counts rows over the whole network.
+
+Of a port with delays per synapse, `CAPACITY` is the number of sums in a slot.
+"""
+
+DENSE, SPARSE, CONVOLUTION, PER_SYNAPSE = range(4)
+"""Kinds of ports."""
+
+PORT, LINK_ROW, FIRST_DELAY, FIRST_SOURCE, SOURCES, LINK_FIELDS = range(6)
+"""Columns of the table of links, which lead from a layer's spikes to ports.
+
+A spike of source j adds row `LINK_ROW` + j of the port; `FIRST_SOURCE` is the first source's unit.
+"""
+
+
+class Network(NamedTuple):
+    """What stays the same during a run.
+
+    Attributes
+    ----------
+    layers, ports, links : int64 arrays
+        Tables with the columns above.
+    exponents : int64 array
+        Left shifts of the halved weights, for layers with several sets of sums.
+    order : int32 array
+        Number in the Program of each neuron, by its place in the blocks.
+    dense : int8 array
+        Halved weights of dense rows and convolutions.
+    sparse : int8 array
+    targets : int32 array
+    starts : int64 array
+    geometry : int64 array
+    delays : int32 array
+    fan_out : int64 array
+        Nonzero weights per row.
+    reset : int64 array
+        Interval (0 for never) and offset.
+    """
+
+    layers: np.ndarray
+    ports: np.ndarray
+    links: np.ndarray
+    exponents: np.ndarray
+    order: np.ndarray
+    dense: np.ndarray
+    sparse: np.ndarray
+    targets: np.ndarray
+    starts: np.ndarray
+    geometry: np.ndarray
+    delays: np.ndarray
+    fan_out: np.ndarray
+    reset: np.ndarray
+
+
+class Workspace(NamedTuple):
+    """What changes during a run: one per thread.
+
+    Attributes
+    ----------
+    states : int32 array
+        Blocks of states and parameters.
+    sums : int32 array
+        Halved weights that arrived in this step.
+    partial : int16 array
+    ring : int32 array
+        Lists of arriving rows, slot by slot.
+    filled : int64 array
+        Length of each list.
+    spread : int64 array
+        Sums of the coming steps, for delays per synapse, with the number of arrivals above.
+    spikes : int32 array
+        Neurons that spike in this step.
+    emitted, saturations, wraps : int64 arrays (units,)
+        Counts since the workspace was made; the input's units come first.
+    pending : int64 array (rows,)
+        Spikes that had not arrived when their sample ended.
+    arrived : int64 array
+        Arrivals by activation, layer after layer; before the end of a run only those over
+        synapses with delays of their own.
+    peaks : int64 array (layers, 2)
+    """
+
+    states: np.ndarray
+    sums: np.ndarray
+    partial: np.ndarray
+    ring: np.ndarray
+    filled: np.ndarray
+    spread: np.ndarray
+    spikes: np.ndarray
+    emitted: np.ndarray
+    saturations: np.ndarray
+    wraps: np.ndarray
+    pending: np.ndarray
+    arrived: np.ndarray
+    peaks: np.ndarray
+
+
+class Recording(NamedTuple):
+    """Where the results of a sample go; arrays may have no columns where nothing is recorded.
+
+    Attributes
+    ----------
+    spikes : bool array (steps, columns)
+    states : int32 array (steps, columns)
+    step_spikes, step_operations : int64 array (1 + layers, steps or 1)
+        Row 0 is the input.
+    """
+
+    spikes: np.ndarray
+    states: np.ndarray
+    step_spikes: np.ndarray
+    step_operations: np.ndarray

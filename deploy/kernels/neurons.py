@@ -1,0 +1,183 @@
+"""Neuron updates: one step of a whole layer, a block of lanes at a time.
+
+A block holds rows of lanes: the two states, what happened in the last step (`SPIKED` and
+overflow bits), and the parameters. CUBA layers whose decays and thresholds are the same for all
+neurons keep them out of the block; with little to read per neuron, large layers stay fast.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import int32, int64
+
+from kipuka.convert import fixed
+from kipuka.deploy.kernels.arithmetic import (
+    CUBA_LIMIT,
+    GRU_LIMIT,
+    decayed,
+    gate,
+    gated,
+    limited,
+    wrapped_24_bits,
+)
+from kipuka.deploy.kernels.lanes import LANES, inlined
+
+STATE_SHIFT = fixed.STATE_SHIFT
+
+FIRST, SECOND, EVENTS = 0, LANES, 2 * LANES
+"""Rows of a block: ``u`` or ``i``, then ``v``, then the events of the last step."""
+
+BIAS = 3 * LANES
+CURRENT_FACTOR, VOLTAGE_FACTOR, CUBA_THRESHOLD = 4 * LANES, 5 * LANES, 6 * LANES
+"""Further rows of a CUBA block; the last three only where neurons differ in them."""
+
+BIAS_I, BIAS_R, BIAS_Z, GRU_THRESHOLD = 3 * LANES, 4 * LANES, 5 * LANES, 6 * LANES
+"""Further rows of a GRU block."""
+
+SHARED_ROWS, OWN_ROWS = 4, 7
+"""Rows of a CUBA block with shared parameters, and of all other blocks."""
+
+SPIKED, WRAPPED, SATURATED = 1, 2, 4
+OVERFLOWED = WRAPPED | 3 * SATURATED
+"""Bits of a neuron's events; from `SATURATED` on they count the states that saturated, 0 to 2."""
+
+
+@inlined
+def _cuba_lane(
+    u: Any,
+    v: Any,
+    a: Any,
+    shift: Any,
+    a_limit: Any,
+    current_factor: Any,
+    voltage_factor: Any,
+    bias: Any,
+    threshold: Any,
+) -> Any:
+    """One CUBA neuron: new states and events; `bias` and `threshold` in state units.
+
+    Beyond `a_limit` the shifted activation might leave 32 bits; the current then wraps for sure,
+    and its lower 24 bits are right all the same.
+    """
+    exact_u = int32(decayed(u, current_factor) + int32(a << shift))
+    new_u = wrapped_24_bits(exact_u)
+    exact_v = int32(decayed(v, voltage_factor) + new_u + bias)
+    new_v = limited(exact_v, CUBA_LIMIT - 1)
+    spiked = new_v > threshold
+    wraps = (new_u != exact_u) | (a > a_limit) | (a < -a_limit)
+    events = int32(spiked) * SPIKED + int32(wraps) * WRAPPED
+    events += int32(new_v != exact_v) * SATURATED
+    return new_u, int32(0) if spiked else new_v, int32(events)
+
+
+@inlined
+def cuba_shared(
+    states: Any,
+    first: Any,
+    blocks: Any,
+    sums: Any,
+    first_sum: Any,
+    shift: Any,
+    a_limit: Any,
+    current_factor: Any,
+    voltage_factor: Any,
+    threshold: Any,
+) -> Any:
+    """Update a CUBA layer with common decays and threshold; return the peaks of |u| and |v|."""
+    shift, a_limit, threshold = int32(shift), int32(a_limit), int32(threshold)
+    current_factor, voltage_factor = int32(current_factor), int32(voltage_factor)
+    peak_u, peak_v = int32(0), int32(0)
+    for block in range(blocks):
+        here = first + block * SHARED_ROWS * LANES
+        there = first_sum + block * LANES
+        for lane in range(LANES):
+            k = here + lane
+            u, v = states[k + FIRST], states[k + SECOND]
+            peak_u, peak_v = max(peak_u, abs(u)), max(peak_v, abs(v))
+            a = sums[there + lane]
+            sums[there + lane] = 0
+            u, v, events = _cuba_lane(
+                u, v, a, shift, a_limit, current_factor, voltage_factor, states[k + BIAS], threshold
+            )
+            states[k + FIRST], states[k + SECOND], states[k + EVENTS] = u, v, events
+    return peak_u, peak_v
+
+
+@inlined
+def cuba_own(
+    states: Any, first: Any, blocks: Any, sums: Any, first_sum: Any, shift: Any, a_limit: Any
+) -> Any:
+    """Update a CUBA layer whose neurons have parameters of their own; return the peaks."""
+    shift, a_limit = int32(shift), int32(a_limit)
+    peak_u, peak_v = int32(0), int32(0)
+    for block in range(blocks):
+        here = first + block * OWN_ROWS * LANES
+        there = first_sum + block * LANES
+        for lane in range(LANES):
+            k = here + lane
+            u, v = states[k + FIRST], states[k + SECOND]
+            peak_u, peak_v = max(peak_u, abs(u)), max(peak_v, abs(v))
+            a = sums[there + lane]
+            sums[there + lane] = 0
+            current_factor, voltage_factor = states[k + CURRENT_FACTOR], states[k + VOLTAGE_FACTOR]
+            bias, threshold = states[k + BIAS], states[k + CUBA_THRESHOLD]
+            u, v, events = _cuba_lane(
+                u, v, a, shift, a_limit, current_factor, voltage_factor, bias, threshold
+            )
+            states[k + FIRST], states[k + SECOND], states[k + EVENTS] = u, v, events
+    return peak_u, peak_v
+
+
+@inlined
+def spiking_gru(states: Any, first: Any, blocks: Any, sums: Any, first_sum: Any, shift: Any) -> Any:
+    """Update a spiking GRU layer; return the peaks of |i| and |v|.
+
+    The three activations of a block of neurons are neighbours, in the order i, r, z.
+    """
+    shift = int32(shift)
+    peak_i, peak_v = int32(0), int32(0)
+    for block in range(blocks):
+        here = first + block * OWN_ROWS * LANES
+        there = first_sum + block * 3 * LANES
+        for lane in range(LANES):
+            k, a = here + lane, there + lane
+            i, v = states[k + FIRST], states[k + SECOND]
+            peak_i, peak_v = max(peak_i, abs(i)), max(peak_v, abs(v))
+            r = gate(int32(int32(sums[a + LANES] << shift) + states[k + BIAS_R]))
+            z = gate(int32(int32(sums[a + 2 * LANES] << shift) + states[k + BIAS_Z]))
+            # A current beyond the limit saturates whatever is added, so limiting it here changes
+            # nothing but keeps the shift within 32 bits.
+            current = limited(int32(int32(sums[a] << shift) + states[k + BIAS_I]), GRU_LIMIT)
+            sums[a], sums[a + LANES], sums[a + 2 * LANES] = 0, 0, 0
+            exact_i = int32(gated(i, r) + int32(current << STATE_SHIFT))
+            i = limited(exact_i, GRU_LIMIT)
+            threshold = states[k + GRU_THRESHOLD]
+            spent = threshold if states[k + EVENTS] & SPIKED else int32(0)
+            exact_v = int32(i + gated(int32(v - i), z) - spent)
+            v = limited(exact_v, GRU_LIMIT)
+            events = int32(v > threshold) * SPIKED
+            events += (int32(i != exact_i) + int32(v != exact_v)) * SATURATED
+            states[k + FIRST], states[k + SECOND], states[k + EVENTS] = i, v, int32(events)
+    return peak_i, peak_v
+
+
+@inlined
+def peaks(states: Any, first: Any, blocks: Any, rows: Any) -> Any:
+    """Largest magnitudes of the two states of a layer as they stand."""
+    peak_first, peak_second = int64(0), int64(0)
+    for block in range(blocks):
+        here = first + block * rows * LANES
+        for lane in range(LANES):
+            peak_first = max(peak_first, abs(int64(states[here + lane + FIRST])))
+            peak_second = max(peak_second, abs(int64(states[here + lane + SECOND])))
+    return peak_first, peak_second
+
+
+@inlined
+def cleared(states: Any, first: Any, blocks: Any, rows: Any) -> None:
+    """Set the states of a layer to zero, a GRU's memory of its last spike included."""
+    for block in range(blocks):
+        here = first + block * rows * LANES
+        for lane in range(3 * LANES):
+            states[here + lane] = 0

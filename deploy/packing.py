@@ -1,0 +1,401 @@
+"""A Program laid out for the kernels: tables, pools and fresh workspaces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kipuka.convert import fixed
+from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.program import Layer, Program, Projection
+from kipuka.convert.synapses import ConvSynapses, DenseSynapses, SparseSynapses
+from kipuka.deploy import rows
+from kipuka.deploy.kernels import layout as at
+from kipuka.deploy.kernels import neurons
+from kipuka.deploy.kernels.lanes import LANES
+
+SPARSE_BELOW = 1 / 40
+"""Density below which a dense matrix runs as sparse rows.
+
+Adding a synapse of a sparse row takes about as long as 40 entries of a dense one.
+"""
+
+SUM_LIMIT = 1 << 30
+"""Magnitude of activations, in weight units, below which one shift within 32 bits is exact."""
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A Program as the kernels want it.
+
+    Attributes
+    ----------
+    network : Network
+    places : tuple of Places
+        Of each layer.
+    states : int32 array
+        Initial blocks, parameters included.
+    ring, spread, filled, sums, arrived, pending : int
+        Sizes of those arrays in a workspace.
+    """
+
+    network: at.Network
+    places: tuple[rows.Places, ...]
+    states: np.ndarray
+    ring: int
+    spread: int
+    filled: int
+    sums: int
+    arrived: int
+    pending: int
+
+    def workspace(self) -> at.Workspace:
+        """Fresh arrays for one thread."""
+        layers = self.network.layers
+        units = self.network.order.size
+        return at.Workspace(
+            states=self.states.copy(),
+            sums=np.zeros(self.sums, np.int32),
+            partial=np.zeros(int(layers[:, at.WIDTH].max()), np.int16),
+            ring=np.zeros(self.ring, np.int32),
+            filled=np.zeros(self.filled, np.int64),
+            spread=np.zeros(self.spread, np.int64),
+            spikes=np.zeros(int(layers[:, at.NEURONS].max()), np.int32),
+            emitted=np.zeros(units, np.int64),
+            saturations=np.zeros(units, np.int64),
+            wraps=np.zeros(units, np.int64),
+            pending=np.zeros(self.pending, np.int64),
+            arrived=np.zeros(self.arrived, np.int64),
+            peaks=np.zeros((len(layers), 2), np.int64),
+        )
+
+
+@dataclass
+class _Pool:
+    """Arrays one behind the other, joined at the end."""
+
+    dtype: type
+    parts: list[np.ndarray] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, array: np.ndarray) -> int:
+        """Append an array and return where it begins."""
+        first = self.size
+        self.parts.append(array.ravel().astype(self.dtype, copy=False))
+        self.size += array.size
+        return first
+
+    def joined(self) -> np.ndarray:
+        """Give all parts as one array."""
+        if len(self.parts) == 1:
+            return np.ascontiguousarray(self.parts[0])
+        return np.concatenate([np.zeros(0, self.dtype), *self.parts])
+
+
+@dataclass
+class _Link:
+    """Rows that the spikes of a layer add."""
+
+    source: int
+    n_sources: int
+    delays: np.ndarray
+    projections: tuple[Projection, ...]
+
+
+@dataclass
+class _Port:
+    """A place of a layer where the spikes of one or more links arrive."""
+
+    position: int
+    kind: int
+    exponent: int
+    gate: int | None
+    links: list[_Link] = field(default_factory=list)
+
+    @property
+    def slots(self) -> int:
+        """Steps ahead that a spike may arrive, and the one being worked on: a power of two."""
+        longest = max(int(link.delays.max()) for link in self.links)
+        return 1 << (longest + 1).bit_length()
+
+
+def pack(program: Program) -> Packed:
+    """Lay out a Program for the kernels."""
+    packer = _Packer(program)
+    packer.add_input()
+    for position in range(len(program.layers)):
+        packer.add_layer(position)
+    return packer.packed()
+
+
+class _Packer:
+    """The tables and pools while they grow."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.places = tuple(rows.places(layer) for layer in program.layers)
+        self.layers = np.zeros((1 + len(program.layers), at.LAYER_FIELDS), np.int64)
+        self.ports: list[np.ndarray] = []
+        self.links: list[tuple[int, np.ndarray]] = []
+        self.order, self.states = _Pool(np.int32), _Pool(np.int32)
+        self.dense, self.sparse = _Pool(np.int8), _Pool(np.int8)
+        self.targets, self.delays = _Pool(np.int32), _Pool(np.int32)
+        self.starts, self.geometry = _Pool(np.int64), _Pool(np.int64)
+        self.fan_out, self.exponents = _Pool(np.int64), _Pool(np.int64)
+        self.ring = self.spread = self.filled = self.sums = self.arrived = 0
+
+    def add_input(self) -> None:
+        """Number the input's units, which come first."""
+        self.layers[0, at.NEURONS] = self.program.n_inputs
+        self.order.add(np.arange(self.program.n_inputs))
+
+    def add_layer(self, position: int) -> None:
+        """Add a layer with its states, its ports and what leads to them."""
+        layer, place = self.program.layers[position], self.places[position]
+        row = self.layers[position + 1]
+        ports = _ports(self.program, position)
+        exponents = sorted({port.exponent for port in ports}) or [0]
+        row[at.NEURONS], row[at.BLOCKS], row[at.WIDTH] = layer.n_neurons, place.blocks, place.width
+        row[at.FIRST_UNIT] = self.order.add(place.order)
+        row[at.FIRST_SUM] = self.sums
+        row[at.FIRST_PORT] = len(self.ports)
+        for port in ports:
+            first = self.sums + exponents.index(port.exponent) * place.width
+            self._add_port(port, first)
+        row[at.END_PORT] = len(self.ports)
+        self.sums += len(exponents) * place.width
+        self.arrived += place.width
+        self._add_neurons(position)
+        self._set_shift(row, layer, exponents)
+
+    def _set_shift(self, row: np.ndarray, layer: Layer, exponents: list[int]) -> None:
+        """Say how the sums of halved weights become activations."""
+        to_state = fixed.STATE_SHIFT if isinstance(layer.neuron, CubaParameters) else 0
+        reach = sum(rows.largest_sum(p.synapses) << p.weight_exponent for p in layer.projections)
+        row[at.SHIFT] = to_state
+        if len(exponents) > 1 or reach >= SUM_LIMIT:
+            row[at.EXPONENTS] = len(exponents)
+            row[at.FIRST_EXPONENT] = self.exponents.add(np.array(exponents) + 1)
+        elif layer.projections:
+            row[at.SHIFT] += exponents[0] + 1
+        row[at.A_LIMIT] = SUM_LIMIT >> row[at.SHIFT]
+
+    def _add_neurons(self, position: int) -> None:
+        layer, place = self.program.layers[position], self.places[position]
+        row, neuron = self.layers[position + 1], layer.neuron
+        if isinstance(neuron, SpikingGruParameters):
+            row[at.MODEL] = at.SPIKING_GRU
+            threshold = neuron.threshold << fixed.STATE_SHIFT
+            values = [neuron.bias_i, neuron.bias_r, neuron.bias_z, threshold]
+        else:
+            current = fixed.UNITY - neuron.current_decay
+            voltage = fixed.UNITY - neuron.voltage_decay
+            threshold = neuron.threshold << fixed.STATE_SHIFT
+            values = [neuron.bias << fixed.STATE_SHIFT, current, voltage, threshold]
+            if all(np.all(array == array[0]) for array in values[1:]):
+                row[at.MODEL] = at.CUBA_SHARED
+                row[at.CURRENT_FACTOR], row[at.VOLTAGE_FACTOR] = current[0], voltage[0]
+                row[at.THRESHOLD] = threshold[0]
+                values = values[:1]
+            else:
+                row[at.MODEL] = at.CUBA_OWN
+            if self.program.encoder and position == 0:
+                row[at.ENCODED] = 1
+        n_rows = neurons.OWN_ROWS if len(values) > 1 else neurons.SHARED_ROWS
+        blocks = np.zeros((place.blocks, n_rows, LANES), np.int32)
+        block, lane = np.divmod(place.place, LANES)
+        for number, array in enumerate(values, start=neurons.BIAS // LANES):
+            blocks[block, number, lane] = array
+        row[at.FIRST_STATE] = self.states.add(blocks)
+
+    def _add_port(self, port: _Port, first_sum: int) -> None:
+        place = self.places[port.position]
+        row = np.zeros(at.PORT_FIELDS, np.int64)
+        capacity = sum(link.n_sources for link in port.links)
+        row[at.KIND], row[at.MASK] = port.kind, port.slots - 1
+        row[at.PORT_SUM], row[at.FIRST_ARRIVAL] = first_sum, self.arrived
+        row[at.PORT_BLOCKS], row[at.STRIDE] = place.blocks * place.gates, LANES
+        row[at.FIRST_ROW] = self.fan_out.size
+        if port.kind == at.DENSE and port.gate is not None:
+            row[[at.PORT_SUM, at.FIRST_ARRIVAL]] += port.gate * LANES
+            row[at.PORT_BLOCKS], row[at.STRIDE] = place.blocks, place.gates * LANES
+        if port.kind == at.PER_SYNAPSE:
+            row[at.CAPACITY], row[at.FIRST_SLOT] = place.width, self.spread
+            self.spread += port.slots * place.width
+        else:
+            row[at.CAPACITY], row[at.FIRST_SLOT] = capacity, self.ring
+            row[at.FIRST_FILLED] = self.filled
+            self.ring += port.slots * capacity
+            self.filled += port.slots
+        add = {
+            at.DENSE: self._add_dense,
+            at.SPARSE: self._add_sparse,
+            at.CONVOLUTION: self._add_convolution,
+            at.PER_SYNAPSE: self._add_per_synapse,
+        }
+        first = add[port.kind](port, row)
+        for link in port.links:
+            self._add_link(link, len(self.ports), first)
+            first += link.n_sources
+            fan_out = sum(p.synapses.fan_out() for p in link.projections)
+            self.fan_out.add(np.asarray(fan_out))
+        self.ports.append(row)
+
+    def _add_link(self, link: _Link, port: int, first_row: int) -> None:
+        row = np.zeros(at.LINK_FIELDS, np.int64)
+        row[at.PORT], row[at.LINK_ROW], row[at.SOURCES] = port, first_row, link.n_sources
+        if link.delays.ndim == 1:
+            row[at.FIRST_DELAY] = self.delays.add(link.delays)
+        self.links.append((link.source, row))
+
+    def _add_dense(self, port: _Port, row: np.ndarray) -> int:
+        """Add the weights behind a row of zeros, and return the first link's row."""
+        place, layer = self.places[port.position], self.program.layers[port.position]
+        width = int(row[at.PORT_BLOCKS]) * LANES
+        row[at.FIRST_WEIGHT] = self.dense.add(np.zeros(width, np.int8))
+        self.fan_out.add(np.zeros(1))
+        for link in port.links:
+            matrix = np.zeros((link.n_sources, width), np.int8)
+            for p in link.projections:
+                gate = layer.targets.index(p.target)
+                columns = place.activation(gate) if port.gate is None else place.place
+                matrix[:, columns] = rows.halved(p.synapses.weights).T
+            self.dense.add(matrix)
+        return 1
+
+    def _add_sparse(self, port: _Port, row: np.ndarray) -> int:
+        place, layer = self.places[port.position], self.program.layers[port.position]
+        row[at.FIRST_START] = self.starts.size
+        for link in port.links:
+            (projection,) = link.projections
+            synapses = projection.synapses
+            if isinstance(synapses, DenseSynapses):
+                synapses = rows.as_sparse(synapses)
+            assert isinstance(synapses, SparseSynapses)
+            activation = place.activation(layer.targets.index(projection.target))
+            # The next link's first start repeats this one's end.
+            self.starts.add(synapses.offsets[:-1] + self.targets.size)
+            self.targets.add(activation.astype(np.int32)[synapses.targets])
+            self.sparse.add(rows.halved(synapses.weights))
+        self.starts.add(np.array([self.targets.size]))
+        return 0
+
+    def _add_convolution(self, port: _Port, row: np.ndarray) -> int:
+        place, layer = self.places[port.position], self.program.layers[port.position]
+        ((projection,),) = (link.projections for link in port.links)
+        synapses, gate = projection.synapses, layer.targets.index(projection.target)
+        assert isinstance(synapses, ConvSynapses)
+        row[at.FIRST_GEOMETRY] = self.geometry.add(
+            rows.convolution_geometry(synapses, place.gates, gate)
+        )
+        row[at.FIRST_WEIGHT] = self.dense.add(rows.convolution_weights(synapses))
+        return 0
+
+    def _add_per_synapse(self, port: _Port, row: np.ndarray) -> int:
+        place, layer = self.places[port.position], self.program.layers[port.position]
+        row[at.FIRST_START] = self.starts.size
+        for link in port.links:
+            (projection,) = link.projections
+            activation = place.activation(layer.targets.index(projection.target))
+            weights = projection.synapses.weights.T
+            sources, targets = np.nonzero(weights)
+            delays = link.delays.T[sources, targets].astype(np.int64)
+            fan_out = np.count_nonzero(weights, axis=1)
+            starts = np.concatenate([[0], np.cumsum(fan_out)[:-1]])
+            self.starts.add(starts + self.targets.size)
+            self.targets.add(delays * place.width + activation[targets])
+            self.sparse.add(rows.halved(weights[sources, targets]))
+        self.starts.add(np.array([self.targets.size]))
+        return 0
+
+    def packed(self) -> Packed:
+        """Give everything that was added."""
+        # A layer's links follow each other, so that its spikes find them as a range.
+        self.links.sort(key=lambda link: link[0])
+        sources = np.array([source for source, _ in self.links], dtype=np.int64)
+        for position in range(-1, len(self.program.layers)):
+            row = self.layers[position + 1]
+            row[at.FIRST_LINK], row[at.END_LINK] = np.searchsorted(
+                sources, [position, position + 1]
+            )
+        links = np.array([row for _, row in self.links]).reshape(-1, at.LINK_FIELDS)
+        links[:, at.FIRST_SOURCE] = self.layers[sources + 1, at.FIRST_UNIT]
+        reset = self.program.reset
+        network = at.Network(
+            layers=self.layers,
+            ports=np.array(self.ports).reshape(-1, at.PORT_FIELDS).astype(np.int64),
+            links=links.astype(np.int64),
+            exponents=self.exponents.joined(),
+            order=self.order.joined(),
+            dense=self.dense.joined(),
+            sparse=self.sparse.joined(),
+            targets=self.targets.joined(),
+            starts=self.starts.joined(),
+            geometry=self.geometry.joined(),
+            delays=self.delays.joined(),
+            fan_out=self.fan_out.joined(),
+            reset=np.array([reset.interval, reset.offset] if reset else [0, 0], np.int64),
+        )
+        return Packed(
+            network=network,
+            places=self.places,
+            states=self.states.joined(),
+            ring=self.ring,
+            spread=self.spread,
+            filled=self.filled,
+            sums=self.sums,
+            arrived=self.arrived,
+            pending=self.fan_out.size,
+        )
+
+
+def _ports(program: Program, position: int) -> list[_Port]:
+    """Group the projections of a layer into ports."""
+    layer = program.layers[position]
+    ports: dict[object, _Port] = {}
+    for projections in _merged(layer):
+        first = projections[0]
+        kind = _kind(first)
+        gate = None if len(projections) == len(layer.targets) else layer.targets.index(first.target)
+        # Convolutions have a geometry each; other links of a kind share one list of rows.
+        alone = len(ports) if kind == at.CONVOLUTION else None
+        key = (kind, first.weight_exponent, gate if kind == at.DENSE else None, alone)
+        port = ports.setdefault(key, _Port(position, kind, first.weight_exponent, gate))
+        source = position - first.source
+        delays = _per_source(first.delays) if kind != at.PER_SYNAPSE else first.delays
+        port.links.append(_Link(source, first.synapses.n_sources, delays, projections))
+    return list(ports.values())
+
+
+def _merged(layer: Layer) -> list[tuple[Projection, ...]]:
+    """Projections of a layer; those to all activations of a GRU are one where spikes allow it."""
+    groups: dict[object, list[Projection]] = {}
+    for number, projection in enumerate(layer.projections):
+        dense = _kind(projection) == at.DENSE
+        delays = _per_source(projection.delays).tobytes()
+        key = (projection.source, projection.weight_exponent, delays) if dense else number
+        groups.setdefault(key, []).append(projection)
+    merged: list[tuple[Projection, ...]] = []
+    for group in groups.values():
+        whole = len(group) == len(layer.targets)
+        merged += [tuple(group)] if whole else [(projection,) for projection in group]
+    return merged
+
+
+def _kind(projection: Projection) -> int:
+    synapses = projection.synapses
+    if isinstance(synapses, ConvSynapses):
+        return at.CONVOLUTION
+    if isinstance(synapses, SparseSynapses):
+        return at.SPARSE
+    if _per_source(projection.delays).ndim > 1:
+        return at.PER_SYNAPSE
+    density = np.count_nonzero(synapses.weights) / synapses.weights.size
+    return at.SPARSE if density < SPARSE_BELOW else at.DENSE
+
+
+def _per_source(delays: np.ndarray) -> np.ndarray:
+    """Delays per source, where a matrix of delays per synapse says no more than that."""
+    same = delays.ndim > 1 and bool(np.all(delays == delays[0]))
+    return delays[0] if same else delays
