@@ -1,5 +1,6 @@
 """What runs or costs a Program: simulators, Lava graphs, verification, profiles, reports."""
 
+from kipuka.deploy.fast import COUNTERS, EVERYTHING, Events, Record, simulate, simulate_each
 from kipuka.deploy.golden import golden_vectors
 from kipuka.deploy.inputs import load_inputs, save_spikes
 from kipuka.deploy.lava_run import run_lava
@@ -9,7 +10,11 @@ from kipuka.deploy.report import ReportContents, write_report
 from kipuka.deploy.verify import Verification, verify
 
 __all__ = [
+    "COUNTERS",
+    "EVERYTHING",
+    "Events",
     "Profile",
+    "Record",
     "ReportContents",
     "Simulation",
     "Verification",
@@ -18,6 +23,8 @@ __all__ = [
     "profile",
     "run_lava",
     "save_spikes",
+    "simulate",
+    "simulate_each",
     "simulate_reference",
     "verify",
     "write_report",

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from kipuka.convert.program import Program
-from kipuka.deploy.kernels.events import count_dense, first_doubled, list_dense, list_events
+from kipuka.deploy.kernels.events import count_dense, list_dense, list_events
 from kipuka.errors import KipukaError
 
 WINDOW_ENTRIES = 1 << 24
@@ -164,46 +164,49 @@ def _listed(program: Program, events: Events, where: str) -> Window:
             value=f"shapes {times.shape} and {units.shape}, {events.n_steps} steps",
             remedy="give one time and one unit per spike",
         )
-    _check_range(times, events.n_steps, f"{where}, time of event")
-    _check_range(units, program.n_inputs, f"{where}, unit of event")
+    for values, what in ((times, "time"), (units, "unit")):
+        if not np.issubdtype(values.dtype, np.integer):
+            raise KipukaError(
+                "the events are not whole numbers",
+                where=f"{where}, {what}s of events",
+                limit="an integer dtype",
+                value=f"dtype {values.dtype}",
+                remedy="convert times to steps, and units to their numbers",
+            )
     offsets = np.zeros(events.n_steps + 1, np.int64)
     ordered = np.empty(units.size, np.int32)
-    list_events(
+    wrong = list_events(
         times.astype(np.int64, copy=False),
         units.astype(np.int64, copy=False),
+        program.n_inputs,
         offsets,
         np.zeros(events.n_steps, np.int64),
         ordered,
+        np.full(program.n_inputs, -1, np.int64),
     )
-    doubled = first_doubled(offsets, ordered, np.full(program.n_inputs, -1, np.int64))
-    if doubled >= 0:
-        step = int(np.searchsorted(offsets, doubled, side="right")) - 1
-        same = (times == step) & (units == ordered[doubled])
-        raise KipukaError(
-            "a unit spikes twice in a step",
-            where=f"{where}, time of event {int(np.flatnonzero(same)[1])}",
-            limit="one spike per unit and step",
-            value=f"unit {int(ordered[doubled])} in step {step}",
-            remedy="merge the events that fall into the same step",
-        )
+    if wrong >= 0:
+        raise _refused(program, events, int(wrong), where)
     return Window(offsets, ordered, np.zeros((1, 1), np.int32))
 
 
-def _check_range(values: np.ndarray, end: int, where: str) -> None:
-    if not np.issubdtype(values.dtype, np.integer):
-        raise KipukaError(
-            "the events are not whole numbers",
-            where=where,
-            limit="an integer dtype",
-            value=f"dtype {values.dtype}",
-            remedy="convert times to steps, and units to their numbers",
-        )
-    if values.size and (values.min() < 0 or values.max() >= end):
-        index = int(np.flatnonzero((values < 0) | (values >= end))[0])
-        raise KipukaError(
-            "an event lies outside the network or the run",
-            where=f"{where} {index}",
-            limit=f"0 to {end - 1}",
-            value=int(values[index]),
-            remedy="drop such events, or run as many steps and units as they need",
-        )
+def _refused(program: Program, events: Events, index: int, where: str) -> KipukaError:
+    """Error for an event that cannot be."""
+    for values, end, what in (
+        (events.times, events.n_steps, "time"),
+        (events.units, program.n_inputs, "unit"),
+    ):
+        if not 0 <= values[index] < end:
+            return KipukaError(
+                "an event lies outside the network or the run",
+                where=f"{where}, {what} of event {index}",
+                limit=f"0 to {end - 1}",
+                value=int(values[index]),
+                remedy="drop such events, or run as many steps and units as they need",
+            )
+    return KipukaError(
+        "a unit spikes twice in a step",
+        where=f"{where}, time of event {index}",
+        limit="one spike per unit and step",
+        value=f"unit {int(events.units[index])} in step {int(events.times[index])}",
+        remedy="merge the events that fall into the same step",
+    )

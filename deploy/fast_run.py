@@ -157,7 +157,7 @@ class Run:
             },
             peaks=np.max([work.peaks for work in workspaces], axis=0),
         )
-        convolves = np.any(self.network.ports[:, at.KIND] == at.CONVOLUTION)
+        convolves = np.any(self.network.ports["kind"] == at.CONVOLUTION)
         there = self.network.dense != 0 if convolves else np.zeros(0, bool)
         count_arrivals(
             self.network, total.emitted, total.pending, there.view(np.int8), total.arrived
@@ -169,7 +169,7 @@ class Run:
             zip(self.program.layers, self.packed.places, strict=True)
         ):
             row = self.network.layers[position + 1]
-            units = slice(row[at.FIRST_UNIT], row[at.FIRST_UNIT] + layer.n_neurons)
+            units = slice(row["first_unit"], row["first_unit"] + layer.n_neurons)
             arrivals = total.arrived[first_activation : first_activation + place.width]
             first_activation += place.width
             layers.append(

@@ -56,7 +56,7 @@ def run_job(folder: Path, netx: bool, done: Callable[[], None]) -> None:
     # NetX resets by itself.
     traced = _run(graph, program, n_samples, n_steps, resets=not netx, done=done)
     for position, sink in enumerate(sinks):
-        spikes = _in_program_order(sink.data.get())
+        spikes = in_program_order(sink.data.get())
         spikes = spikes.reshape(-1, n_samples, period)[..., LATENCY_STEPS:]
         traced[f"spikes_{position}"] = spikes.transpose(1, 0, 2).astype(bool)
     graph.neurons[-1].stop()
@@ -75,20 +75,15 @@ def _run(
     states: dict[str, np.ndarray] = {}
     names = [STATE_NAMES[type(initial_state(layer, n_samples=1))] for layer in program.layers]
     for sample in range(n_samples):
-        _advance(graph, LATENCY_STEPS)
-        # Neurons already ran, on biases alone; only the input has arrived for real.
-        _reset(graph.neurons)
-        for synapse in graph.synapses:
-            if synapse not in graph.from_input:
-                _zero(_buffer(synapse))
+        prime(graph)
         for step in range(n_steps):
             if resets and program.reset:
                 due = program.reset.due
                 _reset(tuple(n for k, n in enumerate(graph.neurons) if due(k, step)))
-            _advance(graph, 1)
+            advance(graph, 1)
             for position, (neurons, variables) in enumerate(zip(graph.neurons, names, strict=True)):
                 for name in variables:
-                    values = _in_program_order(getattr(neurons, name).get())
+                    values = in_program_order(getattr(neurons, name).get())
                     shape = (n_samples, values.size, n_steps)
                     array = states.setdefault(f"{name}_{position}", np.zeros(shape, np.int32))
                     array[sample, :, step] = values.ravel()
@@ -99,12 +94,23 @@ def _run(
     return states
 
 
-def _in_program_order(values: np.ndarray) -> np.ndarray:
+def prime(graph: LavaGraph) -> None:
+    """Run the steps of latency before a sample, so that its first step comes next."""
+    advance(graph, LATENCY_STEPS)
+    # Neurons already ran, on biases alone; only the input has arrived for real.
+    _reset(graph.neurons)
+    for synapse in graph.synapses:
+        if synapse not in graph.from_input:
+            _zero(_buffer(synapse))
+
+
+def in_program_order(values: np.ndarray) -> np.ndarray:
     """Turn (width, height, channels[, time]) into (channels, height, width[, time])."""
     return values.transpose(2, 1, 0, *range(3, values.ndim)) if values.ndim > 2 else values
 
 
-def _advance(graph: LavaGraph, steps: int) -> None:
+def advance(graph: LavaGraph, steps: int) -> None:
+    """Run some steps; the first call also starts the graph."""
     config = Loihi2SimCfg(select_tag="fixed_pt")
     graph.neurons[-1].run(condition=RunSteps(num_steps=steps), run_cfg=config)
 

@@ -57,11 +57,11 @@ class Packed:
         return at.Workspace(
             states=self.states.copy(),
             sums=np.zeros(self.sums, np.int32),
-            partial=np.zeros(int(layers[:, at.WIDTH].max()), np.int16),
+            partial=np.zeros(int(layers["width"].max()), np.int16),
             ring=np.zeros(self.ring, np.int32),
             filled=np.zeros(self.filled, np.int64),
             spread=np.zeros(self.spread, np.int64),
-            spikes=np.zeros(int(layers[:, at.NEURONS].max()), np.int32),
+            spikes=np.zeros(int(layers["neurons"].max()), np.int32),
             emitted=np.zeros(units, np.int64),
             saturations=np.zeros(units, np.int64),
             wraps=np.zeros(units, np.int64),
@@ -135,7 +135,7 @@ class _Packer:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.places = tuple(rows.places(layer) for layer in program.layers)
-        self.layers = np.zeros((1 + len(program.layers), at.LAYER_FIELDS), np.int64)
+        self.layers = np.zeros(1 + len(program.layers), at.LAYER)
         self.ports: list[np.ndarray] = []
         self.links: list[tuple[int, np.ndarray]] = []
         self.order, self.states = _Pool(np.int32), _Pool(np.int32)
@@ -147,7 +147,7 @@ class _Packer:
 
     def add_input(self) -> None:
         """Number the input's units, which come first."""
-        self.layers[0, at.NEURONS] = self.program.n_inputs
+        self.layers[0]["neurons"] = self.program.n_inputs
         self.order.add(np.arange(self.program.n_inputs))
 
     def add_layer(self, position: int) -> None:
@@ -156,14 +156,14 @@ class _Packer:
         row = self.layers[position + 1]
         ports = _ports(self.program, position)
         exponents = sorted({port.exponent for port in ports}) or [0]
-        row[at.NEURONS], row[at.BLOCKS], row[at.WIDTH] = layer.n_neurons, place.blocks, place.width
-        row[at.FIRST_UNIT] = self.order.add(place.order)
-        row[at.FIRST_SUM] = self.sums
-        row[at.FIRST_PORT] = len(self.ports)
+        row["neurons"], row["blocks"], row["width"] = layer.n_neurons, place.blocks, place.width
+        row["first_unit"] = self.order.add(place.order)
+        row["first_sum"] = self.sums
+        row["first_port"] = len(self.ports)
         for port in ports:
             first = self.sums + exponents.index(port.exponent) * place.width
             self._add_port(port, first)
-        row[at.END_PORT] = len(self.ports)
+        row["end_port"] = len(self.ports)
         self.sums += len(exponents) * place.width
         self.arrived += place.width
         self._add_neurons(position)
@@ -173,19 +173,19 @@ class _Packer:
         """Say how the sums of halved weights become activations."""
         to_state = fixed.STATE_SHIFT if isinstance(layer.neuron, CubaParameters) else 0
         reach = sum(rows.largest_sum(p.synapses) << p.weight_exponent for p in layer.projections)
-        row[at.SHIFT] = to_state
+        row["shift"] = to_state
         if len(exponents) > 1 or reach >= SUM_LIMIT:
-            row[at.EXPONENTS] = len(exponents)
-            row[at.FIRST_EXPONENT] = self.exponents.add(np.array(exponents) + 1)
+            row["exponents"] = len(exponents)
+            row["first_exponent"] = self.exponents.add(np.array(exponents) + 1)
         elif layer.projections:
-            row[at.SHIFT] += exponents[0] + 1
-        row[at.A_LIMIT] = SUM_LIMIT >> row[at.SHIFT]
+            row["shift"] += exponents[0] + 1
+        row["a_limit"] = SUM_LIMIT >> row["shift"]
 
     def _add_neurons(self, position: int) -> None:
         layer, place = self.program.layers[position], self.places[position]
         row, neuron = self.layers[position + 1], layer.neuron
         if isinstance(neuron, SpikingGruParameters):
-            row[at.MODEL] = at.SPIKING_GRU
+            row["model"] = at.SPIKING_GRU
             threshold = neuron.threshold << fixed.STATE_SHIFT
             values = [neuron.bias_i, neuron.bias_r, neuron.bias_z, threshold]
         else:
@@ -194,38 +194,39 @@ class _Packer:
             threshold = neuron.threshold << fixed.STATE_SHIFT
             values = [neuron.bias << fixed.STATE_SHIFT, current, voltage, threshold]
             if all(np.all(array == array[0]) for array in values[1:]):
-                row[at.MODEL] = at.CUBA_SHARED
-                row[at.CURRENT_FACTOR], row[at.VOLTAGE_FACTOR] = current[0], voltage[0]
-                row[at.THRESHOLD] = threshold[0]
+                row["model"] = at.CUBA_SHARED
+                row["current_factor"], row["voltage_factor"] = current[0], voltage[0]
+                row["threshold"] = threshold[0]
                 values = values[:1]
             else:
-                row[at.MODEL] = at.CUBA_OWN
+                row["model"] = at.CUBA_OWN
             if self.program.encoder and position == 0:
-                row[at.ENCODED] = 1
+                row["encoded"] = 1
         n_rows = neurons.OWN_ROWS if len(values) > 1 else neurons.SHARED_ROWS
         blocks = np.zeros((place.blocks, n_rows, LANES), np.int32)
         block, lane = np.divmod(place.place, LANES)
-        for number, array in enumerate(values, start=neurons.BIAS // LANES):
+        for number, array in enumerate(values, start=neurons.PARAMETERS):
             blocks[block, number, lane] = array
-        row[at.FIRST_STATE] = self.states.add(blocks)
+        row["first_state"] = self.states.add(blocks)
 
     def _add_port(self, port: _Port, first_sum: int) -> None:
         place = self.places[port.position]
-        row = np.zeros(at.PORT_FIELDS, np.int64)
+        row = np.zeros((), at.PORT)
         capacity = sum(link.n_sources for link in port.links)
-        row[at.KIND], row[at.MASK] = port.kind, port.slots - 1
-        row[at.PORT_SUM], row[at.FIRST_ARRIVAL] = first_sum, self.arrived
-        row[at.PORT_BLOCKS], row[at.STRIDE] = place.blocks * place.gates, LANES
-        row[at.FIRST_ROW] = self.fan_out.size
+        row["kind"], row["mask"] = port.kind, port.slots - 1
+        row["first_sum"], row["first_arrival"] = first_sum, self.arrived
+        row["blocks"], row["stride"] = place.blocks * place.gates, LANES
+        row["first_row"] = self.fan_out.size
         if port.kind == at.DENSE and port.gate is not None:
-            row[[at.PORT_SUM, at.FIRST_ARRIVAL]] += port.gate * LANES
-            row[at.PORT_BLOCKS], row[at.STRIDE] = place.blocks, place.gates * LANES
+            row["first_sum"] += port.gate * LANES
+            row["first_arrival"] += port.gate * LANES
+            row["blocks"], row["stride"] = place.blocks, place.gates * LANES
         if port.kind == at.PER_SYNAPSE:
-            row[at.CAPACITY], row[at.FIRST_SLOT] = place.width, self.spread
+            row["capacity"], row["first_slot"] = place.width, self.spread
             self.spread += port.slots * place.width
         else:
-            row[at.CAPACITY], row[at.FIRST_SLOT] = capacity, self.ring
-            row[at.FIRST_FILLED] = self.filled
+            row["capacity"], row["first_slot"] = capacity, self.ring
+            row["first_filled"] = self.filled
             self.ring += port.slots * capacity
             self.filled += port.slots
         add = {
@@ -243,17 +244,17 @@ class _Packer:
         self.ports.append(row)
 
     def _add_link(self, link: _Link, port: int, first_row: int) -> None:
-        row = np.zeros(at.LINK_FIELDS, np.int64)
-        row[at.PORT], row[at.LINK_ROW], row[at.SOURCES] = port, first_row, link.n_sources
+        row = np.zeros((), at.LINK)
+        row["port"], row["first_row"], row["sources"] = port, first_row, link.n_sources
         if link.delays.ndim == 1:
-            row[at.FIRST_DELAY] = self.delays.add(link.delays)
+            row["first_delay"] = self.delays.add(link.delays)
         self.links.append((link.source, row))
 
     def _add_dense(self, port: _Port, row: np.ndarray) -> int:
         """Add the weights behind a row of zeros, and return the first link's row."""
         place, layer = self.places[port.position], self.program.layers[port.position]
-        width = int(row[at.PORT_BLOCKS]) * LANES
-        row[at.FIRST_WEIGHT] = self.dense.add(np.zeros(width, np.int8))
+        width = int(row["blocks"]) * LANES
+        row["first_weight"] = self.dense.add(np.zeros(width, np.int8))
         self.fan_out.add(np.zeros(1))
         for link in port.links:
             matrix = np.zeros((link.n_sources, width), np.int8)
@@ -266,7 +267,7 @@ class _Packer:
 
     def _add_sparse(self, port: _Port, row: np.ndarray) -> int:
         place, layer = self.places[port.position], self.program.layers[port.position]
-        row[at.FIRST_START] = self.starts.size
+        row["first_start"] = self.starts.size
         for link in port.links:
             (projection,) = link.projections
             synapses = projection.synapses
@@ -286,15 +287,15 @@ class _Packer:
         ((projection,),) = (link.projections for link in port.links)
         synapses, gate = projection.synapses, layer.targets.index(projection.target)
         assert isinstance(synapses, ConvSynapses)
-        row[at.FIRST_GEOMETRY] = self.geometry.add(
+        row["first_geometry"] = self.geometry.add(
             rows.convolution_geometry(synapses, place.gates, gate)
         )
-        row[at.FIRST_WEIGHT] = self.dense.add(rows.convolution_weights(synapses))
+        row["first_weight"] = self.dense.add(rows.convolution_weights(synapses))
         return 0
 
     def _add_per_synapse(self, port: _Port, row: np.ndarray) -> int:
         place, layer = self.places[port.position], self.program.layers[port.position]
-        row[at.FIRST_START] = self.starts.size
+        row["first_start"] = self.starts.size
         for link in port.links:
             (projection,) = link.projections
             activation = place.activation(layer.targets.index(projection.target))
@@ -316,16 +317,14 @@ class _Packer:
         sources = np.array([source for source, _ in self.links], dtype=np.int64)
         for position in range(-1, len(self.program.layers)):
             row = self.layers[position + 1]
-            row[at.FIRST_LINK], row[at.END_LINK] = np.searchsorted(
-                sources, [position, position + 1]
-            )
-        links = np.array([row for _, row in self.links]).reshape(-1, at.LINK_FIELDS)
-        links[:, at.FIRST_SOURCE] = self.layers[sources + 1, at.FIRST_UNIT]
+            row["first_link"], row["end_link"] = np.searchsorted(sources, [position, position + 1])
+        links = np.array([row for _, row in self.links], at.LINK)
+        links["first_source"] = self.layers["first_unit"][sources + 1]
         reset = self.program.reset
         network = at.Network(
             layers=self.layers,
-            ports=np.array(self.ports).reshape(-1, at.PORT_FIELDS).astype(np.int64),
-            links=links.astype(np.int64),
+            ports=np.array(self.ports, at.PORT),
+            links=links,
             exponents=self.exponents.joined(),
             order=self.order.joined(),
             dense=self.dense.joined(),

@@ -85,13 +85,14 @@ class Columns:
     def in_table(self, layers: np.ndarray) -> np.ndarray:
         """Copy the kernels' table of layers with the columns entered."""
         table = layers.copy()
-        columns = [at.SPIKE_COLUMN, at.STATE_COLUMN, at.SECOND_STATE_COLUMN]
-        table[:, columns] = -1
+        columns = ("state_column", "second_state_column")
+        for name in ("spike_column", *columns):
+            table[name] = -1
         for position, column in self._spikes.items():
-            table[position + 1, at.SPIKE_COLUMN] = column
+            table[position + 1]["spike_column"] = column
         for (position, name), column in self._states.items():
             second = state_names(self.program.layers[position]).index(name)
-            table[position + 1, columns[1 + second]] = column
+            table[position + 1][columns[second]] = column
         return table
 
     @property

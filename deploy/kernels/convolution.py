@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import int64
+from numba import int64, uintp
 
 from kipuka.deploy.kernels.lanes import LANES, inlined
 
@@ -73,9 +73,9 @@ def _add_run(
     whole = n // RUN * RUN
     for start in range(0, whole, RUN):
         for k in range(start, start + RUN):
-            sums[first_sum + k] += times * weights[first_weight + k]
+            sums[uintp(first_sum + k)] += times * weights[uintp(first_weight + k)]
     for k in range(whole, n):
-        sums[first_sum + k] += times * weights[first_weight + k]
+        sums[uintp(first_sum + k)] += times * weights[uintp(first_weight + k)]
 
 
 @inlined
@@ -87,7 +87,7 @@ def _add_to_gate(
     for k in range(n):
         block = (neuron + k) // LANES
         place = (block * gates + gate) * LANES + (neuron + k) - block * LANES
-        sums[first_sum + place] += times * weights[first_weight + k]
+        sums[uintp(first_sum + place)] += times * weights[uintp(first_weight + k)]
 
 
 @inlined

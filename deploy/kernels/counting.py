@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from numba import uintp
+
 from kipuka.deploy.kernels import layout as at
 from kipuka.deploy.kernels.convolution import scatter
-from kipuka.deploy.kernels.lanes import LANES, compiled, inlined
+from kipuka.deploy.kernels.lanes import LANES, borrowed, compiled, inlined
 
 
 @compiled
@@ -26,32 +28,33 @@ def count_arrivals(
     kernels_there : int8 array
         1 where the dense pool is not 0; it may be empty where there is no convolution.
     """
+    network = borrowed(network)
     for number in range(network.links.shape[0]):
         link = network.links[number]
-        port = network.ports[link[at.PORT]]
-        first = port[at.FIRST_ARRIVAL]
-        if port[at.KIND] == at.PER_SYNAPSE:
+        port = network.ports[link.port]
+        first = port.first_arrival
+        if port.kind == at.PER_SYNAPSE:
             continue
-        for source in range(link[at.SOURCES]):
-            row = link[at.LINK_ROW] + source
-            times = emitted[link[at.FIRST_SOURCE] + source] - pending[port[at.FIRST_ROW] + row]
+        for source in range(link.sources):
+            row = link.first_row + source
+            times = emitted[link.first_source + source] - pending[port.first_row + row]
             if times == 0:
                 continue
-            if port[at.KIND] == at.DENSE:
-                weights = port[at.FIRST_WEIGHT] + row * port[at.PORT_BLOCKS] * LANES
+            if port.kind == at.DENSE:
+                weights = port.first_weight + row * port.blocks * LANES
                 _count_row(
-                    times, network.dense, weights, port[at.PORT_BLOCKS], port[at.STRIDE], arrived,
+                    times, network.dense, weights, port.blocks, port.stride, arrived,
                     first,
                 )  # fmt: skip
-            elif port[at.KIND] == at.SPARSE:
-                start = port[at.FIRST_START] + row
+            elif port.kind == at.SPARSE:
+                start = port.first_start + row
                 for synapse in range(network.starts[start], network.starts[start + 1]):
-                    if network.sparse[synapse]:
-                        arrived[first + network.targets[synapse]] += times
+                    there = network.sparse[uintp(synapse)] != 0
+                    arrived[uintp(first + network.targets[uintp(synapse)])] += times * there
             else:
                 scatter(
-                    source, times, network.geometry, port[at.FIRST_GEOMETRY], kernels_there,
-                    port[at.FIRST_WEIGHT], arrived, first,
+                    source, times, network.geometry, port.first_geometry, kernels_there,
+                    port.first_weight, arrived, first,
                 )  # fmt: skip
 
 
@@ -61,5 +64,5 @@ def _count_row(
 ) -> None:
     for block in range(blocks):
         for lane in range(LANES):
-            there = dense[weights + block * LANES + lane] != 0
-            arrived[first + block * stride + lane] += times if there else 0
+            there = dense[uintp(weights + block * LANES + lane)] != 0
+            arrived[uintp(first + block * stride + lane)] += times * there

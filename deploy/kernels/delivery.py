@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import int16, int32, int64
+from numba import int16, int32, int64, uintp
 
 from kipuka.deploy.kernels.lanes import LANES, inlined
 
@@ -49,61 +49,52 @@ def dense_rows(
     done = 0
     while done < n_rows:
         end = min(n_rows, done + FLUSH_ROWS)
-        if end - done > 2:
-            for k in range(width):
-                partial[k] = 0
-            while end - done > 4:
-                _add_eight(rows, first_row, done, end, weights, first_weight, blocks, partial)
-                done += 8
-            if done < end:
-                _add_four(rows, first_row, done, end, weights, first_weight, blocks, partial)
-                done += 4
-            for block in range(blocks):
-                for lane in range(LANES):
-                    sums[first_sum + block * stride + lane] += partial[block * LANES + lane]
+        for place in range(width):
+            partial[uintp(place)] = 0
+        while end - done > 4:
+            _add_eight(rows, first_row, done, end, weights, first_weight, width, partial)
+            done += 8
+        if done < end:
+            _add_four(rows, first_row, done, end, weights, first_weight, width, partial)
+            done += 4
+        if stride == LANES:
+            for place in range(width):
+                sums[uintp(first_sum + place)] += partial[uintp(place)]
         else:
-            a = _row(rows, first_row, done, end, first_weight, width)
-            b = _row(rows, first_row, done + 1, end, first_weight, width)
             for block in range(blocks):
                 for lane in range(LANES):
-                    k = block * LANES + lane
-                    sums[first_sum + block * stride + lane] += int32(weights[a + k]) + int32(
-                        weights[b + k]
-                    )
-            done += 2
+                    place = uintp(first_sum + block * stride + lane)
+                    sums[place] += partial[uintp(block * LANES + lane)]
 
 
 @inlined
 def _row(rows: Any, first_row: Any, index: Any, end: Any, first_weight: Any, width: Any) -> Any:
     """Where the weights of a row begin; behind the last row stands the row of zeros."""
     row = int64(rows[first_row + index]) if index < end else int64(0)
-    return first_weight + row * width
+    return uintp(first_weight + row * width)
 
 
 @inlined
 def _add_four(
-    rows: Any, first_row: Any, done: Any, end: Any, weights: Any, first_weight: Any, blocks: Any,
+    rows: Any, first_row: Any, done: Any, end: Any, weights: Any, first_weight: Any, width: Any,
     partial: Any,
 ) -> None:  # fmt: skip
-    width = blocks * LANES
     a = _row(rows, first_row, done, end, first_weight, width)
     b = _row(rows, first_row, done + 1, end, first_weight, width)
     c = _row(rows, first_row, done + 2, end, first_weight, width)
     d = _row(rows, first_row, done + 3, end, first_weight, width)
-    for block in range(blocks):
-        for lane in range(LANES):
-            k = block * LANES + lane
-            ab = int16(int16(weights[a + k]) + int16(weights[b + k]))
-            cd = int16(int16(weights[c + k]) + int16(weights[d + k]))
-            partial[k] = int16(partial[k] + int16(ab + cd))
+    for place in range(width):
+        k = uintp(place)
+        ab = int16(int16(weights[a + k]) + int16(weights[b + k]))
+        cd = int16(int16(weights[c + k]) + int16(weights[d + k]))
+        partial[k] = int16(partial[k] + int16(ab + cd))
 
 
 @inlined
 def _add_eight(
-    rows: Any, first_row: Any, done: Any, end: Any, weights: Any, first_weight: Any, blocks: Any,
+    rows: Any, first_row: Any, done: Any, end: Any, weights: Any, first_weight: Any, width: Any,
     partial: Any,
 ) -> None:  # fmt: skip
-    width = blocks * LANES
     a = _row(rows, first_row, done, end, first_weight, width)
     b = _row(rows, first_row, done + 1, end, first_weight, width)
     c = _row(rows, first_row, done + 2, end, first_weight, width)
@@ -112,14 +103,13 @@ def _add_eight(
     f = _row(rows, first_row, done + 5, end, first_weight, width)
     g = _row(rows, first_row, done + 6, end, first_weight, width)
     h = _row(rows, first_row, done + 7, end, first_weight, width)
-    for block in range(blocks):
-        for lane in range(LANES):
-            k = block * LANES + lane
-            ab = int16(int16(weights[a + k]) + int16(weights[b + k]))
-            cd = int16(int16(weights[c + k]) + int16(weights[d + k]))
-            ef = int16(int16(weights[e + k]) + int16(weights[f + k]))
-            gh = int16(int16(weights[g + k]) + int16(weights[h + k]))
-            partial[k] = int16(partial[k] + int16(int16(ab + cd) + int16(ef + gh)))
+    for place in range(width):
+        k = uintp(place)
+        ab = int16(int16(weights[a + k]) + int16(weights[b + k]))
+        cd = int16(int16(weights[c + k]) + int16(weights[d + k]))
+        ef = int16(int16(weights[e + k]) + int16(weights[f + k]))
+        gh = int16(int16(weights[g + k]) + int16(weights[h + k]))
+        partial[k] = int16(partial[k] + int16(int16(ab + cd) + int16(ef + gh)))
 
 
 @inlined
@@ -131,7 +121,8 @@ def sparse_rows(
     for index in range(n_rows):
         row = first_start + rows[first_row + index]
         for synapse in range(starts[row], starts[row + 1]):
-            sums[first_sum + targets[synapse]] += weights[synapse]
+            k = uintp(synapse)
+            sums[uintp(first_sum + targets[k])] += int32(weights[k])
 
 
 @inlined
@@ -148,10 +139,11 @@ def spread_over_steps(
     for index in range(n_spikes):
         row = first_start + int64(spikes[index])
         for synapse in range(starts[row], starts[row + 1]):
-            place = now + targets[synapse]
+            k = uintp(synapse)
+            place = now + targets[k]
             if place >= size:
                 place -= size
-            ring[first_slot + place] += COUNT_ONE + weights[synapse]
+            ring[uintp(first_slot + place)] += COUNT_ONE + weights[k]
 
 
 @inlined
@@ -161,12 +153,12 @@ def take_from_ring(
     """Add a step's slot to the sums, empty it, and return the number of synaptic operations."""
     operations = int64(0)
     for k in range(width):
-        packed = ring[first + k]
-        ring[first + k] = 0
+        packed = ring[uintp(first + k)]
+        ring[uintp(first + k)] = 0
         weight = int32(packed)
         # A negative sum borrows one from the count above it.
         count = (packed - weight) >> int64(32)
-        sums[first_sum + k] += weight
-        arrived[first_arrived + k] += count
+        sums[uintp(first_sum + k)] += weight
+        arrived[uintp(first_arrived + k)] += count
         operations += count
     return operations

@@ -43,25 +43,49 @@ def _place(place: Any, n_steps: Any, following: Any, units: Any) -> None:
 
 
 @compiled
-def list_events(times: Any, sources: Any, offsets: Any, following: Any, units: Any) -> None:
-    """List events step by step; `offsets` and `following` are cleared beforehand."""
+def list_events(
+    times: Any, sources: Any, n_units: Any, offsets: Any, following: Any, units: Any, seen: Any
+) -> Any:
+    """List events step by step; return the first one that cannot be, or -1.
+
+    Parameters
+    ----------
+    times, sources : int64 arrays (events,)
+    n_units : int
+        An event's source must be below, its time below the number of steps.
+    offsets : int64 array (steps + 1,)
+        Zeros; then where each step's units begin.
+    following : int64 array (steps,)
+        Room to work.
+    units : int32 array (events,)
+        The result; an event that repeats another one's time and source cannot be, either.
+    seen : int64 array (units,)
+        Minus ones.
+    """
+    n_steps = offsets.size - 1
     for index in range(times.size):
+        if not (0 <= times[index] < n_steps and 0 <= sources[index] < n_units):
+            return index
         offsets[times[index] + 1] += 1
-    for step in range(offsets.size - 1):
+    for step in range(n_steps):
         offsets[step + 1] += offsets[step]
         following[step] = offsets[step]
     for index in range(times.size):
         step = times[index]
         units[following[step]] = sources[index]
         following[step] += 1
-
-
-@compiled
-def first_doubled(offsets: Any, units: Any, seen: Any) -> Any:
-    """Place of the first unit that is listed twice in a step, or -1; `seen` begins at -1."""
-    for step in range(offsets.size - 1):
+    for step in range(n_steps):
         for index in range(offsets[step], offsets[step + 1]):
             if seen[units[index]] == step:
-                return index
+                return _last_of(step, units[index], times, sources)
             seen[units[index]] = step
     return -1
+
+
+@inlined
+def _last_of(step: Any, unit: Any, times: Any, sources: Any) -> Any:
+    found = -1
+    for index in range(times.size):
+        if times[index] == step and sources[index] == unit:
+            found = index
+    return found

@@ -2,11 +2,14 @@
 
 States lie in blocks of `LANES` neurons, one row of lanes per variable. Loops over a block have a
 constant length and constant distances between their rows, which is what lets LLVM turn them into
-vector instructions without tests for overlapping arrays.
+vector instructions without tests for overlapping arrays. Indices into them are unsigned: a signed
+one may count from the end, and the test for that costs the vector instructions too.
 """
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
@@ -14,18 +17,63 @@ from numba import njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from kipuka.convert import fixed
+
 LANES = 32
 """Neurons per block: two 512-bit vectors of int32, or one 256-bit vector of weights."""
 
 
+def fingerprint(files: list[Path]) -> str:
+    """Hash of the content of some files."""
+    content = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in sorted(files))
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+SOURCES = fingerprint([*Path(__file__).parent.glob("*.py"), Path(fixed.__file__)])
+"""What compiled kernels depend on."""
+
+
 def compiled(function: Any) -> Any:
-    """Compile a function on its first call and keep the result on disk for other processes."""
+    """Compile a function on its first call and keep the result on disk for other processes.
+
+    Numba keys its cache by the function's name and its own file alone; with the fingerprint in the
+    name, a change in what is compiled into the function is noticed too.
+    """
+    function.__qualname__ += f"_{SOURCES}"
     return njit(cache=True, nogil=True, error_model="numpy")(function)
 
 
 def inlined(function: Any) -> Any:
-    """Compile a function into those that call it."""
-    return njit(nogil=True, error_model="numpy")(function)
+    """Compile a function into those that call it, and for them alone."""
+    return njit(
+        nogil=True,
+        error_model="numpy",
+        forceinline=True,
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+    )(function)
+
+
+@intrinsic
+def borrowed(typing_context: Any, arrays: Any) -> Any:
+    """Give the same arrays without counting references to them: for use inside a kernel alone.
+
+    Numba counts every use of an array that it takes out of a tuple, in atomic operations that would
+    take most of the time of a step.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = signature.args[0]
+        uncounted = []
+        for number, array_kind in enumerate(kind.types):
+            array = context.make_array(array_kind)(
+                context, builder, builder.extract_value(arguments[0], number)
+            )
+            array.meminfo = cgutils.get_null_value(array.meminfo.type)
+            uncounted.append(array._getvalue())
+        return context.make_tuple(builder, kind, uncounted)
+
+    return arrays(arrays), build
 
 
 @intrinsic

@@ -10,70 +10,74 @@ from typing import NamedTuple
 
 import numpy as np
 
-(
-    MODEL,
-    NEURONS,
-    BLOCKS,
-    FIRST_STATE,
-    FIRST_UNIT,
-    FIRST_PORT,
-    END_PORT,
-    FIRST_LINK,
-    END_LINK,
-    FIRST_SUM,
-    WIDTH,
-    SHIFT,
-    A_LIMIT,
-    EXPONENTS,
-    FIRST_EXPONENT,
-    CURRENT_FACTOR,
-    VOLTAGE_FACTOR,
-    THRESHOLD,
-    STATE_COLUMN,
-    SECOND_STATE_COLUMN,
-    SPIKE_COLUMN,
-    ENCODED,
-    LAYER_FIELDS,
-) = range(23)
-"""Columns of the table of layers; row 0 stands for the input, which has units and links only.
-
-`FIRST_UNIT` counts units over the whole network, `WIDTH` the activations of a layer, padded.
-`EXPONENTS` is 0 where one shift turns a sum into an activation; elsewhere it is the number of
-sets of sums, one for each weight exponent, that must be combined. `ENCODED` is 1 where the
-network's input is the activation. Recording columns are -1 where nothing is recorded.
-"""
-
 CUBA_SHARED, CUBA_OWN, SPIKING_GRU = range(3)
 """Models: CUBA neurons share decays and threshold, or have their own."""
-
-(
-    KIND,
-    PORT_SUM,
-    STRIDE,
-    PORT_BLOCKS,
-    FIRST_SLOT,
-    CAPACITY,
-    MASK,
-    FIRST_FILLED,
-    FIRST_ROW,
-    FIRST_WEIGHT,
-    FIRST_START,
-    FIRST_GEOMETRY,
-    FIRST_ARRIVAL,
-    PORT_FIELDS,
-) = range(14)
-"""Columns of the table of ports; `FIRST_ROW` counts rows over the whole network.
-
-Of a port with delays per synapse, `CAPACITY` is the number of sums in a slot.
-"""
 
 DENSE, SPARSE, CONVOLUTION, PER_SYNAPSE = range(4)
 """Kinds of ports."""
 
-PORT, LINK_ROW, FIRST_DELAY, FIRST_SOURCE, SOURCES, LINK_FIELDS = range(6)
-"""Columns of the table of links, which lead from a layer's spikes to ports.
 
-A spike of source j adds row `LINK_ROW` + j of the port; `FIRST_SOURCE` is the first source's unit.
+def _table(*fields: str) -> np.dtype:
+    return np.dtype([(name, np.int64) for name in fields])
+
+
+LAYER = _table(
+    "model",
+    "neurons",
+    "blocks",
+    "first_state",
+    "first_unit",
+    "first_port",
+    "end_port",
+    "first_link",
+    "end_link",
+    "first_sum",
+    "width",
+    "shift",
+    "a_limit",
+    "exponents",
+    "first_exponent",
+    "current_factor",
+    "voltage_factor",
+    "threshold",
+    "state_column",
+    "second_state_column",
+    "spike_column",
+    "encoded",
+)
+"""A layer; the first one of the table stands for the input, which has units and links only.
+
+``first_unit`` counts units over the whole network, ``width`` the activations of a layer, padded.
+``exponents`` is 0 where one shift turns a sum into an activation; elsewhere it is the number of
+sets of sums, one for each weight exponent, that must be combined. ``encoded`` is 1 where the
+network's input is the activation. Recording columns are -1 where nothing is recorded.
+"""
+
+PORT = _table(
+    "kind",
+    "first_sum",
+    "stride",
+    "blocks",
+    "first_slot",
+    "capacity",
+    "mask",
+    "first_filled",
+    "first_row",
+    "first_weight",
+    "first_start",
+    "first_geometry",
+    "first_arrival",
+)
+"""A port; ``first_row`` counts rows over the whole network.
+
+Of a port with delays per synapse, ``capacity`` is the number of sums in a slot.
+"""
+
+LINK = _table("port", "first_row", "first_delay", "first_source", "sources")
+"""A link, which leads from a layer's spikes to a port.
+
+A spike of source j adds row ``first_row`` + j of the port; ``first_source`` is the first source's
+unit.
 """
 
 
@@ -82,8 +86,7 @@ class Network(NamedTuple):
 
     Attributes
     ----------
-    layers, ports, links : int64 arrays
-        Tables with the columns above.
+    layers, ports, links : arrays of `LAYER`, `PORT` and `LINK`
     exponents : int64 array
         Left shifts of the halved weights, for layers with several sets of sums.
     order : int32 array

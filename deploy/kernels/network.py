@@ -17,7 +17,7 @@ from kipuka.deploy.kernels.delivery import (
     spread_over_steps,
     take_from_ring,
 )
-from kipuka.deploy.kernels.lanes import LANES, compiled, inlined, lanes_with, lowest_lane
+from kipuka.deploy.kernels.lanes import LANES, borrowed, compiled, inlined, lanes_with, lowest_lane
 
 FAR = 2 * fixed.CUBA_STATE_LIMIT
 PERIOD_MASK = (FAR >> fixed.STATE_SHIFT) - 1
@@ -28,7 +28,7 @@ def begin(network: Any, work: Any) -> None:
     """Bring a workspace to the state before a sample's first step."""
     for layer in range(1, network.layers.shape[0]):
         row = network.layers[layer]
-        neurons.cleared(work.states, row[at.FIRST_STATE], row[at.BLOCKS], _rows(row[at.MODEL]))
+        neurons.cleared(work.states, row.first_state, row.blocks, _rows(row.model))
     work.filled[:] = 0
     work.spread[:] = 0
 
@@ -36,13 +36,14 @@ def begin(network: Any, work: Any) -> None:
 @compiled
 def finish(network: Any, work: Any) -> None:
     """Count what the last step left: spikes that have not arrived, and the states' peaks."""
+    network, work = borrowed(network), borrowed(work)
     for port in range(network.ports.shape[0]):
         row = network.ports[port]
-        if row[at.KIND] != at.PER_SYNAPSE:
-            for slot in range(row[at.MASK] + 1):
-                first = row[at.FIRST_SLOT] + slot * row[at.CAPACITY]
-                for index in range(work.filled[row[at.FIRST_FILLED] + slot]):
-                    work.pending[row[at.FIRST_ROW] + work.ring[first + index]] += 1
+        if row.kind != at.PER_SYNAPSE:
+            for slot in range(row.mask + 1):
+                first = row.first_slot + slot * row.capacity
+                for index in range(work.filled[row.first_filled + slot]):
+                    work.pending[row.first_row + work.ring[first + index]] += 1
     for layer in range(1, network.layers.shape[0]):
         _note_peaks(network.layers[layer], layer, work.states, work.peaks)
 
@@ -65,6 +66,7 @@ def advance(
     activations : int32 array (steps or 1, units)
         Input of a network with an encoder; one row stands for all steps.
     """
+    network, work, recording = borrowed(network), borrowed(work), borrowed(recording)
     layers, ports, links = network.layers, network.ports, network.links
     states, sums, spikes = work.states, work.sums, work.spikes
     column_step = 1 if recording.step_spikes.shape[1] > 1 else 0
@@ -78,34 +80,34 @@ def advance(
                 spikes[k] = units[offsets[index] + k]
                 work.emitted[spikes[k]] += 1
             recording.step_spikes[0, column] += n_spikes
-            for link in range(layers[0, at.FIRST_LINK], layers[0, at.END_LINK]):
+            for link in range(layers[0].first_link, layers[0].end_link):
                 _send(network, work, links[link], n_spikes, step)
         for layer in range(1, layers.shape[0]):
             row = layers[layer]
             if network.reset[0] and (step - network.reset[1] - (layer - 1)) % network.reset[0] == 0:
                 _note_peaks(row, layer, states, work.peaks)
-                neurons.cleared(states, row[at.FIRST_STATE], row[at.BLOCKS], _rows(row[at.MODEL]))
+                neurons.cleared(states, row.first_state, row.blocks, _rows(row.model))
             operations = 0
-            for port in range(row[at.FIRST_PORT], row[at.END_PORT]):
+            for port in range(row.first_port, row.end_port):
                 operations += _receive(network, work, ports[port], step)
             recording.step_operations[layer, column] += operations
-            if row[at.ENCODED]:
-                for k in range(row[at.NEURONS]):
-                    sums[row[at.FIRST_SUM] + k] = activations[index * activation_step, k]
-            if row[at.EXPONENTS]:
+            if row.encoded:
+                for k in range(row.neurons):
+                    sums[row.first_sum + k] = activations[index * activation_step, k]
+            if row.exponents:
                 _combine(row, network.exponents, sums)
             _update(row, layer, states, sums, work.peaks)
             n_spikes = _collect(network, work, row)
-            if row[at.STATE_COLUMN] >= 0:
+            if row.state_column >= 0:
                 _record_state(network, row, states, recording.states[first_row + index], 0)
-            if row[at.SECOND_STATE_COLUMN] >= 0:
+            if row.second_state_column >= 0:
                 _record_state(network, row, states, recording.states[first_row + index], 1)
             if n_spikes:
                 recording.step_spikes[layer, column] += n_spikes
-                if row[at.SPIKE_COLUMN] >= 0:
+                if row.spike_column >= 0:
                     for k in range(n_spikes):
-                        recording.spikes[first_row + index, row[at.SPIKE_COLUMN] + spikes[k]] = True
-                for link in range(row[at.FIRST_LINK], row[at.END_LINK]):
+                        recording.spikes[first_row + index, row.spike_column + spikes[k]] = True
+                for link in range(row.first_link, row.end_link):
                     _send(network, work, links[link], n_spikes, step + 1)
 
 
@@ -117,53 +119,53 @@ def _rows(model: Any) -> Any:
 @inlined
 def _send(network: Any, work: Any, link: Any, n_spikes: Any, step: Any) -> None:
     """Put the spikes of this step on their way over a link; undelayed they arrive in `step`."""
-    port = network.ports[link[at.PORT]]
-    if port[at.KIND] == at.PER_SYNAPSE:
+    port = network.ports[link.port]
+    if port.kind == at.PER_SYNAPSE:
         spread_over_steps(
-            work.spikes, n_spikes, step, network.starts, port[at.FIRST_START] + link[at.LINK_ROW],
-            network.targets, network.sparse, work.spread, port[at.FIRST_SLOT],
-            port[at.CAPACITY], port[at.MASK],
+            work.spikes, n_spikes, step, network.starts, port.first_start + link.first_row,
+            network.targets, network.sparse, work.spread, port.first_slot,
+            port.capacity, port.mask,
         )  # fmt: skip
     else:
         schedule(
-            work.spikes, n_spikes, step, network.delays, link[at.FIRST_DELAY], link[at.LINK_ROW],
-            work.ring, port[at.FIRST_SLOT], port[at.CAPACITY], port[at.MASK], work.filled,
-            port[at.FIRST_FILLED],
+            work.spikes, n_spikes, step, network.delays, link.first_delay, link.first_row,
+            work.ring, port.first_slot, port.capacity, port.mask, work.filled,
+            port.first_filled,
         )  # fmt: skip
 
 
 @inlined
 def _receive(network: Any, work: Any, port: Any, step: Any) -> Any:
     """Add what arrives at a port in this step; return the number of synaptic operations."""
-    slot = step & port[at.MASK]
-    first = port[at.FIRST_SLOT] + slot * port[at.CAPACITY]
-    if port[at.KIND] == at.PER_SYNAPSE:
+    slot = step & port.mask
+    first = port.first_slot + slot * port.capacity
+    if port.kind == at.PER_SYNAPSE:
         return take_from_ring(
-            work.spread, first, port[at.CAPACITY], work.sums, port[at.PORT_SUM],
-            work.arrived, port[at.FIRST_ARRIVAL],
+            work.spread, first, port.capacity, work.sums, port.first_sum,
+            work.arrived, port.first_arrival,
         )  # fmt: skip
-    n_rows = work.filled[port[at.FIRST_FILLED] + slot]
+    n_rows = work.filled[port.first_filled + slot]
     if n_rows == 0:
         return 0
-    work.filled[port[at.FIRST_FILLED] + slot] = 0
-    if port[at.KIND] == at.DENSE:
+    work.filled[port.first_filled + slot] = 0
+    if port.kind == at.DENSE:
         dense_rows(
-            work.ring, first, n_rows, network.dense, port[at.FIRST_WEIGHT], port[at.PORT_BLOCKS],
-            work.partial, work.sums, port[at.PORT_SUM], port[at.STRIDE],
+            work.ring, first, n_rows, network.dense, port.first_weight, port.blocks,
+            work.partial, work.sums, port.first_sum, port.stride,
         )  # fmt: skip
-    elif port[at.KIND] == at.SPARSE:
+    elif port.kind == at.SPARSE:
         sparse_rows(
-            work.ring, first, n_rows, network.starts, port[at.FIRST_START], network.targets,
-            network.sparse, work.sums, port[at.PORT_SUM],
+            work.ring, first, n_rows, network.starts, port.first_start, network.targets,
+            network.sparse, work.sums, port.first_sum,
         )  # fmt: skip
     else:
         convolved_rows(
-            work.ring, first, n_rows, network.geometry, port[at.FIRST_GEOMETRY], network.dense,
-            port[at.FIRST_WEIGHT], work.sums, port[at.PORT_SUM],
+            work.ring, first, n_rows, network.geometry, port.first_geometry, network.dense,
+            port.first_weight, work.sums, port.first_sum,
         )  # fmt: skip
     operations = 0
     for index in range(n_rows):
-        operations += network.fan_out[port[at.FIRST_ROW] + work.ring[first + index]]
+        operations += network.fan_out[port.first_row + work.ring[first + index]]
     return operations
 
 
@@ -174,11 +176,11 @@ def _combine(row: Any, exponents: Any, sums: Any) -> None:
     What is far beyond any state is replaced by a value that has the same sign, wraps to the
     same current and fits 32 bits.
     """
-    first, width = row[at.FIRST_SUM], row[at.WIDTH]
+    first, width = row.first_sum, row.width
     for k in range(first, first + width):
         total = int64(0)
-        for number in range(row[at.EXPONENTS]):
-            total += int64(sums[k + number * width]) << exponents[row[at.FIRST_EXPONENT] + number]
+        for number in range(row.exponents):
+            total += int64(sums[k + number * width]) << exponents[row.first_exponent + number]
             sums[k + number * width] = 0
         if total > FAR:
             total = 2 * FAR + (total & PERIOD_MASK)
@@ -189,16 +191,16 @@ def _combine(row: Any, exponents: Any, sums: Any) -> None:
 
 @inlined
 def _update(row: Any, layer: Any, states: Any, sums: Any, peaks: Any) -> None:
-    first, blocks, first_sum = row[at.FIRST_STATE], row[at.BLOCKS], row[at.FIRST_SUM]
-    shift, model = row[at.SHIFT], row[at.MODEL]
+    first, blocks, first_sum = row.first_state, row.blocks, row.first_sum
+    shift, model = row.shift, row.model
     if model == at.SPIKING_GRU:
         found = neurons.spiking_gru(states, first, blocks, sums, first_sum, shift)
     elif model == at.CUBA_OWN:
-        found = neurons.cuba_own(states, first, blocks, sums, first_sum, shift, row[at.A_LIMIT])
+        found = neurons.cuba_own(states, first, blocks, sums, first_sum, shift, row.a_limit)
     else:
         found = neurons.cuba_shared(
-            states, first, blocks, sums, first_sum, shift, row[at.A_LIMIT],
-            row[at.CURRENT_FACTOR], row[at.VOLTAGE_FACTOR], row[at.THRESHOLD],
+            states, first, blocks, sums, first_sum, shift, row.a_limit,
+            row.current_factor, row.voltage_factor, row.threshold,
         )  # fmt: skip
     peaks[layer, 0] = max(peaks[layer, 0], int64(found[0]))
     peaks[layer, 1] = max(peaks[layer, 1], int64(found[1]))
@@ -206,8 +208,8 @@ def _update(row: Any, layer: Any, states: Any, sums: Any, peaks: Any) -> None:
 
 @inlined
 def _note_peaks(row: Any, layer: Any, states: Any, peaks: Any) -> None:
-    rows = _rows(row[at.MODEL])
-    found = neurons.peaks(states, row[at.FIRST_STATE], row[at.BLOCKS], rows)
+    rows = _rows(row.model)
+    found = neurons.peaks(states, row.first_state, row.blocks, rows)
     peaks[layer, 0] = max(peaks[layer, 0], found[0])
     peaks[layer, 1] = max(peaks[layer, 1], found[1])
 
@@ -216,11 +218,11 @@ def _note_peaks(row: Any, layer: Any, states: Any, peaks: Any) -> None:
 def _collect(network: Any, work: Any, row: Any) -> Any:
     """List the neurons that spiked and count overflows; return the number of spikes."""
     states, spikes, order = work.states, work.spikes, network.order
-    size = _rows(row[at.MODEL]) * LANES
-    first_unit = row[at.FIRST_UNIT]
+    size = _rows(row.model) * LANES
+    first_unit = row.first_unit
     n_spikes = 0
-    for block in range(row[at.BLOCKS]):
-        events = row[at.FIRST_STATE] + block * size + neurons.EVENTS
+    for block in range(row.blocks):
+        events = row.first_state + block * size + neurons.EVENTS
         first = first_unit + block * LANES
         spiked = lanes_with(states, events, neurons.SPIKED)
         while spiked:
@@ -242,9 +244,9 @@ def _collect(network: Any, work: Any, row: Any) -> Any:
 
 @inlined
 def _record_state(network: Any, row: Any, states: Any, record: Any, which: Any) -> None:
-    size = _rows(row[at.MODEL]) * LANES
-    column = row[at.SECOND_STATE_COLUMN] if which else row[at.STATE_COLUMN]
-    for neuron in range(row[at.NEURONS]):
+    size = _rows(row.model) * LANES
+    column = row.second_state_column if which else row.state_column
+    for neuron in range(row.neurons):
         block = neuron // LANES
-        place = row[at.FIRST_STATE] + block * size + which * LANES + neuron - block * LANES
-        record[column + network.order[row[at.FIRST_UNIT] + neuron]] = states[place]
+        place = row.first_state + block * size + which * LANES + neuron - block * LANES
+        record[column + network.order[row.first_unit + neuron]] = states[place]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import int32, int64
+import numpy as np
+from numba import int32, int64, uintp
 
 from kipuka.convert import fixed
 from kipuka.deploy.kernels.arithmetic import (
@@ -25,14 +26,22 @@ from kipuka.deploy.kernels.lanes import LANES, inlined
 
 STATE_SHIFT = fixed.STATE_SHIFT
 
-FIRST, SECOND, EVENTS = 0, LANES, 2 * LANES
+SHIFT_MASK = 31
+"""Shifts are shorter than this already, but only the mask lets LLVM shift within 32-bit lanes."""
+
+FIRST, SECOND, EVENTS = (np.uintp(row * LANES) for row in range(3))
 """Rows of a block: ``u`` or ``i``, then ``v``, then the events of the last step."""
 
-BIAS = 3 * LANES
-CURRENT_FACTOR, VOLTAGE_FACTOR, CUBA_THRESHOLD = 4 * LANES, 5 * LANES, 6 * LANES
+PARAMETERS = 3
+"""Number of the first row of parameters."""
+
+BIAS, CURRENT_FACTOR, VOLTAGE_FACTOR, CUBA_THRESHOLD = (
+    np.uintp(row * LANES) for row in range(3, 7)
+)
 """Further rows of a CUBA block; the last three only where neurons differ in them."""
 
-BIAS_I, BIAS_R, BIAS_Z, GRU_THRESHOLD = 3 * LANES, 4 * LANES, 5 * LANES, 6 * LANES
+BIAS_I, BIAS_R, BIAS_Z, GRU_THRESHOLD = (np.uintp(row * LANES) for row in range(3, 7))
+SECOND_GATE, THIRD_GATE = np.uintp(LANES), np.uintp(2 * LANES)
 """Further rows of a GRU block."""
 
 SHARED_ROWS, OWN_ROWS = 4, 7
@@ -85,18 +94,18 @@ def cuba_shared(
     threshold: Any,
 ) -> Any:
     """Update a CUBA layer with common decays and threshold; return the peaks of |u| and |v|."""
-    shift, a_limit, threshold = int32(shift), int32(a_limit), int32(threshold)
+    shift, a_limit, threshold = shift & SHIFT_MASK, int32(a_limit), int32(threshold)
     current_factor, voltage_factor = int32(current_factor), int32(voltage_factor)
     peak_u, peak_v = int32(0), int32(0)
     for block in range(blocks):
         here = first + block * SHARED_ROWS * LANES
         there = first_sum + block * LANES
         for lane in range(LANES):
-            k = here + lane
+            k = uintp(here + lane)
             u, v = states[k + FIRST], states[k + SECOND]
             peak_u, peak_v = max(peak_u, abs(u)), max(peak_v, abs(v))
-            a = sums[there + lane]
-            sums[there + lane] = 0
+            a = sums[uintp(there + lane)]
+            sums[uintp(there + lane)] = 0
             u, v, events = _cuba_lane(
                 u, v, a, shift, a_limit, current_factor, voltage_factor, states[k + BIAS], threshold
             )
@@ -109,17 +118,17 @@ def cuba_own(
     states: Any, first: Any, blocks: Any, sums: Any, first_sum: Any, shift: Any, a_limit: Any
 ) -> Any:
     """Update a CUBA layer whose neurons have parameters of their own; return the peaks."""
-    shift, a_limit = int32(shift), int32(a_limit)
+    shift, a_limit = shift & SHIFT_MASK, int32(a_limit)
     peak_u, peak_v = int32(0), int32(0)
     for block in range(blocks):
         here = first + block * OWN_ROWS * LANES
         there = first_sum + block * LANES
         for lane in range(LANES):
-            k = here + lane
+            k = uintp(here + lane)
             u, v = states[k + FIRST], states[k + SECOND]
             peak_u, peak_v = max(peak_u, abs(u)), max(peak_v, abs(v))
-            a = sums[there + lane]
-            sums[there + lane] = 0
+            a = sums[uintp(there + lane)]
+            sums[uintp(there + lane)] = 0
             current_factor, voltage_factor = states[k + CURRENT_FACTOR], states[k + VOLTAGE_FACTOR]
             bias, threshold = states[k + BIAS], states[k + CUBA_THRESHOLD]
             u, v, events = _cuba_lane(
@@ -135,21 +144,21 @@ def spiking_gru(states: Any, first: Any, blocks: Any, sums: Any, first_sum: Any,
 
     The three activations of a block of neurons are neighbours, in the order i, r, z.
     """
-    shift = int32(shift)
+    shift = shift & SHIFT_MASK
     peak_i, peak_v = int32(0), int32(0)
     for block in range(blocks):
         here = first + block * OWN_ROWS * LANES
         there = first_sum + block * 3 * LANES
         for lane in range(LANES):
-            k, a = here + lane, there + lane
+            k, a = uintp(here + lane), uintp(there + lane)
             i, v = states[k + FIRST], states[k + SECOND]
             peak_i, peak_v = max(peak_i, abs(i)), max(peak_v, abs(v))
-            r = gate(int32(int32(sums[a + LANES] << shift) + states[k + BIAS_R]))
-            z = gate(int32(int32(sums[a + 2 * LANES] << shift) + states[k + BIAS_Z]))
+            r = gate(int32(int32(sums[a + SECOND_GATE] << shift) + states[k + BIAS_R]))
+            z = gate(int32(int32(sums[a + THIRD_GATE] << shift) + states[k + BIAS_Z]))
             # A current beyond the limit saturates whatever is added, so limiting it here changes
             # nothing but keeps the shift within 32 bits.
             current = limited(int32(int32(sums[a] << shift) + states[k + BIAS_I]), GRU_LIMIT)
-            sums[a], sums[a + LANES], sums[a + 2 * LANES] = 0, 0, 0
+            sums[a], sums[a + SECOND_GATE], sums[a + THIRD_GATE] = 0, 0, 0
             exact_i = int32(gated(i, r) + int32(current << STATE_SHIFT))
             i = limited(exact_i, GRU_LIMIT)
             threshold = states[k + GRU_THRESHOLD]
@@ -169,8 +178,8 @@ def peaks(states: Any, first: Any, blocks: Any, rows: Any) -> Any:
     for block in range(blocks):
         here = first + block * rows * LANES
         for lane in range(LANES):
-            peak_first = max(peak_first, abs(int64(states[here + lane + FIRST])))
-            peak_second = max(peak_second, abs(int64(states[here + lane + SECOND])))
+            peak_first = max(peak_first, abs(int64(states[uintp(here + lane) + FIRST])))
+            peak_second = max(peak_second, abs(int64(states[uintp(here + lane) + SECOND])))
     return peak_first, peak_second
 
 
@@ -180,4 +189,4 @@ def cleared(states: Any, first: Any, blocks: Any, rows: Any) -> None:
     for block in range(blocks):
         here = first + block * rows * LANES
         for lane in range(3 * LANES):
-            states[here + lane] = 0
+            states[uintp(here + lane)] = 0

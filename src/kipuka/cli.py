@@ -202,7 +202,7 @@ def simulate(
         int | None,
         typer.Option(help="Write the spikes that this layer emits (NetX numbering) instead."),
     ] = None,
-    backend: Annotated[str, typer.Option(help="reference, torch, lava or netx.")] = "reference",
+    backend: Annotated[str, typer.Option(help="fast, reference, torch, lava or netx.")] = "fast",
     reset_interval: Annotated[
         int | None, typer.Option(help="Reset every neuron every so many steps, as NetX can.")
     ] = None,
@@ -222,7 +222,7 @@ def simulate(
 @app.command()
 def verify(
     net: Net,
-    backends: Annotated[str, typer.Option(help="Two or more names.")] = "reference,lava",
+    backends: Annotated[str, typer.Option(help="Two or more names.")] = "reference,fast,lava",
     input_file: Inputs = None,
     clamp_delays: ClampDelays = False,
     json_file: Json = None,

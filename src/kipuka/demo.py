@@ -13,9 +13,9 @@ from kipuka import backends
 from kipuka.console import STDOUT, print_table
 from kipuka.convert.files import replacing
 from kipuka.convert.netfile import load_net, save_net
+from kipuka.deploy.fast import simulate
 from kipuka.deploy.golden import golden_vectors
 from kipuka.deploy.profile import profile
-from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.report import ReportContents, write_report
 from kipuka.deploy.verify import verify
 from kipuka.hardware_profiles import load_profile
@@ -70,13 +70,20 @@ def demo(
         save_net(out / NETWORK_FILE, program, golden)
         program = load_net(out / NETWORK_FILE)
     inputs = data.test.spikes[:samples]
+    with _timed(seconds, "fast"):
+        simulation = simulate(program, inputs)
     with _timed(seconds, "reference"):
-        simulation = simulate_reference(program, inputs)
+        reference_trace = backends.reference(program, inputs)
     with _timed(seconds, "torch"):
         torch_trace = trace_blocks(result.network, inputs)
     with _timed(seconds, "lava"):
         lava_trace = backends.lava(program, inputs)
-    traces = {"reference": simulation.trace, "torch": torch_trace, "lava": lava_trace}
+    traces = {
+        "reference": reference_trace,
+        "fast": simulation.trace,
+        "torch": torch_trace,
+        "lava": lava_trace,
+    }
     verification = verify(program, traces)
     accuracy = {
         name: accuracy_in(program, trace.layers[-1], data.test.labels[:samples])

@@ -13,13 +13,14 @@ from kipuka.backends import chosen_backends
 from kipuka.console import STDOUT, bounds_text, print_table, progress_bar
 from kipuka.convert.netfile import GoldenVector, load_golden, load_net, save_net
 from kipuka.convert.program import Program, Reset
-from kipuka.convert.trace import decide, readout_input
+from kipuka.convert.trace import Trace, decide, readout_input
+from kipuka.deploy.fast import Record, simulate
 from kipuka.deploy.golden import golden_mismatches, golden_vectors
 from kipuka.deploy.inputs import load_inputs, save_spikes
 from kipuka.deploy.numbers import si_bounds
 from kipuka.deploy.profile import Profile
 from kipuka.deploy.profile import profile as price
-from kipuka.deploy.reference import Simulation, simulate_reference
+from kipuka.deploy.reference import Simulation, state_names
 from kipuka.deploy.report import ReportContents, write_report
 from kipuka.deploy.verify import Verification, verify
 from kipuka.errors import KipukaError
@@ -71,8 +72,8 @@ def convert_run(run: Path, output: Path) -> dict[str, Any]:
     golden = golden_vectors(program, dataset.validation.spikes[:GOLDEN_VECTORS])
     save_net(output, program, golden)
     accuracy = {"torch": accuracy_of(network, dataset.test)}
-    traced = simulate_reference(program, dataset.test.spikes).trace
-    accuracy["reference"] = accuracy_in(program, traced.layers[-1], dataset.test.labels)
+    traced = simulate(program, dataset.test.spikes, record=_for_readout(program)).trace
+    accuracy["fast"] = accuracy_in(program, traced.layers[-1], dataset.test.labels)
     rows = [[name, f"{value:.2%}"] for name, value in accuracy.items()]
     print_table(f"{output}: accuracy on the test part", ["backend", "accuracy"], rows)
     return {"accuracy": accuracy, "network": str(output)}
@@ -97,14 +98,17 @@ def simulate_file(
     """Run a network on an input file and write the readout's input, or a layer's spikes."""
     given = load_inputs(input_file, program)
     position = None if layer is None else _position(program, layer)
-    trace = chosen_backends(backend)[backend](program, given.values)
+    if backend == "fast":
+        trace, spikes = _fast(program, given.values, position)
+    else:
+        trace = chosen_backends(backend)[backend](program, given.values)
+        spikes = [int(layer.spikes.sum()) for layer in trace.layers]
     last = trace.layers[-1]
     if position is None:
         written = readout_input(program.readout, last.spikes)
     else:
         written = trace.layers[position].spikes if position >= 0 else given.values
     save_spikes(output, written, given.batched)
-    spikes = [int(layer.spikes.sum()) for layer in trace.layers]
     rows = [list(row) for row in zip(program.numbers, spikes, strict=True)]
     samples, _, steps = given.values.shape
     print_table(f"{samples} samples x {steps} steps on {backend}", ["layer", "spikes"], rows)
@@ -116,6 +120,25 @@ def simulate_file(
         "spikes": spikes,
         "classes": classes,
     }
+
+
+def _fast(program: Program, inputs: np.ndarray, position: int | None) -> tuple[Trace, list[int]]:
+    """Trace of what is asked for alone, and the number of spikes of every layer."""
+    record = _for_readout(program)
+    if position is not None and position >= 0:
+        record = dataclasses.replace(record, spikes=(position, -1))
+    with progress_bar("simulating", unit="steps") as advance:
+        simulation = simulate(program, inputs, record=record, progress=advance)
+    spikes = [int(layer.spikes_per_neuron.sum()) for layer in simulation.counters.layers]
+    return simulation.trace, spikes
+
+
+def _for_readout(program: Program) -> Record:
+    """Record of what a decision is made from."""
+    last = len(program.layers) - 1
+    membrane = program.readout.kind == "membrane"
+    states = tuple((last, name) for name in state_names(program.layers[last])) if membrane else ()
+    return Record(spikes=(last,), states=states, steps=False)
 
 
 def _position(program: Program, layer: int) -> int:
@@ -182,7 +205,8 @@ def profile_file(
     """Cost of a network file on a chip, per sample."""
     profiled = load_profile(hardware)
     inputs = _inputs(net, program, load_golden(net), input_file)
-    simulation = simulate_reference(program, inputs)
+    with progress_bar("simulating", unit="steps") as advance:
+        simulation = simulate(program, inputs, progress=advance)
     priced = price(simulation.counters, profiled)
     print_profile(priced)
     if report is not None:

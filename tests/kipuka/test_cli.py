@@ -84,6 +84,21 @@ def test_simulate_writes_what_the_reference_gives(net, spikes, network, tmp_path
     assert loaded(numbers)["spikes"] == [int(layer.spikes.sum()) for layer in expected.layers]
 
 
+@pytest.mark.parametrize("backend", ["fast", "reference"])
+def test_simulate_leaves_the_last_result_if_the_input_is_bad(net, tmp_path, capsys, backend):
+    out, bad = tmp_path / "y.npy", tmp_path / "bad.npy"
+    out.write_bytes(b"the last result")
+    values = np.zeros((4, 9))
+    values[2, 5] = 3
+    np.save(bad, values)
+    words = ["simulate", net, "--input", str(bad), "--output", str(out), "--backend", backend]
+    assert main(words) == 2
+    text = capsys.readouterr().err
+    assert all(part in text for part in ("bad.npy", "(2, 5)", "0 or 1", "3.0"))
+    assert out.read_bytes() == b"the last result"
+    assert {path.name for path in tmp_path.iterdir()} == {"small.net", "bad.npy", "y.npy"}
+
+
 def test_simulate_without_a_batch_axis(net, spikes, tmp_path):
     one, out = tmp_path / "one.npy", tmp_path / "y.npy"
     np.save(one, np.load(spikes)[0])
@@ -285,12 +300,12 @@ def test_demo_in_small(tmp_path):
     out = tmp_path / "demo"
     assert main(["demo", "--out", str(out), "--epochs", "1", "--samples", "2"]) == 0
     summary = loaded(out / "summary.json")
-    assert set(summary["accuracy"]) == {"torch", "reference", "lava"}
+    assert set(summary["accuracy"]) == {"torch", "reference", "fast", "lava"}
     assert len(set(summary["accuracy"].values())) == 1
     verified = summary["verify"]
     assert (verified["samples"], verified["steps"]) == (2, 40)
     assert verified["spike_mismatches"] == verified["state_mismatches"] == 0
-    assert verified["backends"] == ["reference", "torch", "lava"]
+    assert verified["backends"] == ["reference", "fast", "torch", "lava"]
     energy = summary["profile"]["loihi2"]["dynamic_energy_j"]
     assert energy["low"] < energy["typical"] < energy["high"]
     assert summary["profile"]["loihi2"]["latency_s"]["typical"] > 0

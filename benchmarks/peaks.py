@@ -1,0 +1,92 @@
+"""What this machine can do at best: bare loops that add weights and update neurons.
+
+Both read what a simulation must read and compute what it must compute, but schedule, count and
+collect nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numba import int16, njit, uintp
+
+from kipuka.deploy.kernels import neurons
+from kipuka.deploy.kernels.lanes import LANES
+
+N = 1024
+REPEATS = 15
+
+
+@njit(error_model="numpy")
+def _add_rows(weights: Any, rows: Any, sums: Any) -> None:
+    """Add rows of 8-bit weights, eight at a time, into 16-bit sums."""
+    for index in range(0, rows.size, 8):
+        a, b, c, d, e, f, g, h = (
+            uintp(rows[index] * N),
+            uintp(rows[index + 1] * N),
+            uintp(rows[index + 2] * N),
+            uintp(rows[index + 3] * N),
+            uintp(rows[index + 4] * N),
+            uintp(rows[index + 5] * N),
+            uintp(rows[index + 6] * N),
+            uintp(rows[index + 7] * N),
+        )
+        for neuron in range(N):
+            k = uintp(neuron)
+            ab = int16(int16(weights[a + k]) + int16(weights[b + k]))
+            cd = int16(int16(weights[c + k]) + int16(weights[d + k]))
+            ef = int16(int16(weights[e + k]) + int16(weights[f + k]))
+            gh = int16(int16(weights[g + k]) + int16(weights[h + k]))
+            sums[k] = int16(sums[k] + int16(int16(ab + cd) + int16(ef + gh)))
+
+
+@njit(error_model="numpy")
+def _update_cuba(states: Any, sums: Any, n_steps: Any) -> Any:
+    peak = 0
+    for _ in range(n_steps):
+        found = neurons.cuba_shared(
+            states, 0, N // LANES, sums, 0, 7, 1 << 20, 3072, 3584, 6_400_000
+        )
+        peak = max(peak, found[1])
+    return peak
+
+
+@njit(error_model="numpy")
+def _update_gru(states: Any, sums: Any, n_steps: Any) -> Any:
+    peak = 0
+    for _ in range(n_steps):
+        peak = max(peak, neurons.spiking_gru(states, 0, N // LANES, sums, 0, 1)[1])
+    return peak
+
+
+def synaptic_operations_per_s() -> float:
+    """Additions of 8-bit weights per second and core, of random rows of a 1024 x 1024 matrix."""
+    rng = np.random.default_rng(0)
+    weights = rng.integers(-128, 128, N * N).astype(np.int8)
+    rows = rng.integers(0, N, 8 * 2000)
+    sums = np.zeros(N, np.int16)
+    return rows.size * N / _fastest(lambda: _add_rows(weights, rows, sums))
+
+
+def updates_per_s() -> dict[str, float]:
+    """Neuron updates per second and core, of 1024 neurons, by model."""
+    n_steps = 4000
+    shared = np.zeros(neurons.SHARED_ROWS * N, np.int32)
+    own = np.zeros(neurons.OWN_ROWS * N, np.int32)
+    sums = np.zeros(3 * N, np.int32)
+    return {
+        "cuba": n_steps * N / _fastest(lambda: _update_cuba(shared, sums, n_steps)),
+        "gru": n_steps * N / _fastest(lambda: _update_gru(own, sums, n_steps)),
+    }
+
+
+def _fastest(call: Any) -> float:
+    call()
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
