@@ -15,6 +15,7 @@ from kipuka.deploy.counters import Counters, LayerCounters
 from kipuka.deploy.events import Piece, Sample, Window, pieces_of, steps_of, windows
 from kipuka.deploy.kernels import layout as at
 from kipuka.deploy.kernels.counting import count_arrivals
+from kipuka.deploy.kernels.lanes import LANES
 from kipuka.deploy.kernels.network import advance, begin, finish
 from kipuka.deploy.packing import Packed, pack
 from kipuka.deploy.recording import Columns, Record
@@ -157,6 +158,7 @@ class Run:
             },
             peaks=np.max([work.peaks for work in workspaces], axis=0),
         )
+        peaks = total.peaks.reshape(-1, 2, LANES).max(axis=2)
         convolves = np.any(self.network.ports["kind"] == at.CONVOLUTION)
         there = self.network.dense != 0 if convolves else np.zeros(0, bool)
         count_arrivals(
@@ -186,9 +188,7 @@ class Run:
                     wraps=total.wraps[units],
                     peaks={
                         name: int(peak)
-                        for name, peak in zip(
-                            state_names(layer), total.peaks[position + 1], strict=True
-                        )
+                        for name, peak in zip(state_names(layer), peaks[position + 1], strict=True)
                     },
                 )
             )

@@ -67,7 +67,7 @@ class Packed:
             wraps=np.zeros(units, np.int64),
             pending=np.zeros(self.pending, np.int64),
             arrived=np.zeros(self.arrived, np.int64),
-            peaks=np.zeros((len(layers), 2), np.int64),
+            peaks=np.zeros(len(layers) * 2 * LANES, np.int32),
         )
 
 
@@ -158,6 +158,7 @@ class _Packer:
         exponents = sorted({port.exponent for port in ports}) or [0]
         row["neurons"], row["blocks"], row["width"] = layer.n_neurons, place.blocks, place.width
         row["first_unit"] = self.order.add(place.order)
+        row["first_peak"] = (position + 1) * 2 * LANES
         row["first_sum"] = self.sums
         row["first_port"] = len(self.ports)
         for port in ports:

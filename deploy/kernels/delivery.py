@@ -28,11 +28,11 @@ def schedule(
 ) -> None:  # fmt: skip
     """Enter spikes, whose undelayed arrival is in `step`, into the lists of a port."""
     for index in range(n_spikes):
-        source = int64(spikes[index])
-        slot = (step + delays[first_delay + source]) & mask
-        count = filled[first_filled + slot]
-        ring[first_slot + slot * capacity + count] = row + source
-        filled[first_filled + slot] = count + 1
+        source = int64(spikes[uintp(index)])
+        slot = (step + delays[uintp(first_delay + source)]) & mask
+        count = filled[uintp(first_filled + slot)]
+        ring[uintp(first_slot + slot * capacity + count)] = row + source
+        filled[uintp(first_filled + slot)] = count + 1
 
 
 @inlined
@@ -70,7 +70,7 @@ def dense_rows(
 @inlined
 def _row(rows: Any, first_row: Any, index: Any, end: Any, first_weight: Any, width: Any) -> Any:
     """Where the weights of a row begin; behind the last row stands the row of zeros."""
-    row = int64(rows[first_row + index]) if index < end else int64(0)
+    row = int64(rows[uintp(first_row + index)]) if index < end else int64(0)
     return uintp(first_weight + row * width)
 
 

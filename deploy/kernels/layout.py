@@ -26,6 +26,7 @@ LAYER = _table(
     "neurons",
     "blocks",
     "first_state",
+    "first_peak",
     "first_unit",
     "first_port",
     "end_port",
@@ -144,7 +145,8 @@ class Workspace(NamedTuple):
     arrived : int64 array
         Arrivals by activation, layer after layer; before the end of a run only those over
         synapses with delays of their own.
-    peaks : int64 array (layers, 2)
+    peaks : int32 array (layers x 2 x lanes,)
+        Largest magnitudes of both states, lane by lane.
     """
 
     states: np.ndarray

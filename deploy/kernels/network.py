@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import int32, int64
+from numba import int32, int64, uintp
 
 from kipuka.convert import fixed
 from kipuka.deploy.kernels import layout as at
@@ -45,7 +45,7 @@ def finish(network: Any, work: Any) -> None:
                 for index in range(work.filled[row.first_filled + slot]):
                     work.pending[row.first_row + work.ring[first + index]] += 1
     for layer in range(1, network.layers.shape[0]):
-        _note_peaks(network.layers[layer], layer, work.states, work.peaks)
+        _note_peaks(network.layers[layer], work.states, work.peaks)
 
 
 @compiled
@@ -77,15 +77,16 @@ def advance(
         n_spikes = offsets[index + 1] - offsets[index]
         if n_spikes:
             for k in range(n_spikes):
-                spikes[k] = units[offsets[index] + k]
-                work.emitted[spikes[k]] += 1
+                unit = units[uintp(offsets[index] + k)]
+                spikes[uintp(k)] = unit
+                work.emitted[uintp(unit)] += 1
             recording.step_spikes[0, column] += n_spikes
             for link in range(layers[0].first_link, layers[0].end_link):
                 _send(network, work, links[link], n_spikes, step)
         for layer in range(1, layers.shape[0]):
             row = layers[layer]
             if network.reset[0] and (step - network.reset[1] - (layer - 1)) % network.reset[0] == 0:
-                _note_peaks(row, layer, states, work.peaks)
+                _note_peaks(row, states, work.peaks)
                 neurons.cleared(states, row.first_state, row.blocks, _rows(row.model))
             operations = 0
             for port in range(row.first_port, row.end_port):
@@ -96,7 +97,7 @@ def advance(
                     sums[row.first_sum + k] = activations[index * activation_step, k]
             if row.exponents:
                 _combine(row, network.exponents, sums)
-            _update(row, layer, states, sums, work.peaks)
+            _update(row, states, sums, work.peaks)
             n_spikes = _collect(network, work, row)
             if row.state_column >= 0:
                 _record_state(network, row, states, recording.states[first_row + index], 0)
@@ -165,7 +166,8 @@ def _receive(network: Any, work: Any, port: Any, step: Any) -> Any:
         )  # fmt: skip
     operations = 0
     for index in range(n_rows):
-        operations += network.fan_out[port.first_row + work.ring[first + index]]
+        row = work.ring[uintp(first + index)]
+        operations += network.fan_out[uintp(port.first_row + row)]
     return operations
 
 
@@ -190,28 +192,26 @@ def _combine(row: Any, exponents: Any, sums: Any) -> None:
 
 
 @inlined
-def _update(row: Any, layer: Any, states: Any, sums: Any, peaks: Any) -> None:
+def _update(row: Any, states: Any, sums: Any, peaks: Any) -> None:
     first, blocks, first_sum = row.first_state, row.blocks, row.first_sum
-    shift, model = row.shift, row.model
+    shift, model, first_peak = row.shift, row.model, row.first_peak
     if model == at.SPIKING_GRU:
-        found = neurons.spiking_gru(states, first, blocks, sums, first_sum, shift)
+        neurons.spiking_gru(states, first, blocks, sums, first_sum, shift, peaks, first_peak)
     elif model == at.CUBA_OWN:
-        found = neurons.cuba_own(states, first, blocks, sums, first_sum, shift, row.a_limit)
+        neurons.cuba_own(
+            states, first, blocks, sums, first_sum, shift, row.a_limit, peaks, first_peak
+        )
     else:
-        found = neurons.cuba_shared(
-            states, first, blocks, sums, first_sum, shift, row.a_limit,
-            row.current_factor, row.voltage_factor, row.threshold,
+        neurons.cuba_shared(
+            states, first, blocks, sums, first_sum, shift, row.a_limit, row.current_factor,
+            row.voltage_factor, row.threshold, peaks, first_peak,
         )  # fmt: skip
-    peaks[layer, 0] = max(peaks[layer, 0], int64(found[0]))
-    peaks[layer, 1] = max(peaks[layer, 1], int64(found[1]))
 
 
 @inlined
-def _note_peaks(row: Any, layer: Any, states: Any, peaks: Any) -> None:
+def _note_peaks(row: Any, states: Any, peaks: Any) -> None:
     rows = _rows(row.model)
-    found = neurons.peaks(states, row.first_state, row.blocks, rows)
-    peaks[layer, 0] = max(peaks[layer, 0], found[0])
-    peaks[layer, 1] = max(peaks[layer, 1], found[1])
+    neurons.note_peaks(states, row.first_state, row.blocks, rows, peaks, row.first_peak)
 
 
 @inlined
@@ -225,13 +225,13 @@ def _collect(network: Any, work: Any, row: Any) -> Any:
         events = row.first_state + block * size + neurons.EVENTS
         first = first_unit + block * LANES
         spiked = lanes_with(states, events, neurons.SPIKED)
-        while spiked:
-            neuron = order[first + lowest_lane(spiked)]
-            spiked &= spiked - 1
-            spikes[n_spikes] = neuron
-            work.emitted[first_unit + neuron] += 1
-            n_spikes += 1
         overflowed = lanes_with(states, events, neurons.OVERFLOWED)
+        while spiked:
+            neuron = order[uintp(first + lowest_lane(spiked))]
+            spiked &= spiked - 1
+            spikes[uintp(n_spikes)] = neuron
+            work.emitted[uintp(first_unit + neuron)] += 1
+            n_spikes += 1
         while overflowed:
             lane = lowest_lane(overflowed)
             overflowed &= overflowed - 1

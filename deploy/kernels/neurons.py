@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import int32, int64, uintp
+from numba import int32, uintp
 
 from kipuka.convert import fixed
 from kipuka.deploy.kernels.arithmetic import (
@@ -92,41 +92,41 @@ def cuba_shared(
     current_factor: Any,
     voltage_factor: Any,
     threshold: Any,
-) -> Any:
-    """Update a CUBA layer with common decays and threshold; return the peaks of |u| and |v|."""
+    peaks: Any,
+    first_peak: Any,
+) -> None:
+    """Update a CUBA layer with common decays and threshold."""
     shift, a_limit, threshold = shift & SHIFT_MASK, int32(a_limit), int32(threshold)
     current_factor, voltage_factor = int32(current_factor), int32(voltage_factor)
-    peak_u, peak_v = int32(0), int32(0)
     for block in range(blocks):
         here = first + block * SHARED_ROWS * LANES
         there = first_sum + block * LANES
         for lane in range(LANES):
             k = uintp(here + lane)
             u, v = states[k + FIRST], states[k + SECOND]
-            peak_u, peak_v = max(peak_u, abs(u)), max(peak_v, abs(v))
+            _note(peaks, first_peak, lane, u, v)
             a = sums[uintp(there + lane)]
             sums[uintp(there + lane)] = 0
             u, v, events = _cuba_lane(
                 u, v, a, shift, a_limit, current_factor, voltage_factor, states[k + BIAS], threshold
             )
             states[k + FIRST], states[k + SECOND], states[k + EVENTS] = u, v, events
-    return peak_u, peak_v
 
 
 @inlined
 def cuba_own(
-    states: Any, first: Any, blocks: Any, sums: Any, first_sum: Any, shift: Any, a_limit: Any
-) -> Any:
-    """Update a CUBA layer whose neurons have parameters of their own; return the peaks."""
+    states: Any, first: Any, blocks: Any, sums: Any, first_sum: Any, shift: Any, a_limit: Any,
+    peaks: Any, first_peak: Any,
+) -> None:  # fmt: skip
+    """Update a CUBA layer whose neurons have parameters of their own."""
     shift, a_limit = shift & SHIFT_MASK, int32(a_limit)
-    peak_u, peak_v = int32(0), int32(0)
     for block in range(blocks):
         here = first + block * OWN_ROWS * LANES
         there = first_sum + block * LANES
         for lane in range(LANES):
             k = uintp(here + lane)
             u, v = states[k + FIRST], states[k + SECOND]
-            peak_u, peak_v = max(peak_u, abs(u)), max(peak_v, abs(v))
+            _note(peaks, first_peak, lane, u, v)
             a = sums[uintp(there + lane)]
             sums[uintp(there + lane)] = 0
             current_factor, voltage_factor = states[k + CURRENT_FACTOR], states[k + VOLTAGE_FACTOR]
@@ -135,24 +135,25 @@ def cuba_own(
                 u, v, a, shift, a_limit, current_factor, voltage_factor, bias, threshold
             )
             states[k + FIRST], states[k + SECOND], states[k + EVENTS] = u, v, events
-    return peak_u, peak_v
 
 
 @inlined
-def spiking_gru(states: Any, first: Any, blocks: Any, sums: Any, first_sum: Any, shift: Any) -> Any:
-    """Update a spiking GRU layer; return the peaks of |i| and |v|.
+def spiking_gru(
+    states: Any, first: Any, blocks: Any, sums: Any, first_sum: Any, shift: Any, peaks: Any,
+    first_peak: Any,
+) -> None:  # fmt: skip
+    """Update a spiking GRU layer.
 
     The three activations of a block of neurons are neighbours, in the order i, r, z.
     """
     shift = shift & SHIFT_MASK
-    peak_i, peak_v = int32(0), int32(0)
     for block in range(blocks):
         here = first + block * OWN_ROWS * LANES
         there = first_sum + block * 3 * LANES
         for lane in range(LANES):
             k, a = uintp(here + lane), uintp(there + lane)
             i, v = states[k + FIRST], states[k + SECOND]
-            peak_i, peak_v = max(peak_i, abs(i)), max(peak_v, abs(v))
+            _note(peaks, first_peak, lane, i, v)
             r = gate(int32(int32(sums[a + SECOND_GATE] << shift) + states[k + BIAS_R]))
             z = gate(int32(int32(sums[a + THIRD_GATE] << shift) + states[k + BIAS_Z]))
             # A current beyond the limit saturates whatever is added, so limiting it here changes
@@ -168,19 +169,29 @@ def spiking_gru(states: Any, first: Any, blocks: Any, sums: Any, first_sum: Any,
             events = int32(v > threshold) * SPIKED
             events += (int32(i != exact_i) + int32(v != exact_v)) * SATURATED
             states[k + FIRST], states[k + SECOND], states[k + EVENTS] = i, v, int32(events)
-    return peak_i, peak_v
 
 
 @inlined
-def peaks(states: Any, first: Any, blocks: Any, rows: Any) -> Any:
-    """Largest magnitudes of the two states of a layer as they stand."""
-    peak_first, peak_second = int64(0), int64(0)
+def _note(peaks: Any, first_peak: Any, lane: Any, first: Any, second: Any) -> None:
+    """Keep the largest magnitudes of the two states, lane by lane.
+
+    A single largest value would have to be searched across the lanes in every block.
+    """
+    k = uintp(first_peak + lane)
+    peaks[k + FIRST] = max(peaks[k + FIRST], abs(first))
+    peaks[k + SECOND] = max(peaks[k + SECOND], abs(second))
+
+
+@inlined
+def note_peaks(
+    states: Any, first: Any, blocks: Any, rows: Any, peaks: Any, first_peak: Any
+) -> None:
+    """Note the states of a layer as they stand."""
     for block in range(blocks):
         here = first + block * rows * LANES
         for lane in range(LANES):
-            peak_first = max(peak_first, abs(int64(states[uintp(here + lane) + FIRST])))
-            peak_second = max(peak_second, abs(int64(states[uintp(here + lane) + SECOND])))
-    return peak_first, peak_second
+            k = uintp(here + lane)
+            _note(peaks, first_peak, lane, states[k + FIRST], states[k + SECOND])
 
 
 @inlined
