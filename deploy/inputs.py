@@ -1,7 +1,8 @@
-"""Inputs from `.npy` files in SLAYER's orientation, and spikes to them."""
+"""Inputs from `.npy` files in SLAYER's orientation or `.npz` files of events; spikes to files."""
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from kipuka.convert.files import existing_file, replacing
 from kipuka.convert.program import Program
+from kipuka.deploy.events import Events, windows
 from kipuka.errors import KipukaError
 
 
@@ -32,14 +34,19 @@ def load_inputs(path: str | Path, program: Program) -> Inputs:
     """Read ``[batch,] units or channels x height x width, time`` from a `.npy` file.
 
     Units in one row fit a network of any input shape. A network with an encoder takes real numbers,
-    which the encoder turns into activations; any other takes spikes.
+    which the encoder turns into activations; any other takes spikes. A `.npz` file lists spikes
+    instead: integer arrays ``times`` (steps) and ``units``, ``n_steps``, and for a batch
+    ``samples``, the sample of each spike.
 
     Raises
     ------
     KipukaError
-        If the file is missing or no numpy array, has another shape, or values besides 0 and 1.
+        If the file is missing or holds no numpy arrays, another shape, values besides 0 and 1, or
+        an event outside the network or the run.
     """
     path = existing_file(path, "input")
+    if path.suffix == ".npz":
+        return _listed(path, program)
     try:
         # A memory map reads the header only, so that a wrong shape costs nothing.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -71,6 +78,44 @@ def _checked(array: np.ndarray, program: Program, where: str) -> Inputs:
     values = values.reshape(n_samples, program.n_inputs, array.shape[-1])
     return Inputs(
         program.encoder.activation(values) if program.encoder else values.astype(bool), batched
+    )
+
+
+def _listed(path: Path, program: Program) -> Inputs:
+    """Spikes of a file of events."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise _not_events(path, " ".join(str(error).split())) from error
+    missing = {"times", "units", "n_steps"} - arrays.keys()
+    if missing or arrays["n_steps"].size != 1 or arrays["n_steps"].dtype.kind not in "iu":
+        raise _not_events(path, f"arrays {', '.join(sorted(arrays))}")
+    times, units, n_steps = arrays["times"], arrays["units"], int(arrays["n_steps"].item())
+    samples = arrays.get("samples", np.zeros(times.shape, np.int64))
+    shapes = {array.shape for array in (times, units, samples)}
+    if len(shapes) > 1 or times.ndim != 1 or n_steps < 1:
+        raise _not_events(path, f"shapes {', '.join(map(str, sorted(shapes)))}, {n_steps} steps")
+    if samples.dtype.kind not in "iu" or np.any(samples < 0):
+        raise _not_events(path, f"samples from {samples.min(initial=0)} on, {samples.dtype}")
+    n_samples = int(samples.max(initial=0)) + 1
+    spikes = np.zeros((n_samples, program.n_inputs, n_steps), bool)
+    for number in range(n_samples):
+        own = samples == number
+        events = Events(times[own], units[own], n_steps)
+        for window in windows(program, events, f"{path}, sample {number}"):
+            steps = np.repeat(np.arange(n_steps), np.diff(window.offsets))
+            spikes[number, window.units, steps] = True
+    return Inputs(spikes, "samples" in arrays)
+
+
+def _not_events(path: Path, value: str) -> KipukaError:
+    return KipukaError(
+        "the input is no list of events",
+        where=str(path),
+        limit="integer arrays times, units and n_steps (at least 1), for a batch samples from 0 on",
+        value=value,
+        remedy="write it with numpy.savez(file, times=..., units=..., n_steps=...)",
     )
 
 

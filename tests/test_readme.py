@@ -12,13 +12,14 @@ README = (Path(__file__).parent.parent / "README.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-def test_python_example_on_a_file(rng, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("number", "printed"), [(0, "typical="), (2, "(1, 6, 40)\n40000 ")])
+def test_python_example_on_a_file(rng, tmp_path, monkeypatch, capsys, number, printed):
     monkeypatch.chdir(tmp_path)
     Path("kipuka-demo").mkdir()
     network = program(8, random_gru(rng, 8, 6), random_cuba(rng, 6, 10))
     save_net("kipuka-demo/model.net", network)
-    exec(EXAMPLES[0], {})
-    assert "typical=" in capsys.readouterr().out
+    exec(EXAMPLES[number], {})
+    assert printed in capsys.readouterr().out
 
 
 def test_training_example():
@@ -29,4 +30,4 @@ def test_training_example():
 
 
 def test_no_example_is_forgotten():
-    assert len(EXAMPLES) == 2
+    assert len(EXAMPLES) == 3

@@ -25,13 +25,15 @@ app = typer.Typer(
     help="Spiking networks with axonal delays and a spiking GRU, exact from training to Loihi 2.",
 )
 
+INPUT_HELP = "Spikes [batch,] units, time as 0 and 1, or a .npz of events (see the README)."
+
 Net = Annotated[Path, typer.Argument(metavar="NET", help="Network file (.net).")]
 Json = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the same numbers as JSON.")
 ]
 Inputs = Annotated[
     Path | None,
-    typer.Option("--input", metavar="X.npy", help="Spikes [batch,] units, time; 0 or 1."),
+    typer.Option("--input", metavar="X.npy", help=INPUT_HELP),
 ]
 ClampDelays = Annotated[
     bool,
@@ -192,9 +194,7 @@ def inspect(net: Net, clamp_delays: ClampDelays = False, json_file: Json = None)
 @app.command()
 def simulate(
     net: Net,
-    input_file: Annotated[
-        Path, typer.Option("--input", metavar="X.npy", help="Spikes [batch,] units, time; 0 or 1.")
-    ],
+    input_file: Annotated[Path, typer.Option("--input", metavar="X.npy", help=INPUT_HELP)],
     output: Annotated[
         Path, typer.Option(metavar="Y.npy", help="Spikes of the last layer, delayed.")
     ],

@@ -83,3 +83,50 @@ def test_text_is_not_an_array(network, tmp_path, check_error):
     path = tmp_path / "x.npy"
     path.write_text("1, 0, 1")
     refused(path, network, check_error, what="not an array", limit=".npy")
+
+
+def events(tmp_path, **arrays):
+    path = tmp_path / "x.npz"
+    given = {"times": [0, 4, 2], "units": [2, 0, 1], "n_steps": 5, **arrays}
+    np.savez(path, **{name: np.array(x) for name, x in given.items() if x is not None})
+    return path
+
+
+def test_events_are_the_spikes_of_one_sample(network, tmp_path):
+    given = load_inputs(events(tmp_path), network)
+    assert not given.batched
+    assert np.argwhere(given.values[0]).tolist() == [[0, 4], [1, 2], [2, 0]]
+    assert given.values.shape == (1, 3, 5)
+
+
+def test_events_of_a_batch(network, tmp_path):
+    given = load_inputs(events(tmp_path, samples=[2, 0, 2]), network)
+    assert given.batched
+    assert np.argwhere(given.values).tolist() == [[0, 0, 4], [2, 1, 2], [2, 2, 0]]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "where", "limit", "value"),
+    [
+        ({"units": [2, 3, 1]}, "unit of event 1", "0 to 2", "3"),
+        ({"times": [0, 4, 5]}, "time of event 2", "0 to 4", "5"),
+        ({"times": [0, -1, 1]}, "time of event 1", "0 to 4", "-1"),
+        ({"times": [1, 4, 4], "units": [0, 1, 1]}, "event 2", "one spike", "unit 1 in step 4"),
+        ({"times": [0.0, 1.0, 2.0]}, "times of events", "integer", "float64"),
+        ({"units": None}, "x.npz", "times, units and n_steps", "n_steps, times"),
+        ({"units": [1]}, "x.npz", "times, units", "(1,), (3,)"),
+        ({"n_steps": 0}, "x.npz", "at least 1", "0 steps"),
+        ({"samples": [0, -1, 0]}, "x.npz", "samples from 0", "from -1 on"),
+    ],
+)
+def test_events_that_do_not_fit(network, tmp_path, arrays, where, limit, value, check_error):
+    with pytest.raises(KipukaError) as caught:
+        load_inputs(events(tmp_path, **arrays), network)
+    check_error(caught.value, where=where, limit=limit, value=value)
+    assert "x.npz" in caught.value.where
+
+
+def test_text_is_no_list_of_events(network, tmp_path, check_error):
+    path = tmp_path / "x.npz"
+    path.write_text("times, units")
+    refused(path, network, check_error, what="no list of events", remedy="numpy.savez")
