@@ -9,10 +9,7 @@ from typing import Any
 
 from numba import int64, uintp
 
-from kipuka.deploy.kernels.lanes import LANES, inlined
-
-RUN = 8
-"""Output channels that are added at a time."""
+from kipuka.deploy.kernels.lanes import LANES, RUN, add_run, inlined
 
 (
     HEIGHT,
@@ -40,30 +37,32 @@ def scatter(
     sums: Any, first_sum: Any,
 ) -> None:  # fmt: skip
     """Add `times` the kernel of a source's channel to the sums of the outputs that see it."""
+    # All that stays the same is read before the sums are written: they might be the geometry.
     height, width = geometry[first + HEIGHT], geometry[first + WIDTH]
-    channel = source // (height * width)
-    y = source // width - channel * height
-    x = source - (channel * height + y) * width
-    n_outputs = geometry[first + GROUP_OUTPUTS]
-    from_channel = channel // geometry[first + GROUP_INPUTS] * n_outputs
-    kernel_width = geometry[first + KERNEL_WIDTH]
+    n_outputs, n_channels = geometry[first + GROUP_OUTPUTS], geometry[first + CHANNELS]
+    output_width, kernel_width = geometry[first + OUTPUT_WIDTH], geometry[first + KERNEL_WIDTH]
+    gates, gate = geometry[first + GATES], geometry[first + GATE]
+    line = source // width
+    channel = line // height
     kernel_rows = channel * geometry[first + KERNEL_HEIGHT]
-    rows = first + TABLES
-    columns = rows + height + 1
-    for row in range(geometry[rows + y], geometry[rows + y + 1]):
-        kernel_row = (kernel_rows + geometry[first + 2 * row]) * kernel_width
-        outputs = geometry[first + 2 * row + 1] * geometry[first + OUTPUT_WIDTH]
-        for column in range(geometry[columns + x], geometry[columns + x + 1]):
-            weight = (kernel_row + geometry[first + 2 * column]) * n_outputs
-            pixel = outputs + geometry[first + 2 * column + 1]
-            neuron = pixel * geometry[first + CHANNELS] + from_channel
-            if geometry[first + GATES] == 1:
-                _add_run(times, weights, first_weight + weight, n_outputs, sums, first_sum + neuron)
+    first_neuron = channel // geometry[first + GROUP_INPUTS] * n_outputs
+    rows = first + TABLES + line - channel * height
+    columns = first + TABLES + height + 1 + source - line * width
+    first_column, end_column = geometry[columns], geometry[columns + 1]
+    for row in range(geometry[rows], geometry[rows + 1]):
+        kernel_row = (kernel_rows + geometry[uintp(first + 2 * row)]) * kernel_width
+        outputs = geometry[uintp(first + 2 * row + 1)] * output_width
+        for column in range(first_column, end_column):
+            kernel_place = kernel_row + geometry[uintp(first + 2 * column)]
+            weight = first_weight + kernel_place * n_outputs
+            pixel = outputs + geometry[uintp(first + 2 * column + 1)]
+            neuron = first_neuron + pixel * n_channels
+            if gates == 1:
+                _add_run(times, weights, weight, n_outputs, sums, first_sum + neuron)
             else:
                 _add_to_gate(
-                    times, weights, first_weight + weight, n_outputs, sums, first_sum, neuron,
-                    geometry[first + GATES], geometry[first + GATE],
-                )  # fmt: skip
+                    times, weights, weight, n_outputs, sums, first_sum, neuron, gates, gate
+                )
 
 
 @inlined
@@ -71,9 +70,8 @@ def _add_run(
     times: Any, weights: Any, first_weight: Any, n: Any, sums: Any, first_sum: Any
 ) -> None:
     whole = n // RUN * RUN
-    for start in range(0, whole, RUN):
-        for k in range(start, start + RUN):
-            sums[uintp(first_sum + k)] += times * weights[uintp(first_weight + k)]
+    for k in range(0, whole, RUN):
+        add_run(sums, first_sum + k, weights, first_weight + k, times)
     for k in range(whole, n):
         sums[uintp(first_sum + k)] += times * weights[uintp(first_weight + k)]
 

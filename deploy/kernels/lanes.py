@@ -22,6 +22,9 @@ from kipuka.convert import fixed
 LANES = 32
 """Neurons per block: two 512-bit vectors of int32, or one 256-bit vector of weights."""
 
+RUN = 8
+"""Neighbouring weights that are added at a time where a row is short."""
+
 
 def fingerprint(files: list[Path]) -> str:
     """Hash of the content of some files."""
@@ -90,18 +93,53 @@ def lanes_with(typing_context: Any, array: Any, position: Any, bits: Any) -> Any
         pointer = builder.bitcast(builder.gep(data, [arguments[1]]), vector.as_pointer())
         values = builder.load(pointer, align=lane.width // 8)
         wanted = context.cast(builder, arguments[2], types.int64, signature.args[0].dtype)
-        single = builder.insert_element(
-            ir.Constant(vector, ir.Undefined), wanted, cgutils.int32_t(0)
-        )
-        zeros = ir.Constant(ir.VectorType(cgutils.int32_t, LANES), [0] * LANES)
-        everywhere = builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), zeros)
         found = builder.icmp_unsigned(
-            "!=", builder.and_(values, everywhere), ir.Constant(vector, [0] * LANES)
+            "!=",
+            builder.and_(values, _everywhere(builder, wanted, vector)),
+            ir.Constant(vector, [0] * LANES),
         )
         mask = builder.bitcast(found, ir.IntType(LANES))
         return builder.zext(mask, cgutils.intp_t)
 
     return types.int64(array, types.intp, types.int64), build
+
+
+@intrinsic
+def add_run(
+    typing_context: Any, sums: Any, place: Any, weights: Any, first: Any, times: Any
+) -> Any:
+    """Add `times` the `RUN` weights from `first` on to the sums from `place` on.
+
+    Written as a loop it would stay scalar: LLVM would have to test, for every few numbers, that the
+    arrays do not overlap.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def pointer(number: int) -> Any:
+            kind = signature.args[number]
+            data = context.make_array(kind)(context, builder, arguments[number]).data
+            vector = ir.VectorType(context.get_value_type(kind.dtype), RUN)
+            place = builder.gep(data, [arguments[number + 1]])
+            return builder.bitcast(place, vector.as_pointer()), vector
+
+        into, vector = pointer(0)
+        source, _ = pointer(2)
+        width = signature.args[0].dtype.bitwidth // 8
+        wide = builder.sext(builder.load(source, align=1), vector)
+        factor = context.cast(builder, arguments[4], types.int64, signature.args[0].dtype)
+        product = builder.mul(wide, _everywhere(builder, factor, vector))
+        builder.store(builder.add(builder.load(into, align=width), product), into, align=width)
+        return context.get_dummy_value()
+
+    return types.void(sums, types.intp, weights, types.intp, types.int64), build
+
+
+def _everywhere(builder: Any, value: Any, vector: Any) -> Any:
+    """Vector with the same value in all lanes."""
+    undefined = ir.Constant(vector, ir.Undefined)
+    single = builder.insert_element(undefined, value, cgutils.int32_t(0))
+    zeros = ir.Constant(ir.VectorType(cgutils.int32_t, vector.count), [0] * vector.count)
+    return builder.shuffle_vector(single, undefined, zeros)
 
 
 @intrinsic
