@@ -35,11 +35,15 @@ def check_program(program: Program) -> None:
         where = f"layer {program.numbers[position]}"
         for rule in LAYER_RULES:
             rule(layer, where)
+        convolutions_share_geometry(layer, where)
         if not (program.encoder and position == 0):
             layer_is_fed_by_input(layer, where)
         for projection in layer.projections:
             named = f"{where}, projection {SOURCE_NAMES.get(projection.source, 'skip')}"
             named = f"{named} to {projection.target}"
+            if projection.message != "spikes":
+                named = f"{named}, message {projection.message}"
+                current_stays_in_the_layer(projection, layer, named)
             for check in PROJECTION_RULES:
                 check(projection, named)
             source_is_a_layer(program, position, projection, named)
@@ -105,20 +109,23 @@ def parameters_match_shape(layer: Layer, where: str) -> None:
 def layer_is_fed_by_input(layer: Layer, where: str) -> None:
     """At most one projection joins each source and target, and one comes from the layer before.
 
-    All projections of one target from other layers share kind and weight exponent, because a file
-    keeps them in one array.
+    All projections from other layers are of one kind, and those of one target share a weight
+    exponent, because a file keeps them in one array.
     """
-    pairs = [(p.source, p.target) for p in layer.projections]
+    pairs = [(p.source, p.target, p.message) for p in layer.projections]
     wrong = [pair for pair in pairs if pairs.count(pair) > 1 or pair[1] not in layer.targets]
-    kinds = {(p.target, p.weight_exponent, type(p.synapses)) for p in layer.projections if p.source}
-    targets = {p.target for p in layer.projections if p.source}
-    if wrong or PREVIOUS not in layer.sources or len(kinds) > len(targets):
+    feeding = [p for p in layer.projections if p.source != OWN]
+    exponents = {(p.target, p.weight_exponent) for p in feeding}
+    targets, kinds = {p.target for p in feeding}, {type(p.synapses) for p in feeding}
+    mixed = len(exponents) > len(targets) or len(kinds) > 1
+    if wrong or PREVIOUS not in layer.sources or mixed:
         raise KipukaError(
             "layer_is_fed_by_input: the projections do not fit the neuron model",
             where=where,
             limit=f"one projection per source and target out of {', '.join(layer.targets)}, "
-            "at least one of them from the previous layer; one weight exponent per target",
-            value=[(SOURCE_NAMES.get(s, f"{s} layers back"), t) for s, t in pairs],
+            "at least one of them from the previous layer; one kind of synapses from other layers, "
+            "one weight exponent per target",
+            value=[(SOURCE_NAMES.get(s, f"{s} layers back"), t) for s, t, _ in pairs],
             remedy="merge doubled projections and connect the layer to the one before",
         )
 
@@ -133,6 +140,61 @@ def source_is_a_layer(program: Program, position: int, projection: Projection, w
             limit=f"0 to {position - first} layers back",
             value=projection.source,
             remedy="count back from the layer that receives; only earlier layers can be sources",
+        )
+
+
+def convolutions_share_geometry(layer: Layer, where: str) -> None:
+    """Convolutions from other layers share their geometry, and so do those of own spikes."""
+    for own, name in ((False, "other layers"), (True, "own spikes")):
+        found = {
+            (s.kernel, s.stride, s.padding, s.dilation, s.groups)
+            for p in layer.projections
+            if (p.source == OWN) == own and p.message == "spikes"
+            for s in [p.synapses]
+            if isinstance(s, ConvSynapses)
+        }
+        if len(found) > 1:
+            raise KipukaError(
+                "convolutions_share_geometry: the convolutions of a layer differ in geometry",
+                where=f"{where}, projections of {name}",
+                limit="one kernel size, stride, padding, dilation and number of groups",
+                value=sorted(found),
+                remedy="pad the smaller kernels with zeros, or convolve in a layer of their own",
+            )
+
+
+def current_stays_in_the_layer(projection: Projection, layer: Layer, where: str) -> None:
+    """A current goes to the update gate of the GRU that it comes from, and its sum fits 32 bits."""
+    fits = (
+        projection.message == "current"
+        and isinstance(layer.neuron, SpikingGruParameters)
+        and (projection.source, projection.target) == (OWN, "z")
+        and not isinstance(projection.synapses, SparseSynapses)
+        and projection.weight_exponent == 0
+        and not np.any(projection.delays)
+    )
+    if not fits:
+        raise KipukaError(
+            "current_stays_in_the_layer: the projection cannot carry a graded message",
+            where=where,
+            limit="message current, of a spiking GRU layer to its own target z, dense or "
+            "convolution, without delays and weight exponent",
+            value=f"message {projection.message} of {layer.model} neurons, "
+            f"{type(projection.synapses).__name__}, weight exponent {projection.weight_exponent}, "
+            f"longest delay {projection.delays.max(initial=0)}",
+            remedy="send spikes, or change what the limit names",
+        )
+    axes = tuple(range(1, projection.synapses.weights.ndim))
+    largest = int(
+        np.abs(projection.synapses.weights.astype(np.int64)).sum(axis=axes).max(initial=0)
+    )
+    if largest * fixed.MESSAGE_LIMIT > fixed.INT32_MAX:
+        raise KipukaError(
+            "current_stays_in_the_layer: the weighted sum of the messages may leave 32 bits",
+            where=f"{where}, key weight",
+            limit=f"a sum of magnitudes per neuron up to {fixed.INT32_MAX // fixed.MESSAGE_LIMIT}",
+            value=largest,
+            remedy="make the weights smaller, or connect fewer neurons, as a convolution does",
         )
 
 
