@@ -9,19 +9,20 @@ from typing import Any
 
 from kipuka.deploy.kernels import layout as at
 from kipuka.deploy.kernels.convolution import scatter
+from kipuka.deploy.kernels.currents import GATES, UPDATE_GATE
 from kipuka.deploy.kernels.lanes import LANES, compiled, inlined
 
 
 @compiled
 def count_arrivals(
-    network: Any, emitted: Any, pending: Any, kernels_there: Any, arrived: Any
+    network: Any, emitted: Any, pending: Any, messages: Any, kernels_there: Any, arrived: Any
 ) -> None:
-    """Add every arrived spike to the activations that it reached.
+    """Add every arrived spike, and graded message, to the activations that it reached.
 
     Parameters
     ----------
     network : Network
-    emitted, pending, arrived : int64 arrays
+    emitted, pending, messages, arrived : int64 arrays
         As in `Workspace`.
     kernels_there : int8 array
         1 where the dense pool is not 0; it may be empty where there is no convolution.
@@ -53,6 +54,25 @@ def count_arrivals(
                     source, times, network.geometry, port[at.FIRST_GEOMETRY], kernels_there,
                     port[at.FIRST_WEIGHT], arrived, first,
                 )  # fmt: skip
+
+    for number in range(network.layers.shape[0]):
+        row = network.layers[number]
+        if row[at.CURRENT]:
+            current = network.currents[row[at.CURRENT] - 1]
+            first = current[at.CURRENT_ARRIVAL]
+            for source in range(row[at.NEURONS]):
+                times = messages[row[at.FIRST_UNIT] + source]
+                if current[at.CURRENT_KIND] == at.DENSE:
+                    weights = current[at.CURRENT_WEIGHT] + source * row[at.BLOCKS] * LANES
+                    _count_row(
+                        times, network.dense, weights, row[at.BLOCKS], GATES * LANES, arrived,
+                        first + UPDATE_GATE * LANES,
+                    )  # fmt: skip
+                else:
+                    scatter(
+                        source, times, network.geometry, current[at.COUNTING_GEOMETRY],
+                        kernels_there, current[at.CURRENT_WEIGHT], arrived, first,
+                    )  # fmt: skip
 
 
 @inlined

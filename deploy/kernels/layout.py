@@ -33,14 +33,17 @@ import numpy as np
     SECOND_STATE_COLUMN,
     SPIKE_COLUMN,
     ENCODED,
+    CURRENT,
     LAYER_FIELDS,
-) = range(23)
+) = range(24)
 """Columns of the table of layers; row 0 stands for the input, which has units and links only.
 
 `FIRST_UNIT` counts units over the whole network, `WIDTH` the activations of a layer, padded.
 `EXPONENTS` is 0 where one shift turns a sum into an activation; elsewhere it is the number of
 sets of sums, one for each weight exponent, that must be combined. `ENCODED` is 1 where the
-network's input is the activation. Recording columns are -1 where nothing is recorded.
+network's input is the activation. `CURRENT` is 1 + the row in the table of currents of a layer
+whose own currents go to its update gates, else 0. Recording columns are -1 where nothing is
+recorded.
 """
 
 CUBA_SHARED, CUBA_OWN, SPIKING_GRU = range(3)
@@ -77,12 +80,27 @@ A spike of source j adds row `LINK_ROW` + j of the port; `FIRST_SOURCE` is the f
 """
 
 
+(
+    CURRENT_KIND,
+    CURRENT_WEIGHT,
+    CURRENT_GEOMETRY,
+    COUNTING_GEOMETRY,
+    CURRENT_FAN_OUT,
+    CURRENT_ARRIVAL,
+    CURRENT_FIELDS,
+) = range(7)
+"""Columns of the table of currents, whose kinds are `DENSE` and `CONVOLUTION`.
+
+`COUNTING_GEOMETRY` is that of a port among a neuron's activations, to count arrivals by.
+"""
+
+
 class Network(NamedTuple):
     """What stays the same during a run.
 
     Attributes
     ----------
-    layers, ports, links : int64 arrays
+    layers, ports, links, currents : int64 arrays
         Tables with the columns above.
     exponents : int64 array
         Left shifts of the halved weights, for layers with several sets of sums.
@@ -104,6 +122,7 @@ class Network(NamedTuple):
     layers: np.ndarray
     ports: np.ndarray
     links: np.ndarray
+    currents: np.ndarray
     exponents: np.ndarray
     order: np.ndarray
     dense: np.ndarray
@@ -136,6 +155,10 @@ class Workspace(NamedTuple):
         Neurons that spike in this step.
     emitted, saturations, wraps : int64 arrays (units,)
         Counts since the workspace was made; the input's units come first.
+    weighed : int32 array
+        Halved weights times graded messages that arrived in this step at one layer.
+    messages : int64 array (units,)
+        Graded messages besides 0 that have arrived, by the unit that sent them.
     pending : int64 array (rows,)
         Spikes that had not arrived when their sample ended.
     arrived : int64 array
@@ -154,6 +177,8 @@ class Workspace(NamedTuple):
     emitted: np.ndarray
     saturations: np.ndarray
     wraps: np.ndarray
+    weighed: np.ndarray
+    messages: np.ndarray
     pending: np.ndarray
     arrived: np.ndarray
     peaks: np.ndarray

@@ -10,6 +10,7 @@ from kipuka.convert import fixed
 from kipuka.deploy.kernels import layout as at
 from kipuka.deploy.kernels import neurons
 from kipuka.deploy.kernels.convolution import convolved_rows
+from kipuka.deploy.kernels.currents import add_currents, weigh_currents
 from kipuka.deploy.kernels.delivery import (
     dense_rows,
     schedule,
@@ -82,10 +83,11 @@ def advance(
                 _send(network, work, links[link], n_spikes, step)
         for layer in range(1, layers.shape[0]):
             row = layers[layer]
+            # Messages on their way outlive a reset, so they are weighed before it.
+            operations = weigh_currents(network, work, row) if row[at.CURRENT] else int64(0)
             if network.reset[0] and (step - network.reset[1] - (layer - 1)) % network.reset[0] == 0:
                 _note_peaks(row, layer, states, work.peaks)
                 neurons.cleared(states, row[at.FIRST_STATE], row[at.BLOCKS], _rows(row[at.MODEL]))
-            operations = 0
             for port in range(row[at.FIRST_PORT], row[at.END_PORT]):
                 operations += _receive(network, work, ports[port], step)
             recording.step_operations[layer, column] += operations
@@ -94,6 +96,8 @@ def advance(
                     sums[row[at.FIRST_SUM] + k] = activations[index * activation_step, k]
             if row[at.EXPONENTS]:
                 _combine(row, network.exponents, sums)
+            if row[at.CURRENT]:
+                add_currents(work, row)
             _update(row, layer, states, sums, work.peaks)
             n_spikes = _collect(network, work, row)
             if row[at.STATE_COLUMN] >= 0:
