@@ -111,8 +111,12 @@ def convolutions(
     senders: Sequence[Sender],
     shape: tuple[int, ...],
     suffix: str = "",
+    holder: Record | None = None,
+    key: str = "weight",
 ) -> list[ConvSynapses]:
     """Convolutions from each sender, whose kernels lie side by side; the keys end in `suffix`.
+
+    The kernels stand under `key` of `holder`, or of the layer itself.
 
     Raises
     ------
@@ -131,14 +135,14 @@ def convolutions(
     per_group = sum(channels) // max(groups, 1)
     if weights.ndim != KERNEL_AXES or weights.shape[1] != per_group:
         limit = f"(output channels, {per_group}, height, width) after {sum(channels)} channels"
-        raise _misfit(record, "weight", limit, weights.shape)
-    geometry = {key: pair(record, key + suffix) for key in ("stride", "padding", "dilation")}
-    for key, expected in (
+        raise _misfit(holder or record, key, limit, weights.shape)
+    geometry = {name: pair(record, name + suffix) for name in ("stride", "padding", "dilation")}
+    for name, expected in (
         ("kernelSize", weights.shape[2:]),
         ("inChannels", (sum(channels),)),
         ("outChannels", (shape[0],)),
     ):
-        expect(record, key + suffix, expected)
+        expect(record, name + suffix, expected)
     if groups != 1 and len(senders) > 1:
         raise KipukaError(
             "a grouped convolution cannot follow a concat layer",

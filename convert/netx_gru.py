@@ -130,7 +130,9 @@ class GruReader:
         self, holder: Record, key: str, senders: Sequence[fields.Sender], suffix: str
     ) -> list[ConvSynapses]:
         weights, groups = holder.int16(key), fields.single(self.record, "groups" + suffix)
-        return fields.convolutions(self.record, weights, groups, senders, self.shape, suffix)
+        return fields.convolutions(
+            self.record, weights, groups, senders, self.shape, suffix, holder, key
+        )
 
     def _exponent(self, holder: Record, key: str) -> int:
         return fields.exponent(holder, key) + fields.exponent_of_neuron(self.record)
