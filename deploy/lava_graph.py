@@ -128,7 +128,7 @@ def _connect(
 
 def _connect_current(projection: Projection, neurons: Any) -> Any:
     """Lead the currents of a GRU layer to its update gates, as graded messages."""
-    # Lava's Conv would limit the sum to 24 bits.
+    # Lava's Conv would wrap the sum at 24 bits.
     build = _dense if isinstance(projection.synapses, DenseSynapses) else _sparse
     process = build((projection.target,), (projection,), fixed.MESSAGE_BITS)
     neurons.c_out.connect(process.s_in)
