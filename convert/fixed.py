@@ -21,7 +21,8 @@ UNITY = 1 << UNITY_BITS
 STATE_SHIFT = 6
 """Left shift from weight units (activation, bias, threshold) to state units."""
 
-WEIGHT_SCALE = 1 << 6
+WEIGHT_SCALE_BITS = 6
+WEIGHT_SCALE = 1 << WEIGHT_SCALE_BITS
 """Weight units in one nominal unit, the ``scale`` of SLAYER's CUBA neuron."""
 
 STATE_SCALE = WEIGHT_SCALE << STATE_SHIFT
@@ -38,6 +39,13 @@ CUBA_STATE_LIMIT = 1 << 23
 
 GRU_STATE_LIMIT = (1 << 17) - 1
 """Largest magnitude of the 18-bit GRU current and membrane, in state units."""
+
+MESSAGE_BITS = 12
+MESSAGE_LIMIT = 1 << (MESSAGE_BITS - 1)
+"""Largest magnitude of a GRU current that is sent as a graded message, in weight units."""
+
+INT32_MAX = (1 << 31) - 1
+"""Largest sum that the 32-bit words of the simulators and of Lava hold."""
 
 THRESHOLD_MAX = (1 << 17) - 1
 """Largest 17-bit ``vThMant`` of the CUBA neuron, in weight units."""

@@ -20,14 +20,15 @@ class LayerSummary:
     layer : int
         Number in the file.
     kind : str
-        ``dense`` or ``conv``, with ``_rec`` behind it for a layer with its own spikes as input, or
-        ``input``.
+        ``dense`` or ``conv``, with ``_rec`` behind it for a layer with its own spikes as input and
+        ``_current`` for one with its own current, or ``input``.
     model : str
         Neuron model.
     shape : tuple of int
-    neurons, synapses, nonzero_synapses, delayed_synapses : int
+    neurons, synapses, nonzero_synapses, delayed_synapses, current_synapses : int
         ``synapses`` counts connections, not stored kernel weights; ``delayed_synapses`` are those
-        that reach their target with a delay above 0.
+        that reach their target with a delay above 0, ``current_synapses`` those of weight other
+        than 0 that carry graded messages.
     weights : int
         Weights that the file stores; fewer than synapses for convolutions.
     weight_bits : int
@@ -48,6 +49,7 @@ class LayerSummary:
     synapses: int
     nonzero_synapses: int
     delayed_synapses: int
+    current_synapses: int
     weights: int
     weight_bits: int
     weight_range: tuple[int, int]
@@ -89,6 +91,7 @@ def _summary(number: int, layer: Layer, netx: tuple[str, ...]) -> LayerSummary:
         synapses=sum(_connections(p.synapses) for p in layer.projections),
         nonzero_synapses=sum(int(fan_out.sum()) for fan_out in fan_outs),
         delayed_synapses=delayed,
+        current_synapses=int(layer.of_current.synapses.fan_out().sum()) if layer.of_current else 0,
         weights=sum(a.size for a in arrays),
         weight_bits=max((weight_bits(a) for a in arrays), default=0),
         weight_range=(
@@ -105,7 +108,8 @@ def _kind(layer: Layer) -> str:
     if not layer.projections:
         return "input"
     recurrent = "_rec" if layer.from_source(OWN) else ""
-    return ("conv" if layer.convolutional else "dense") + recurrent
+    current = "_current" if layer.of_current else ""
+    return ("conv" if layer.convolutional else "dense") + recurrent + current
 
 
 def _connections(synapses: object) -> int:

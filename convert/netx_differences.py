@@ -37,7 +37,10 @@ def netx_differences(program: Program) -> dict[int, tuple[str, ...]]:
 
 def _of_layer(program: Program, position: int, layer: Layer) -> tuple[str, ...]:
     if isinstance(layer.neuron, SpikingGruParameters):
-        return ("does not know the layer type spiking_gru",)
+        notes = ["does not know the layer type spiking_gru"]
+        if layer.of_current:
+            notes.append("has no graded messages between the neurons of a layer")
+        return tuple(notes)
     notes = []
     if len(layer.sources) > 1:
         notes.append("refuses the concat layer before it")

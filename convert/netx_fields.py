@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from kipuka.convert import fixed
@@ -9,11 +12,32 @@ from kipuka.convert.netx_keys import CUBA_NAMES, SPIKING_GRU, TRAINING_KEYS
 from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
 from kipuka.convert.program import Target
 from kipuka.convert.records import Record
-from kipuka.convert.synapses import Pair
+from kipuka.convert.synapses import ConvSynapses, Pair
 from kipuka.errors import KipukaError
 
 REQUIRED = {"refDelay": 1, "gradedSpike": 0, "weight_exp": 0}
 """Neuron keys that have an exact counterpart with one value only."""
+
+KERNEL_AXES = 4
+"""Axes of convolution weights: output channels, input channels / groups, height, width."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sender:
+    """One source of spikes for the layers that follow.
+
+    Attributes
+    ----------
+    position : int
+        Index of the layer among those with neurons; -1 for the input.
+    shape : tuple of int
+    delays : int64 array (units,)
+        Axonal delays that the sender's own entry in the file gives.
+    """
+
+    position: int
+    shape: tuple[int, ...]
+    delays: np.ndarray
 
 
 def shape_of(record: Record) -> tuple[int, ...]:
@@ -56,36 +80,88 @@ def pair(record: Record, key: str) -> Pair:
     return int(values[0]), int(values[-1])
 
 
-def dense_weights(
-    record: Record, key: str, target: Target, n_targets: int, n_sources: int
-) -> tuple[np.ndarray, int]:
-    """Weights (targets, sources) of one activation, and their exponent."""
-    holder, key = _slot(record, key, target)
-    weights = holder.int16(key)
+def matrix(record: Record, key: str, n_targets: int, n_sources: int) -> np.ndarray:
+    """Weights (targets, sources) that stand under `key`."""
+    weights = record.int16(key)
     if weights.ndim == 1 and weights.size == n_targets * n_sources:
         weights = weights.reshape(n_targets, n_sources)
     if weights.shape != (n_targets, n_sources):
         limit = f"({n_targets}, {n_sources}) as (neurons, inputs), as the neighbouring layers have"
-        raise _misfit(holder, key, limit, weights.shape)
-    return weights, exponent(holder, key)
+        raise _misfit(record, key, limit, weights.shape)
+    return weights
 
 
 def kernels(kind: str, record: Record, n_channels: int) -> tuple[np.ndarray, int]:
     """Kernels (output channels, input channels / groups, height, width) and number of groups."""
     weights = record.int16("weight")
-    if weights.ndim == 5 and weights.shape[-1] == 1:
+    if weights.ndim == KERNEL_AXES + 1 and weights.shape[-1] == 1:
         weights = weights[..., 0]
     if kind == "conv":
-        groups = single(record, "groups") if record.has("groups") else 1
-        per_group = n_channels // max(groups, 1)
-        if weights.ndim != 4 or weights.shape[1] != per_group:
-            limit = f"(output channels, {per_group}, height, width) after {n_channels} channels"
-            raise _misfit(record, "weight", limit, weights.shape)
-        return weights, groups
-    if weights.ndim != 4 or weights.shape[:2] != (1, 1):
+        return weights, single(record, "groups") if record.has("groups") else 1
+    if weights.ndim != KERNEL_AXES or weights.shape[:2] != (1, 1):
         raise _misfit(record, "weight", "(1, 1, height, width), one kernel", weights.shape)
     # Every channel is pooled by the same kernel, in a group of its own.
     return np.repeat(weights, n_channels, axis=0), n_channels
+
+
+def convolutions(
+    record: Record,
+    weights: np.ndarray,
+    groups: int,
+    senders: Sequence[Sender],
+    shape: tuple[int, ...],
+    suffix: str = "",
+    holder: Record | None = None,
+    key: str = "weight",
+) -> list[ConvSynapses]:
+    """Convolutions from each sender, whose kernels lie side by side; the keys end in `suffix`.
+
+    The kernels stand under `key` of `holder`, or of the layer itself.
+
+    Raises
+    ------
+    KipukaError
+        If there is no geometry, or it contradicts the kernels or the shapes.
+    """
+    if len(shape) != 3 or any(len(s.shape) != 3 for s in senders) or not senders:
+        raise KipukaError(
+            "a convolution needs channels x height x width",
+            where=f"{record.where}, key shape",
+            limit="3 numbers here and in the layers before",
+            value=f"{shape} after {[s.shape for s in senders]}",
+            remedy="remove the flatten layer before it, or export the network again",
+        )
+    channels = [sender.shape[0] for sender in senders]
+    per_group = sum(channels) // max(groups, 1)
+    if weights.ndim != KERNEL_AXES or weights.shape[1] != per_group:
+        limit = f"(output channels, {per_group}, height, width) after {sum(channels)} channels"
+        raise _misfit(holder or record, key, limit, weights.shape)
+    geometry = {name: pair(record, name + suffix) for name in ("stride", "padding", "dilation")}
+    for name, expected in (
+        ("kernelSize", weights.shape[2:]),
+        ("inChannels", (sum(channels),)),
+        ("outChannels", (shape[0],)),
+    ):
+        expect(record, name + suffix, expected)
+    if groups != 1 and len(senders) > 1:
+        raise KipukaError(
+            "a grouped convolution cannot follow a concat layer",
+            where=f"{record.where}, key groups",
+            limit="1",
+            value=groups,
+            remedy="use one group, or convolve before joining",
+        )
+    rows = np.cumsum([0, *channels]) if groups == 1 else [0, weights.shape[1]]
+    return [
+        ConvSynapses(
+            weights[:, low:high].copy(),
+            (sender.shape[0], sender.shape[1], sender.shape[2]),
+            (shape[0], shape[1], shape[2]),
+            groups=groups,
+            **geometry,
+        )
+        for sender, low, high in zip(senders, rows, rows[1:], strict=False)
+    ]
 
 
 def exponent(record: Record, key: str) -> int:
@@ -101,16 +177,18 @@ def exponent_of_neuron(record: Record) -> int:
 
 def delays(record: Record, key: str, target: Target) -> np.ndarray | None:
     """Delays of one activation as they stand in the file; None if there are none."""
-    holder, key = (record, key) if target == "a" else (_group_if_any(record, key), target)
+    # All activations of a GRU may share the delays of their sources.
+    shared = target == "a" or record.axes(key) > 0
+    holder, key = (record, key) if shared else (_group_if_any(record, key), target)
     if holder is None or not holder.has(key):
         return None
     values = holder.numbers(key)
     return values.reshape(()) if values.size == 1 and values.ndim < 2 else values
 
 
-def belongs_to_output(values: np.ndarray, n_neurons: int, target: Target) -> bool:
+def belongs_to_output(values: np.ndarray, n_neurons: int) -> bool:
     """Tell whether ``delay`` is the axonal delay of the layer's own output (`netx_keys`)."""
-    return target == "a" and values.shape in ((), (n_neurons,))
+    return values.shape in ((), (n_neurons,))
 
 
 def per_unit(record: Record, key: str, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -130,22 +208,22 @@ def outgoing_delays(record: Record, kind: str, shape: tuple[int, ...]) -> np.nda
     """Axonal delays of a layer's own output, int64 (neurons,); zeros if none are given."""
     values = delays(record, "delay", "a") if kind != "spiking_gru" else None
     convolution = kind in ("conv", "pool")
-    if values is None or not (convolution or belongs_to_output(values, shape[0], "a")):
+    if values is None or not (convolution or belongs_to_output(values, shape[0])):
         return np.zeros(int(np.prod(shape)), dtype=np.int64)
     return per_unit(record, "delay", values, shape)
 
 
-def own_delays(record: Record, target: Target, n_neurons: int) -> np.ndarray:
+def own_delays(record: Record, target: Target, shape: tuple[int, ...]) -> np.ndarray:
     """Delays inside a recurrence, (neurons,) or (neurons, neurons); zeros if none are given."""
-    values = delays(record, "delay_rec", target)
+    values, n_neurons = delays(record, "delay_rec", target), int(np.prod(shape))
     if values is None:
         return np.zeros(n_neurons, dtype=np.int64)
-    if values.size == 1:
-        return np.full(n_neurons, values.item())
-    if values.shape not in ((n_neurons,), (n_neurons, n_neurons)):
+    if values.shape == (n_neurons, n_neurons):
+        return values
+    if values.shape not in ((), (1,), (shape[0],), (n_neurons,)):
         limit = f"1 value, {n_neurons} (neurons) or {(n_neurons, n_neurons)} (synapses)"
         raise _misfit(record, "delay_rec", limit, f"shape {values.shape}")
-    return values
+    return per_unit(record, "delay_rec", values, shape)
 
 
 def cuba_parameters(record: Record, shape: tuple[int, ...], bias_key: str) -> CubaParameters:
@@ -186,7 +264,7 @@ def cuba_parameters(record: Record, shape: tuple[int, ...], bias_key: str) -> Cu
     return CubaParameters(u, v, threshold, biases)
 
 
-def gru_parameters(record: Record, n_neurons: int) -> SpikingGruParameters:
+def gru_parameters(record: Record, shape: tuple[int, ...]) -> SpikingGruParameters:
     """Return the spiking GRU neurons of a layer."""
     neuron = record.group("neuron")
     if neuron.text("type") != SPIKING_GRU:
@@ -199,14 +277,9 @@ def gru_parameters(record: Record, n_neurons: int) -> SpikingGruParameters:
         )
     bias = record.group("bias")
     return SpikingGruParameters(
-        per_unit(neuron, "vThMant", neuron.numbers("vThMant"), (n_neurons,)),
-        *(per_unit(bias, key, bias.numbers(key), (n_neurons,)) for key in ("i", "r", "z")),
+        per_unit(neuron, "vThMant", neuron.numbers("vThMant"), shape),
+        *(per_unit(bias, key, bias.numbers(key), shape) for key in ("i", "r", "z")),
     )
-
-
-def _slot(record: Record, key: str, target: Target) -> tuple[Record, str]:
-    """Where a key of one activation stands: `key` itself, or below it for models with several."""
-    return (record, key) if target == "a" else (record.group(key), target)
 
 
 def _group_if_any(record: Record, key: str) -> Record | None:

@@ -13,9 +13,16 @@ layer type      keys
 ``pool``        ``weight`` (one kernel for all channels), ``kernelSize``, ``stride``, ``padding``,
                 ``dilation``, ``delay``, ``neuron/*``; ``delay_in`` (not known to NetX)
 ``average``     ``shape``: the classes whose populations the last layer holds
-``spiking_gru`` ``weight/i``, ``weight/r``, ``weight/z`` and likewise ``weight_rec``, ``delay``,
-                ``delay_rec`` and ``bias`` (not known to NetX)
+``spiking_gru`` ``weight/i``, ``weight/r``, ``weight/z``, any of which may be left out, and likewise
+                ``weight_rec`` and ``bias``; ``delay`` of what arrives and ``delay_rec``, one array
+                for all three or one below each; ``weight_current``, from the own current to ``z``;
+                ``neuron/*`` (not known to NetX)
 ==============  ====================================================================================
+
+The weights of a ``spiking_gru`` layer are matrices, or kernels like those of ``conv``. Then the
+layer has three axes and the geometry of what arrives under the keys of ``conv``, that of its own
+spikes under the same with ``_rec`` behind them, and that of its own current with ``_current``. Its
+biases and delays are stored one per channel where a channel shares them.
 
 ``delay`` means three things, told apart by its shape. With one value per neuron of the layer, or
 one for all, it is the axonal delay of the layer's *own output*, as SLAYER trains and exports it.

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert import netx_fields as fields
+from kipuka.convert.netx_fields import Sender
+from kipuka.convert.netx_gru import GruReader
 from kipuka.convert.netx_keys import LAYER_TYPES, NEURON_LAYERS, unknown_type
-from kipuka.convert.program import OWN, Encoder, Layer, Projection, Target
+from kipuka.convert.program import OWN, Encoder, Layer, Projection
 from kipuka.convert.records import Record
-from kipuka.convert.synapses import ConvSynapses, DenseSynapses
+from kipuka.convert.synapses import DenseSynapses
 from kipuka.errors import KipukaError
-
-
-@dataclass(frozen=True, eq=False)
-class Sender:
-    """One source of spikes for the layers that follow.
-
-    Attributes
-    ----------
-    position : int
-        Index of the layer among those with neurons; -1 for the input.
-    shape : tuple of int
-    delays : int64 array (units,)
-        Axonal delays that the sender's own entry in the file gives.
-    """
-
-    position: int
-    shape: tuple[int, ...]
-    delays: np.ndarray
 
 
 class NetworkReader:
@@ -117,6 +101,8 @@ class NetworkReader:
             senders = (self._input_before(kind, record),)
         if kind in ("conv", "pool"):
             layer = self._read_convolution(kind, record, senders)
+        elif kind == "spiking_gru":
+            layer = GruReader(record, senders, len(self.layers), self._limited).read()
         else:
             layer = self._read_dense(kind, record, senders)
         delays = fields.outgoing_delays(record, kind, layer.shape)
@@ -143,42 +129,29 @@ class NetworkReader:
         sizes = [int(np.prod(sender.shape)) for sender in senders]
         for key, expected in (("inFeatures", sum(sizes)), ("outFeatures", n_neurons)):
             fields.expect(record, key, (expected,))
-        gru = kind == "spiking_gru"
-        targets: tuple[Target, ...] = ("i", "r", "z") if gru else ("a",)
-        neuron = (
-            fields.gru_parameters(record, n_neurons)
-            if gru
-            else fields.cuba_parameters(record, (n_neurons,), "bias")
-        )
+        neuron = fields.cuba_parameters(record, (n_neurons,), "bias")
         extra = fields.exponent_of_neuron(record)
-        arriving, recurrent = [], []
-        for target in targets:
-            weights, exponent = fields.dense_weights(
-                record, "weight", target, n_neurons, sum(sizes)
-            )
-            delays = self._arriving_delays(record, target, weights.shape)
-            columns = np.cumsum([0, *sizes])
-            for sender, low, high in zip(senders, columns, columns[1:], strict=False):
-                summed = self._limited(delays[..., low:high] + sender.delays)
-                synapses = DenseSynapses(weights[:, low:high].copy())
-                back = len(self.layers) - sender.position
-                arriving.append(Projection(synapses, back, target, summed, exponent + extra))
-            if kind != "dense":
-                weights, exponent = fields.dense_weights(
-                    record, "weight_rec", target, n_neurons, n_neurons
-                )
-                own = self._limited(fields.own_delays(record, target, n_neurons))
-                recurrent.append(
-                    Projection(DenseSynapses(weights), OWN, target, own, exponent + extra)
-                )
-        return Layer(neuron, (n_neurons,), (*arriving, *recurrent))
+        projections = []
+        weights = fields.matrix(record, "weight", n_neurons, sum(sizes))
+        exponent = fields.exponent(record, "weight") + extra
+        delays = self._arriving_delays(record, weights.shape)
+        columns = np.cumsum([0, *sizes])
+        for sender, low, high in zip(senders, columns, columns[1:], strict=False):
+            summed = self._limited(delays[..., low:high] + sender.delays)
+            synapses = DenseSynapses(weights[:, low:high].copy())
+            back = len(self.layers) - sender.position
+            projections.append(Projection(synapses, back, "a", summed, exponent))
+        if kind == "dense_rec":
+            weights = fields.matrix(record, "weight_rec", n_neurons, n_neurons)
+            exponent = fields.exponent(record, "weight_rec") + extra
+            own = self._limited(fields.own_delays(record, "a", (n_neurons,)))
+            projections.append(Projection(DenseSynapses(weights), OWN, "a", own, exponent))
+        return Layer(neuron, (n_neurons,), tuple(projections))
 
-    def _arriving_delays(
-        self, record: Record, target: Target, shape: tuple[int, ...]
-    ) -> np.ndarray:
+    def _arriving_delays(self, record: Record, shape: tuple[int, ...]) -> np.ndarray:
         """Delays of arriving spikes, (sources,) or (targets, sources); zeros if none are given."""
-        values = fields.delays(record, "delay", target)
-        if values is None or fields.belongs_to_output(values, shape[0], target):
+        values = fields.delays(record, "delay", "a")
+        if values is None or fields.belongs_to_output(values, shape[0]):
             return np.zeros(shape[1], dtype=np.int64)
         if values.shape in ((), (shape[1],)):
             return np.broadcast_to(values, shape[1:])
@@ -195,51 +168,26 @@ class NetworkReader:
 
     def _read_convolution(self, kind: str, record: Record, senders: tuple[Sender, ...]) -> Layer:
         shape = fields.shape_of(record)
-        if len(shape) != 3 or any(len(s.shape) != 3 for s in senders) or not senders:
-            raise KipukaError(
-                "a convolution needs channels x height x width",
-                where=f"{record.where}, key shape",
-                limit="3 numbers here and in the layers before",
-                value=f"{shape} after {[s.shape for s in senders]}",
-                remedy="remove the flatten layer before it, or export the network again",
-            )
-        channels = [sender.shape[0] for sender in senders]
-        weights, groups = fields.kernels(kind, record, sum(channels))
-        geometry = {key: fields.pair(record, key) for key in ("stride", "padding", "dilation")}
-        for key, expected in (
-            ("kernelSize", weights.shape[2:]),
-            ("inChannels", (sum(channels),)),
-            ("outChannels", (shape[0],)),
-        ):
-            fields.expect(record, key, expected)
-        if groups != 1 and len(senders) > 1:
-            raise KipukaError(
-                "a grouped convolution cannot follow a concat layer",
-                where=f"{record.where}, key groups",
-                limit="1",
-                value=groups,
-                remedy="use one group, or convolve before joining",
-            )
+        sizes = [int(np.prod(sender.shape)) for sender in senders]
+        n_channels = sum(sender.shape[0] for sender in senders)
+        weights, groups = fields.kernels(kind, record, n_channels)
+        synapses = fields.convolutions(record, weights, groups, senders, shape)
         exponent = fields.exponent(record, "weight") + fields.exponent_of_neuron(record)
         arriving = fields.delays(record, "delay_in", "a")
-        sizes = [int(np.prod(sender.shape)) for sender in senders]
         if arriving is None:
             arriving = np.zeros(sum(sizes), dtype=np.int64)
         arriving = fields.per_unit(record, "delay_in", arriving, (sum(sizes),))
-        projections = []
         units = np.cumsum([0, *sizes])
-        rows = np.cumsum([0, *channels]) if groups == 1 else [0, weights.shape[1]]
-        for index, sender in enumerate(senders):
-            synapses = ConvSynapses(
-                weights[:, rows[index] : rows[index + 1]].copy(),
-                (sender.shape[0], sender.shape[1], sender.shape[2]),
-                (shape[0], shape[1], shape[2]),
-                groups=groups,
-                **geometry,
+        projections = [
+            Projection(
+                part,
+                len(self.layers) - sender.position,
+                "a",
+                self._limited(arriving[low:high] + sender.delays),
+                exponent,
             )
-            summed = self._limited(arriving[units[index] : units[index + 1]] + sender.delays)
-            back = len(self.layers) - sender.position
-            projections.append(Projection(synapses, back, "a", summed, exponent))
+            for part, sender, low, high in zip(synapses, senders, units, units[1:], strict=False)
+        ]
         return Layer(fields.cuba_parameters(record, shape, "bias"), shape, tuple(projections))
 
     def _flattened(self, number: int, record: Record) -> tuple[Sender, ...]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import h5py
 import numpy as np
 
-from kipuka.convert.neurons import CubaParameters
+from kipuka.convert.netx_gru import CURRENT_KEY
+from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
 from kipuka.convert.program import (
     OWN,
     PREVIOUS,
@@ -38,7 +41,7 @@ def write_layers(group: h5py.Group, program: Program) -> None:
         if program.encoder and position == 0:
             _write_input_neurons(group, program, layer)
         else:
-            _write_layer(group, number, layer)
+            _write_layer(group, number, program, position)
     if program.readout.population > 1:
         average = _new_layer(group, numbers[-1] + 1, "average")
         average["shape"] = np.array([program.n_classes, 1, 1])
@@ -65,23 +68,61 @@ def _write_input_neurons(group: h5py.Group, program: Program, layer: Layer) -> N
     _write_neuron(target, layer)
 
 
-def _write_layer(group: h5py.Group, number: int, layer: Layer) -> None:
+def _write_layer(group: h5py.Group, number: int, program: Program, position: int) -> None:
+    layer = program.layers[position]
     target = _new_layer(group, number, _layer_type(layer))
     target["shape"] = np.array(layer.shape)
-    for name in layer.targets:
-        suffix = "" if layer.targets == ("a",) else f"/{name}"
-        joined = [p for back in layer.sources for p in layer.from_source(back) if p.target == name]
-        own = [p for p in layer.from_source(OWN) if p.target == name]
-        _write_weights(target, "weight" + suffix, joined)
-        _write_weights(target, "weight_rec" + suffix, own)
-        _write_delays(target, ("delay_in" if layer.convolutional else "delay") + suffix, joined)
-        _write_delays(target, "delay_rec" + suffix, own)
-    if layer.convolutional:
-        _write_geometry(target, layer)
+    arriving = [p for back in layer.sources for p in layer.from_source(back)]
+    own = layer.from_source(OWN)
+    if isinstance(layer.neuron, SpikingGruParameters):
+        _write_gates(target, program, position, arriving)
     else:
+        _write_weights(target, "weight", arriving)
+        _write_weights(target, "weight_rec", own)
+        _write_delays(target, "delay_in" if layer.convolutional else "delay", arriving)
+        _write_delays(target, "delay_rec", own)
+    _write_geometry(target, [layer.from_source(back)[0] for back in layer.sources])
+    _write_geometry(target, own[:1], "_rec")
+    if not layer.convolutional:
         inputs = [layer.from_source(back)[0].synapses.n_sources for back in layer.sources]
         target["inFeatures"], target["outFeatures"] = sum(inputs), layer.n_neurons
     _write_neuron(target, layer)
+
+
+def _write_gates(
+    target: h5py.Group, program: Program, position: int, arriving: list[Projection]
+) -> None:
+    """Write weights and delays of a spiking GRU, which has several activations."""
+    layer = program.layers[position]
+    own = layer.from_source(OWN)
+    senders = [program.shape_of(position - back) for back in layer.sources]
+    if not layer.convolutional:
+        senders = [(int(np.prod(shape)),) for shape in senders]
+    for key, feeding, shapes in (("", arriving, senders), ("_rec", own, [layer.shape])):
+        gates = {name: [p for p in feeding if p.target == name] for name in layer.targets}
+        found = [joined for joined in gates.values() if joined]
+        for name, joined in gates.items():
+            _write_weights(target, f"weight{key}/{name}", joined)
+        delays = [_side_by_side(joined) for joined in found]
+        if all(np.array_equal(d, delays[0]) for d in delays):
+            # One value per neuron, as it is trained: no reason to store three.
+            _write_gate_delays(target, f"delay{key}", delays[:1], shapes)
+        else:
+            for joined, values in zip(found, delays, strict=True):
+                _write_gate_delays(target, f"delay{key}/{joined[0].target}", [values], shapes)
+    if layer.of_current:
+        _write_weights(target, CURRENT_KEY, [layer.of_current])
+        _write_geometry(target, [layer.of_current], "_current")
+
+
+def _write_gate_delays(
+    target: h5py.Group, key: str, delays: list[np.ndarray], shapes: list[tuple[int, ...]]
+) -> None:
+    """Write the delays of one activation, or of all, per channel where that says as much."""
+    for values in delays:
+        if np.any(values):
+            per_channel = len(shapes) == 1 and values.ndim == 1
+            target[key] = _per_channel_if_equal(values, shapes[0]) if per_channel else values
 
 
 def _layer_type(layer: Layer) -> str:
@@ -92,7 +133,7 @@ def _layer_type(layer: Layer) -> str:
     return "dense_rec" if layer.from_source(OWN) else "dense"
 
 
-def _write_weights(target: h5py.Group, key: str, joined: list[Projection]) -> None:
+def _write_weights(target: h5py.Group, key: str, joined: Sequence[Projection]) -> None:
     """Write the weights of all sources of one activation side by side."""
     if not joined:
         return
@@ -103,35 +144,36 @@ def _write_weights(target: h5py.Group, key: str, joined: list[Projection]) -> No
         weights.attrs["weight_exponent"] = joined[0].weight_exponent
 
 
-def _write_delays(target: h5py.Group, key: str, joined: list[Projection]) -> None:
+def _write_delays(target: h5py.Group, key: str, joined: Sequence[Projection]) -> None:
     """Write delays per source, or as a matrix where some are per synapse or NetX might mistake."""
     if not any(np.any(p.delays) for p in joined):
         return
     n_targets = joined[0].synapses.n_targets
     n_sources = sum(p.synapses.n_sources for p in joined)
-    matrix = any(p.delays.ndim > 1 for p in joined)
     mistaken = key == "delay" and n_sources in (1, n_targets)
-    if matrix or mistaken:
-        shapes = [(n_targets, p.synapses.n_sources) for p in joined]
+    target[key] = _side_by_side(joined, as_matrix=mistaken)
+
+
+def _side_by_side(joined: Sequence[Projection], as_matrix: bool = False) -> np.ndarray:
+    """Delays of all sources of one activation: per source, or per synapse if any of them are."""
+    if as_matrix or any(p.delays.ndim > 1 for p in joined):
+        shapes = [(p.synapses.n_targets, p.synapses.n_sources) for p in joined]
         parts = [np.broadcast_to(p.delays, s) for p, s in zip(joined, shapes, strict=True)]
-        target[key] = np.concatenate(parts, axis=1)
-    else:
-        target[key] = np.concatenate([p.delays for p in joined])
+        return np.concatenate(parts, axis=1)
+    return np.concatenate([p.delays for p in joined])
 
 
-def _write_geometry(target: h5py.Group, layer: Layer) -> None:
-    found = [
-        p.synapses
-        for back in layer.sources
-        for p in layer.from_source(back)
-        if isinstance(p.synapses, ConvSynapses)
-    ]
+def _write_geometry(target: h5py.Group, feeding: Sequence[Projection], suffix: str = "") -> None:
+    """Write what convolutions, one for each sender, have in common."""
+    found = [p.synapses for p in feeding if isinstance(p.synapses, ConvSynapses)]
+    if not found:
+        return
     first = found[0]
-    target["inChannels"] = sum(s.input_shape[0] for s in found)
-    target["outChannels"] = first.output_shape[0]
-    target["kernelSize"] = np.array(first.kernel)
+    target["inChannels" + suffix] = sum(s.input_shape[0] for s in found)
+    target["outChannels" + suffix] = first.output_shape[0]
+    target["kernelSize" + suffix] = np.array(first.kernel)
     for key in ("stride", "padding", "dilation", "groups"):
-        target[key] = np.array(getattr(first, key))
+        target[key + suffix] = np.array(getattr(first, key))
 
 
 def _write_neuron(target: h5py.Group, layer: Layer) -> None:
@@ -148,7 +190,8 @@ def _write_neuron(target: h5py.Group, layer: Layer) -> None:
             target[key] = _per_channel_if_equal(neuron.bias, layer.shape)
     else:
         for name in layer.targets:
-            target[f"bias/{name}"] = getattr(neuron, f"bias_{name}")
+            values = getattr(neuron, f"bias_{name}")
+            target[f"bias/{name}"] = _per_channel_if_equal(values, layer.shape)
 
 
 def _scalar_if_equal(values: np.ndarray) -> np.ndarray:

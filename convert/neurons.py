@@ -121,6 +121,20 @@ def cuba_step(p: CubaParameters, state: CubaState, a: Any) -> tuple[CubaState, A
     return CubaState(u, v * ~spikes), spikes, Overflow(v != exact_v, u != exact_u)
 
 
+def current_message(i: Any) -> Any:
+    """Own current of a spiking GRU as the graded message that its update gate may receive.
+
+    ``i >> 6``, 12 bits in weight units, rounded towards minus infinity. It is sent in each step and
+    arrives in the next one.
+    """
+    return fixed.shift_floor(i, fixed.STATE_SHIFT)
+
+
+def current_activation(total: Any) -> Any:
+    """Activation in weight units of weighted graded messages: ``(W_z . (i >> 6)) >> 6``."""
+    return fixed.shift_floor(total, fixed.WEIGHT_SCALE_BITS)
+
+
 def spiking_gru_step(
     p: SpikingGruParameters, state: SpikingGruState, a: SpikingGruActivations
 ) -> tuple[SpikingGruState, Any, Overflow]:

@@ -16,6 +16,7 @@ from kipuka.convert.synapses import OWN, PREVIOUS, ConvSynapses, SparseSynapses,
 
 NeuronParameters = CubaParameters | SpikingGruParameters
 Target = Literal["a", "i", "r", "z"]
+Message = Literal["spikes", "current"]
 ReadoutKind = Literal["spike_count", "membrane"]
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "TARGETS",
     "Encoder",
     "Layer",
+    "Message",
     "NeuronParameters",
     "Program",
     "Projection",
@@ -67,6 +69,11 @@ class Projection:
         Axonal delay per source, or (dense synapses only) delay per synapse, in steps.
     weight_exponent : int
         The sum of weights is shifted left by this many bits, 0 to 7.
+    message : {"spikes", "current"}
+        What travels. ``current`` is the graded message of a spiking GRU's own current to its own
+        update gate, sent in every step and received in the next one:
+        ``((weights . (i[t - 1] >> 6)) >> 6)``. It has no further delay and no exponent. A message
+        that is on its way stays when the layer is reset, as spikes do.
     """
 
     synapses: Synapses
@@ -74,6 +81,7 @@ class Projection:
     target: Target
     delays: np.ndarray
     weight_exponent: int = 0
+    message: Message = "spikes"
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,9 +129,14 @@ class Layer:
         )
 
     def from_source(self, source: int) -> tuple[Projection, ...]:
-        """Projections that come from `source`, in the order of the targets."""
-        found = [p for p in self.projections if p.source == source]
+        """Projections that bring spikes from `source`, in the order of the targets."""
+        found = [p for p in self.projections if p.source == source and p.message == "spikes"]
         return tuple(sorted(found, key=lambda p: self.targets.index(p.target)))
+
+    @property
+    def of_current(self) -> Projection | None:
+        """Projection that brings the layer's own current to its update gate, if there is one."""
+        return next((p for p in self.projections if p.message == "current"), None)
 
     def delays_from(self, source: int) -> np.ndarray:
         """Delays of the projections from `source`, flat, in steps; empty if there are none.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from kipuka.convert import fixed, slayer_values
+from kipuka.convert import fixed, slayer_gru, slayer_values
 from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
 from kipuka.convert.program import (
     OWN,
@@ -23,7 +22,7 @@ from kipuka.convert.program import (
 )
 from kipuka.convert.slayer_blocks import SUPPORTED, Block, find_blocks, unsupported
 from kipuka.convert.slayer_pool import pooled_shape
-from kipuka.convert.synapses import ConvSynapses, DenseSynapses, Shape3
+from kipuka.convert.synapses import ConvSynapses, DenseSynapses, Shape3, Synapses
 from kipuka.errors import KipukaError
 
 
@@ -38,8 +37,9 @@ def program_from_blocks(
     Parameters
     ----------
     blocks : torch.nn.Module or iterable of them
-        Modules that hold blocks of ``slayer.block.cuba`` or Kipuka's ``SpikingGRU``, registered in
-        the order in which the forward pass calls them.
+        Modules that hold blocks of ``slayer.block.cuba`` or Kipuka's ``SpikingGRU``,
+        ``ConvSpikingGRU`` and ``AudioLayout``, registered in the order in which the forward pass
+        calls them.
     readout : {"spike_count", "membrane"}
         What decides; after a ``cuba.Affine`` block always the membrane.
     metadata : mapping of str to str, optional
@@ -113,6 +113,8 @@ class _Assembly:
             "Conv": self._convolution,
             "Pool": self._pool,
             "SpikingGRU": self._spiking_gru,
+            "ConvSpikingGRU": self._conv_spiking_gru,
+            "AudioLayout": self._layout,
         }
         if block.kind not in readers:
             raise unsupported(block.where, block.kind, SUPPORTED)
@@ -120,7 +122,7 @@ class _Assembly:
         if last and last.kind == "Average":
             raise unsupported(last.where, f"a block behind it: {block.where}", "an Average at last")
         readers[block.kind](block)
-        if block.kind != "Flatten" and (block.kind != "Input" or self.encoder):
+        if block.kind not in ("Flatten", "AudioLayout") and (block.kind != "Input" or self.encoder):
             self._last = block
 
     def _input(self, block: Block) -> None:
@@ -136,6 +138,14 @@ class _Assembly:
             slayer_values.single(block, "bias", 0),
         )
         self._add(block, slayer_values.cuba_neurons(block, self.shape), self.shape, ())
+
+    def _layout(self, block: Block) -> None:
+        if self.layers or self._last:
+            raise unsupported(block.where, "a block before it", "an AudioLayout block at first")
+        shape = block.module.shape
+        if self.shape:
+            self._check_sources(block, int(np.prod(shape)), int(np.prod(self.shape)))
+        self.input_shape = self.shape = shape
 
     def _flatten(self, block: Block) -> None:
         self.shape = (int(np.prod(self.shape)),) if self.shape else ()
@@ -175,44 +185,45 @@ class _Assembly:
         self._add(block, slayer_values.cuba_neurons(block, shape), shape, projections)
 
     def _spiking_gru(self, block: Block) -> None:
-        module = block.module
-        bias = slayer_values.gru_bias(block)
-        shape = bias[0].shape
-        own = slayer_values.delays(module.delay_rec, shape, block.where)
-        targets: tuple[Target, ...] = ("i", "r", "z")
-        recurrent = np.split(_flat(slayer_values.weights(block, "recurrent_synapse")), 3)
-        projections = (
-            *(self._arriving(block, "input_synapse", target) for target in targets),
-            *(
-                Projection(DenseSynapses(rows), OWN, target, own)
-                for rows, target in zip(recurrent, targets, strict=True)
-            ),
-        )
-        threshold = np.full(shape, module.neuron.v_th_mant, dtype=np.int64)
-        self._add(block, SpikingGruParameters(threshold, *bias), shape, projections)
+        self._know_sources(block, block.module.input_synapse.in_channels)
+        self._add_gru(block, slayer_gru.dense_parts(block))
+
+    def _conv_spiking_gru(self, block: Block) -> None:
+        sender = self._channels_height_width(block)
+        self._check_sources(block, block.module.input_synapse.in_channels, sender[0])
+        self._add_gru(block, slayer_gru.convolutional_parts(block, sender))
+
+    def _add_gru(self, block: Block, parts: slayer_gru.GruParts) -> None:
+        arriving = (self._projection(part, target) for target, part in parts.arriving.items())
+        self._add(block, parts.neuron, parts.shape, (*arriving, *parts.own))
 
     def _arriving(self, block: Block, synapse: str, target: Target) -> Projection:
-        """Projection from the layer before through a dense synapse, or one of its three parts."""
+        """Projection from the layer before through a dense synapse."""
         weights = _flat(slayer_values.weights(block, synapse))
-        if target != "a":
-            weights = np.split(weights, 3)["irz".index(target)]
-        n_sources = weights.shape[1]
+        self._know_sources(block, weights.shape[1])
+        return self._projection(DenseSynapses(weights), target)
+
+    def _know_sources(self, block: Block, n_sources: int) -> None:
         if not self.shape:
             self.input_shape = self.shape = (n_sources,)
         self._check_sources(block, n_sources, int(np.prod(self.shape)))
-        return self._projection(DenseSynapses(weights), target)
 
     def _convolution(self, block: Block) -> None:
         sender = self._channels_height_width(block)
         self._check_sources(block, block.module.synapse.in_channels, sender[0])
         weights = slayer_values.weights(block)[..., 0]
-        synapses = _convolution(block, weights, sender, block.module.synapse.groups)
-        self._convolve(block, synapses, synapses.formula_shape())
+        synapses = slayer_values.fitted(
+            block, slayer_values.convolution(block.module.synapse, weights, sender)
+        )
+        self._convolve(block, synapses)
 
     def _pool(self, block: Block) -> None:
         sender = self._channels_height_width(block)
         kernel = slayer_values.weights(block)[..., 0]
-        synapses = _convolution(block, np.repeat(kernel, sender[0], axis=0), sender, sender[0])
+        kernels = np.repeat(kernel, sender[0], axis=0)
+        synapses = slayer_values.convolution(
+            block.module.synapse, kernels, sender, groups=sender[0]
+        )
         output = pooled_shape(synapses)
         if output is None:
             raise unsupported(
@@ -223,17 +234,14 @@ class _Assembly:
                 "windows that neither overlap nor straddle the end of a channel's height",
                 "crop or pad the input to a multiple of the kernel",
             )
-        self._convolve(block, synapses, output)
+        self._convolve(block, slayer_values.fitted(block, synapses, output))
 
-    def _convolve(self, block: Block, synapses: ConvSynapses, output: Shape3) -> None:
-        if min(output) < 1:
-            found = f"kernel {synapses.kernel} on input {synapses.input_shape}"
-            raise unsupported(block.where, found, "a kernel that fits", "enlarge the input")
-        neuron = slayer_values.cuba_neurons(block, output)
-        projection = self._projection(replace(synapses, output_shape=output), "a")
-        self._add(block, neuron, output, (projection,))
+    def _convolve(self, block: Block, synapses: ConvSynapses) -> None:
+        neuron = slayer_values.cuba_neurons(block, synapses.output_shape)
+        projection = self._projection(synapses, "a")
+        self._add(block, neuron, synapses.output_shape, (projection,))
 
-    def _projection(self, synapses: DenseSynapses | ConvSynapses, target: Target) -> Projection:
+    def _projection(self, synapses: Synapses, target: Target) -> Projection:
         delays = self.delays if self.layers else _no_delays(self.shape)
         return Projection(synapses, PREVIOUS, target, delays)
 
@@ -285,14 +293,6 @@ class _Assembly:
 def _flat(weights: np.ndarray) -> np.ndarray:
     """Weights of a dense synapse as (targets, sources)."""
     return weights.reshape(weights.shape[0], -1)
-
-
-def _convolution(block: Block, weights: np.ndarray, sender: Shape3, groups: int) -> ConvSynapses:
-    """Synapses with the block's geometry, whose output shape is still to be set."""
-    geometry = {
-        key: getattr(block.module.synapse, key)[:2] for key in ("stride", "padding", "dilation")
-    }
-    return ConvSynapses(weights, sender, sender, groups=groups, **geometry)
 
 
 def _no_delays(shape: tuple[int, ...]) -> np.ndarray:

@@ -37,6 +37,11 @@ class Record:
         """Tell whether the key is there."""
         return key in self._group
 
+    def axes(self, key: str) -> int:
+        """Number of axes of the array; 0 if there is no array of that name."""
+        found = self._group.get(key)
+        return found.ndim if isinstance(found, h5py.Dataset) else 0
+
     def group(self, key: str, where: str | None = None) -> Record:
         """Return the group below this one, called `where` in messages if that is given."""
         found = self._member(key, h5py.Group, "a group")

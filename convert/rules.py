@@ -1,4 +1,7 @@
-"""Design rules of a Program: small functions whose name heads the error that they raise."""
+"""Design rules of a Program: small functions whose name heads the error that they raise.
+
+Those of its projections stand in `projection_rules`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,15 @@ import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
-from kipuka.convert.synapses import OWN, PREVIOUS, ConvSynapses, DenseSynapses, SparseSynapses
+from kipuka.convert.projection_rules import (
+    PROJECTION_RULES,
+    convolution_fits_shapes,
+    convolutions_share_geometry,
+    current_stays_in_the_layer,
+    projection_connects_neighbours,
+)
+from kipuka.convert.ranges import check_delays, check_range, check_weights
+from kipuka.convert.synapses import OWN, PREVIOUS, ConvSynapses
 from kipuka.errors import KipukaError
 
 if TYPE_CHECKING:
@@ -35,11 +46,15 @@ def check_program(program: Program) -> None:
         where = f"layer {program.numbers[position]}"
         for rule in LAYER_RULES:
             rule(layer, where)
+        convolutions_share_geometry(layer, where)
         if not (program.encoder and position == 0):
             layer_is_fed_by_input(layer, where)
         for projection in layer.projections:
             named = f"{where}, projection {SOURCE_NAMES.get(projection.source, 'skip')}"
             named = f"{named} to {projection.target}"
+            if projection.message != "spikes":
+                named = f"{named}, message {projection.message}"
+                current_stays_in_the_layer(projection, layer, named)
             for check in PROJECTION_RULES:
                 check(projection, named)
             source_is_a_layer(program, position, projection, named)
@@ -79,7 +94,7 @@ def encoder_drives_first_layer(program: Program) -> None:
 
 def reset_interval_is_positive(reset: Reset) -> None:
     """A reset comes every step or less often."""
-    _check_range(
+    check_range(
         "reset_interval_is_positive",
         np.asarray(reset.interval),
         (1, RESET_INTERVAL_MAX),
@@ -105,20 +120,23 @@ def parameters_match_shape(layer: Layer, where: str) -> None:
 def layer_is_fed_by_input(layer: Layer, where: str) -> None:
     """At most one projection joins each source and target, and one comes from the layer before.
 
-    All projections of one target from other layers share kind and weight exponent, because a file
-    keeps them in one array.
+    All projections from other layers are of one kind, and those of one target share a weight
+    exponent, because a file keeps them in one array.
     """
-    pairs = [(p.source, p.target) for p in layer.projections]
+    pairs = [(p.source, p.target, p.message) for p in layer.projections]
     wrong = [pair for pair in pairs if pairs.count(pair) > 1 or pair[1] not in layer.targets]
-    kinds = {(p.target, p.weight_exponent, type(p.synapses)) for p in layer.projections if p.source}
-    targets = {p.target for p in layer.projections if p.source}
-    if wrong or PREVIOUS not in layer.sources or len(kinds) > len(targets):
+    feeding = [p for p in layer.projections if p.source != OWN]
+    exponents = {(p.target, p.weight_exponent) for p in feeding}
+    targets, kinds = {p.target for p in feeding}, {type(p.synapses) for p in feeding}
+    mixed = len(exponents) > len(targets) or len(kinds) > 1
+    if wrong or PREVIOUS not in layer.sources or mixed:
         raise KipukaError(
             "layer_is_fed_by_input: the projections do not fit the neuron model",
             where=where,
             limit=f"one projection per source and target out of {', '.join(layer.targets)}, "
-            "at least one of them from the previous layer; one weight exponent per target",
-            value=[(SOURCE_NAMES.get(s, f"{s} layers back"), t) for s, t in pairs],
+            "at least one of them from the previous layer; one kind of synapses from other layers, "
+            "one weight exponent per target",
+            value=[(SOURCE_NAMES.get(s, f"{s} layers back"), t) for s, t, _ in pairs],
             remedy="merge doubled projections and connect the layer to the one before",
         )
 
@@ -140,7 +158,7 @@ def decays_within_unity(layer: Layer, where: str) -> None:
     """CUBA decays lie between 0 and 4096."""
     if isinstance(layer.neuron, CubaParameters):
         for key, netx in (("current_decay", "iDecay"), ("voltage_decay", "vDecay")):
-            _check_range(
+            check_range(
                 "decays_within_unity",
                 getattr(layer.neuron, key),
                 (0, fixed.UNITY),
@@ -153,7 +171,7 @@ def decays_within_unity(layer: Layer, where: str) -> None:
 def bias_within_bits(layer: Layer, where: str) -> None:
     """CUBA biases have 13 bits; GRU biases are even 8-bit integers like weights."""
     if isinstance(layer.neuron, CubaParameters):
-        _check_range(
+        check_range(
             "bias_within_bits",
             layer.neuron.bias,
             (fixed.CUBA_BIAS_MIN, fixed.CUBA_BIAS_MAX),
@@ -163,7 +181,7 @@ def bias_within_bits(layer: Layer, where: str) -> None:
         )
         return
     for key in ("bias_i", "bias_r", "bias_z"):
-        _check_weights("bias_within_bits", getattr(layer.neuron, key), f"{where}, key {key}")
+        check_weights("bias_within_bits", getattr(layer.neuron, key), f"{where}, key {key}")
 
 
 def threshold_can_be_reached(layer: Layer, where: str) -> None:
@@ -172,7 +190,7 @@ def threshold_can_be_reached(layer: Layer, where: str) -> None:
     CUBA thresholds beyond 17 bits stand for neurons without spikes; lava-dl writes two of them.
     """
     gru = isinstance(layer.neuron, SpikingGruParameters)
-    _check_range(
+    check_range(
         "threshold_can_be_reached",
         layer.neuron.threshold,
         (1, fixed.GRU_THRESHOLD_MAX if gru else fixed.NEVER_SPIKES),
@@ -182,143 +200,10 @@ def threshold_can_be_reached(layer: Layer, where: str) -> None:
     )
 
 
-def weights_are_even_8_bit(projection: Projection, where: str) -> None:
-    """Weights are even integers between -256 and 254."""
-    weights = projection.synapses.weights
-    n_dimensions = {ConvSynapses: 4, DenseSynapses: 2, SparseSynapses: 1}[type(projection.synapses)]
-    if weights.ndim != n_dimensions or weights.dtype != np.int16:
-        raise KipukaError(
-            "weights_are_even_8_bit: the weights are not an array of int16",
-            where=where,
-            limit="int16, (targets, sources) or, of a convolution, (output channels, "
-            "input channels / groups, height, width) or, of sparse rows, (synapses,)",
-            value=f"shape {weights.shape}, dtype {weights.dtype}",
-            remedy="quantize the weights before building the network",
-        )
-    _check_weights("weights_are_even_8_bit", weights, f"{where}, key weight")
-
-
-def sparse_rows_are_in_order(projection: Projection, where: str) -> None:
-    """Sparse rows follow each other, and each names its targets once, in ascending order."""
-    synapses = projection.synapses
-    if not isinstance(synapses, SparseSynapses):
-        return
-    targets, offsets = synapses.targets, synapses.offsets
-    typed = (targets.dtype, offsets.dtype) == (np.int32, np.int64)
-    fits = (
-        typed
-        and targets.shape == synapses.weights.shape
-        and offsets.ndim == 1
-        and offsets.size > 1
-        and offsets[0] == 0
-        and offsets[-1] == targets.size
-        and not np.any(np.diff(offsets) < 0)
-    )
-    if fits:
-        ascending = np.diff(targets) > 0
-        starts = offsets[1:-1]
-        # A row may begin anywhere; between two rows the order starts anew.
-        ascending[starts[(starts > 0) & (starts < targets.size)] - 1] = True
-        inside = targets.size == 0 or (targets.min() >= 0 and targets.max() < synapses.n_targets)
-        fits = bool(inside and ascending.all())
-    if not fits:
-        raise KipukaError(
-            "sparse_rows_are_in_order: targets or offsets do not describe rows",
-            where=f"{where}, key weight",
-            limit=f"int32 targets from 0 to {synapses.n_targets - 1}, ascending in each row; "
-            "int64 offsets from 0 to the number of synapses",
-            value=f"{targets.size} targets of {targets.dtype}, {offsets.size} offsets of "
-            f"{offsets.dtype}, {synapses.weights.size} weights",
-            remedy="sort the synapses by source and target and merge doubled ones",
-        )
-
-
-def delays_within_hardware(projection: Projection, where: str) -> None:
-    """Delays are int16, 0 to 62 steps, per source neuron or per synapse."""
-    _check_delays(projection.delays, f"{where}, key delay")
-
-
-def weight_exponent_is_small(projection: Projection, where: str) -> None:
-    """Weight exponents shift left by 0 to 7 bits; a right shift would round, sums differently."""
-    _check_range(
-        "weight_exponent_is_small",
-        np.asarray(projection.weight_exponent),
-        (0, 7),
-        f"{where}, key wgtExp",
-        "bits",
-        "scale the weights instead",
-    )
-
-
-def projection_connects_neighbours(
-    projection: Projection, layer: Layer, n_sources: int, where: str
-) -> None:
-    """A projection's weights and delays fit the neurons at both of its ends."""
-    synapses = projection.synapses
-    expected = (layer.n_neurons, n_sources)
-    delays = projection.delays.shape
-    found = (synapses.n_targets, synapses.n_sources)
-    dense = isinstance(synapses, DenseSynapses)
-    fits = delays == (n_sources,) or (dense and delays == expected)
-    if found != expected or not fits:
-        raise KipukaError(
-            "projection_connects_neighbours: weights or delays do not fit the neurons they join",
-            where=where,
-            limit=f"weights {expected} as (targets, sources), "
-            f"delays {(n_sources,)} per source or, of dense weights, {expected} per synapse",
-            value=f"weights {found}, delays {delays}",
-            remedy="check the order of the layers and the orientation of the matrix",
-        )
-
-
-def convolution_fits_shapes(
-    synapses: ConvSynapses, sender: tuple[int, ...], receiver: tuple[int, ...], where: str
-) -> None:
-    """A convolution's shapes agree with its neighbours, its kernel and its geometry."""
-    expected = synapses.formula_shape()
-    channels = synapses.weights.shape[1] * synapses.groups
-    output = synapses.output_shape
-    geometry = (*synapses.stride, *synapses.dilation, synapses.groups)
-    pooling = synapses.groups == channels == output[0]
-    fits = (
-        synapses.input_shape == sender
-        and output == receiver
-        and min(geometry) >= 1
-        and min(synapses.padding) >= 0
-        and channels == synapses.input_shape[0]
-        and output[0] % synapses.groups == 0
-        and output[0] == expected[0]
-        and all(0 < low <= n for low, n in zip(expected[1:], output[1:], strict=True))
-        # Pooling may read past the edge, as long as every window sees some of the input.
-        and all(
-            n == low or (pooling and (n - 1) * stride - padding < size)
-            for n, low, stride, padding, size in zip(
-                output[1:],
-                expected[1:],
-                synapses.stride,
-                synapses.padding,
-                sender[1:],
-                strict=True,
-            )
-        )
-    )
-    if not fits:
-        raise KipukaError(
-            "convolution_fits_shapes: shapes and geometry contradict each other",
-            where=where,
-            limit=f"input {sender}, output {receiver}, which stride, padding, dilation and groups "
-            f"have to give; they give {expected}",
-            value=f"kernel {synapses.weights.shape}, input {synapses.input_shape}, output "
-            f"{output}, stride {synapses.stride}, padding {synapses.padding}, dilation "
-            f"{synapses.dilation}, groups {synapses.groups}",
-            remedy="check the geometry and export the network again",
-        )
-
-
 def readout_fits_last_layer(program: Program) -> None:
     """The readout has a delay per output neuron and decides on something that neuron model has."""
     last, readout = program.layers[-1], program.readout
-    _check_delays(readout.delays, "readout, key delay")
+    check_delays(readout.delays, "readout, key delay")
     cuba = isinstance(last.neuron, CubaParameters)
     # At the 17-bit limit itself both make sense: such a neuron spikes in one of 2^23 states.
     spiking = not cuba or bool(np.any(last.neuron.threshold <= fixed.THRESHOLD_MAX))
@@ -342,66 +227,9 @@ def never_spikes(layer: Layer) -> bool:
     return bool(np.all(layer.neuron.threshold >= fixed.THRESHOLD_MAX))
 
 
-def _check_range(
-    rule: str, array: np.ndarray, limits: tuple[int, int], where: str, unit: str, remedy: str
-) -> None:
-    low, high = limits
-    outside = (array < low) | (array > high)
-    if np.any(outside):
-        index = tuple(int(i) for i in np.argwhere(outside)[0])
-        raise KipukaError(
-            f"{rule}: {int(outside.sum())} value(s) out of range",
-            where=f"{where}, index {index}",
-            limit=f"{low} to {high} ({unit})",
-            value=int(array[index]),
-            remedy=remedy,
-        )
-
-
-def _check_weights(rule: str, array: np.ndarray, where: str) -> None:
-    remedy = "quantize with SLAYER's 8-bit hook, which gives even integers in weight units"
-    limits = (fixed.WEIGHT_MIN, fixed.WEIGHT_MAX)
-    _check_range(rule, array, limits, where, "even integers, 8 bits", remedy)
-    odd = array % fixed.WEIGHT_STEP != 0
-    if np.any(odd):
-        index = tuple(int(i) for i in np.argwhere(odd)[0])
-        raise KipukaError(
-            f"{rule}: {int(odd.sum())} odd value(s)",
-            where=f"{where}, index {index}",
-            limit="even integers",
-            value=int(array[index]),
-            remedy=remedy,
-        )
-
-
-def _check_delays(delays: np.ndarray, where: str) -> None:
-    if delays.dtype != np.int16:
-        raise KipukaError(
-            "delays_within_hardware: delays are not int16",
-            where=where,
-            limit="int16, in steps",
-            value=delays.dtype,
-            remedy="floor learned delays to integers",
-        )
-    _check_range(
-        "delays_within_hardware",
-        delays,
-        (0, fixed.DELAY_MAX),
-        where,
-        "steps",
-        "train with delays capped at the limit, or spread a longer delay over relay neurons",
-    )
-
-
 LAYER_RULES: tuple[Callable[[Layer, str], None], ...] = (
     parameters_match_shape,
     decays_within_unity,
     bias_within_bits,
     threshold_can_be_reached,
-)
-PROJECTION_RULES: tuple[Callable[[Projection, str], None], ...] = (
-    weights_are_even_8_bit,
-    sparse_rows_are_in_order,
-    delays_within_hardware,
-    weight_exponent_is_small,
 )

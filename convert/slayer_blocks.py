@@ -13,11 +13,17 @@ from typing import Any
 from kipuka.errors import KipukaError
 
 CUBA_BLOCKS = "lava.lib.dl.slayer.block.cuba"
-BLOCK_MODULES = (CUBA_BLOCKS, "kipuka.train.spiking_gru")
+BLOCK_MODULES = (
+    CUBA_BLOCKS,
+    "kipuka.train.spiking_gru",
+    "kipuka.train.conv_spiking_gru",
+    "kipuka.train.audio_layout",
+)
 """Where classes of blocks are defined."""
 
 SUPPORTED = (
-    "cuba.Input, Flatten, Dense, Recurrent, Conv, Pool, Affine, Average; kipuka.train.SpikingGRU"
+    "cuba.Input, Flatten, Dense, Recurrent, Conv, Pool, Affine, Average; SpikingGRU, "
+    "ConvSpikingGRU and AudioLayout of kipuka.train"
 )
 """What a network may consist of, for messages."""
 

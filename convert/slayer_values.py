@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.convert.neurons import CubaParameters
 from kipuka.convert.slayer_blocks import Block, unsupported
+from kipuka.convert.synapses import ConvSynapses, Shape3
 
 RUN_ONCE = "run the network once before exporting it"
 NORMS = ("MeanOnlyBatchNorm", "WgtScaleBatchNorm")
@@ -103,6 +105,8 @@ def weights(block: Block, name: str = "synapse") -> np.ndarray:
     """
     synapse = getattr(block.module, name)
     expected = "Dense" if name != "synapse" or block.kind == "Affine" else block.kind
+    if block.kind == "ConvSpikingGRU":
+        expected = "Conv"
     if type(synapse).__name__ != expected or synapse.complex or synapse.bias is not None:
         bias = " with bias" if getattr(synapse, "bias", None) is not None else ""
         found = f"a synapse {type(synapse).__module__}.{type(synapse).__name__}{bias}"
@@ -198,6 +202,23 @@ def gru_bias(block: Block) -> list[np.ndarray]:
     """Biases of current, reset gate and update gate in weight units, int64 (neurons,) each."""
     hook = block.module.input_synapse.pre_hook_fx
     return np.split(integers(hook(block.module.bias), f"{block.where}, key bias"), 3)
+
+
+def convolution(
+    synapse: Any, weights: np.ndarray, sender: Shape3, groups: int | None = None
+) -> ConvSynapses:
+    """Synapses with the geometry of one of SLAYER's, whose output shape is that of the sender."""
+    geometry = {key: getattr(synapse, key)[:2] for key in ("stride", "padding", "dilation")}
+    return ConvSynapses(weights, sender, sender, groups=groups or synapse.groups, **geometry)
+
+
+def fitted(block: Block, synapses: ConvSynapses, output: Shape3 | None = None) -> ConvSynapses:
+    """Give synapses their output shape, that of the formula if it is not said."""
+    output = output or synapses.formula_shape()
+    if min(output) < 1:
+        found = f"kernel {synapses.kernel} on input {synapses.input_shape}"
+        raise unsupported(block.where, found, "a kernel that fits", "enlarge the input")
+    return replace(synapses, output_shape=output)
 
 
 def _spread(values: Any, shape: tuple[int, ...], where: str) -> np.ndarray:

@@ -21,7 +21,8 @@ class LayerCounters:
     spikes_per_neuron : int64 array (neurons,)
         The same summed over samples and steps.
     synaptic_operations : int64 array (samples, steps)
-        Nonzero weights that arriving spikes reached, in the step of their arrival.
+        Nonzero weights that arriving spikes reached, in the step of their arrival. A graded message
+        of a current that is not 0 counts like a spike here, but is not one of the `spikes`.
     arrivals_per_neuron : int64 array (neurons,)
         The same by the neuron that was reached, summed over samples and steps.
     updates : int

@@ -24,6 +24,9 @@ from kipuka.deploy.reference import Simulation, state_names
 STEPS_AT_ONCE = 1 << 14
 """Steps after which a run looks up: to show its progress, or to end early."""
 
+COUNTS = ("emitted", "saturations", "wraps", "messages", "pending", "arrived")
+"""Arrays of a workspace that add up over samples."""
+
 Progress = Callable[[int, int], None]
 
 _PACKED: weakref.WeakKeyDictionary[Program, Packed] = weakref.WeakKeyDictionary()
@@ -90,9 +93,8 @@ class Run:
 
     def streamed(self, work: at.Workspace, sample: Sample, where: str) -> Simulation:
         """Run one sample of unknown length, with counts of its own."""
-        for counts in (work.emitted, work.saturations, work.wraps, work.pending, work.arrived):
-            counts[:] = 0
-        work.peaks[:] = 0
+        for name in (*COUNTS, "peaks"):
+            getattr(work, name)[:] = 0
         begin(self.network, work)
         parts: list[at.Recording] = []
         n_steps = 0
@@ -154,16 +156,18 @@ class Run:
         total = first._replace(
             **{
                 name: np.sum([getattr(work, name) for work in workspaces], axis=0)
-                for name in ("emitted", "saturations", "wraps", "pending", "arrived")
+                for name in COUNTS
             },
             peaks=np.max([work.peaks for work in workspaces], axis=0),
         )
         peaks = total.peaks.reshape(-1, 2, LANES).max(axis=2)
-        convolves = np.any(self.network.ports["kind"] == at.CONVOLUTION)
+        kinds = self.network.ports["kind"], self.network.currents["kind"]
+        convolves = np.any(np.concatenate(kinds) == at.CONVOLUTION)
         there = self.network.dense != 0 if convolves else np.zeros(0, bool)
         count_arrivals(
-            self.network, total.emitted, total.pending, there.view(np.int8), total.arrived
-        )
+            self.network, total.emitted, total.pending, total.messages, there.view(np.int8),
+            total.arrived,
+        )  # fmt: skip
         n_samples = recorded.step_spikes.shape[0]
         layers = []
         first_activation = 0

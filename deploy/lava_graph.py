@@ -6,7 +6,7 @@ behind the Program; `run_lava` removes that constant latency.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from scipy.sparse import csr_matrix
 
 from kipuka.convert import fixed
 from kipuka.convert.neurons import CubaParameters
-from kipuka.convert.program import OWN, Layer, Program, Projection
+from kipuka.convert.program import OWN, Layer, Program, Projection, Target
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses
 from kipuka.deploy.processes.spiking_gru import SpikingGRU
 
@@ -87,6 +87,8 @@ def build_graph(program: Program, played: np.ndarray) -> LavaGraph:
             made = _connect(layer, layer.from_source(back), outlet, neurons[-1].a_in)
             synapses += made
             from_input += made if sender < 0 else ()
+        if layer.of_current:
+            synapses.append(_connect_current(layer.of_current, neurons[-1]))
     return LavaGraph(tuple(neurons), tuple(synapses), tuple(from_input))
 
 
@@ -109,69 +111,99 @@ def _neurons(layer: Layer) -> Any:
 def _connect(
     layer: Layer, projections: tuple[Projection, ...], outlet: Any, inlet: Any
 ) -> list[Any]:
-    if projections and isinstance(projections[0].synapses, ConvSynapses):
-        return [
-            _convolve(p, p.synapses, outlet, inlet)
-            for p in projections
-            if isinstance(p.synapses, ConvSynapses)
-        ]
     processes = []
-    for weights, delays, exponent in _merged(layer, projections):
-        process = _dense(weights, delays, exponent)
+    for exponent in sorted({p.weight_exponent for p in projections}):
+        chosen = tuple(p for p in projections if p.weight_exponent == exponent)
+        kernels = _stacked_kernels(layer, chosen)
+        if kernels is not None:
+            processes.append(_convolve(kernels, outlet, inlet))
+            continue
+        matrices = all(isinstance(p.synapses, DenseSynapses) for p in chosen)
+        process = (_dense if matrices else _sparse)(layer.targets, chosen)
         outlet.connect(process.s_in)
         process.a_out.connect(inlet)
         processes.append(process)
     return processes
 
 
-def _merged(
-    layer: Layer, projections: tuple[Projection, ...]
-) -> list[tuple[np.ndarray, np.ndarray, int]]:
-    """Weights, delays and exponent of the synapse process that replaces several projections.
+def _connect_current(projection: Projection, neurons: Any) -> Any:
+    """Lead the currents of a GRU layer to its update gates, as graded messages."""
+    # Lava's Conv would wrap the sum at 24 bits.
+    build = _dense if isinstance(projection.synapses, DenseSynapses) else _sparse
+    process = build((projection.target,), (projection,), fixed.MESSAGE_BITS)
+    neurons.c_out.connect(process.s_in)
+    process.a_out.connect(neurons.c_in)
+    return process
 
-    A GRU has three activations behind one port, so the rows of its projections are stacked; a
-    target without a projection gets rows of zeros.
+
+def _stacked_kernels(layer: Layer, projections: tuple[Projection, ...]) -> ConvSynapses | None:
+    """All activations of a layer as output channels of one convolution, where ``Conv`` is exact.
+
+    ``Conv`` knows no delays and no exponent, and groups would divide the activations.
     """
-    if not projections:
-        return []
-    shape = (layer.n_neurons, projections[0].synapses.n_sources)
-    merged = []
-    for exponent in sorted({p.weight_exponent for p in projections}):
-        chosen = {p.target: p for p in projections if p.weight_exponent == exponent}
-        rows = [chosen.get(target) for target in layer.targets]
-        zeros = np.zeros(shape, dtype=np.int64)
-        weights = [zeros if p is None else _matrix(p.synapses) for p in rows]
-        delays = [zeros if p is None else np.broadcast_to(p.delays, shape) for p in rows]
-        merged.append((np.concatenate(weights), np.concatenate(delays).astype(int), exponent))
-    return merged
+    found = {p.target: p.synapses for p in projections}
+    first = projections[0].synapses
+    if not isinstance(first, ConvSynapses) or any(
+        not isinstance(p.synapses, ConvSynapses) or p.weight_exponent or np.any(p.delays)
+        for p in projections
+    ):
+        return None
+    fits = first.output_shape == first.formula_shape()
+    if not fits or (first.groups > 1 and len(layer.targets) > 1):
+        return None
+    zeros = np.zeros_like(first.weights)
+    kernels = [found[t].weights if t in found else zeros for t in layer.targets]
+    channels, height, width = first.output_shape
+    shape = (channels * len(layer.targets), height, width)
+    return replace(first, weights=np.concatenate(kernels), output_shape=shape)
 
 
-def _matrix(synapses: Any) -> np.ndarray:
-    if isinstance(synapses, DenseSynapses):
-        return synapses.weights.astype(np.int64)
-    matrix = np.zeros((synapses.n_targets, synapses.n_sources), dtype=np.int64)
-    targets, sources, weights = synapses.entries()
-    matrix[targets, sources] = weights
-    return matrix
+def _dense(
+    targets: tuple[Target, ...], projections: tuple[Projection, ...], message_bits: int = 0
+) -> Any:
+    """Stack the rows of a layer's activations; one without a projection gets rows of zeros."""
+    first = projections[0].synapses
+    shape = (first.n_targets, first.n_sources)
+    chosen = {p.target: p for p in projections}
+    rows = [chosen.get(target) for target in targets]
+    zeros = np.zeros(shape, dtype=np.int64)
+    weights = [zeros if p is None else p.synapses.weights.astype(np.int64) for p in rows]
+    delays = [zeros if p is None else np.broadcast_to(p.delays, shape) for p in rows]
+    settings = {**_settings(projections), "weights": np.concatenate(weights)}
+    if any(np.any(part) for part in delays):
+        return DelayDense(delays=np.concatenate(delays).astype(int), **settings)
+    return Dense(num_message_bits=message_bits, **settings)
 
 
-def _dense(weights: np.ndarray, delays: np.ndarray, exponent: int) -> Any:
+def _sparse(
+    targets: tuple[Target, ...], projections: tuple[Projection, ...], message_bits: int = 0
+) -> Any:
+    """List the synapses of a layer's activations, whose rows are stacked."""
+    first = projections[0].synapses
+    shape = (len(targets) * first.n_targets, first.n_sources)
+    parts = []
+    for p in projections:
+        rows, columns, weights = p.synapses.entries()
+        delays = p.delays[columns] if p.delays.ndim == 1 else p.delays[rows, columns]
+        parts.append((rows + targets.index(p.target) * first.n_targets, columns, weights, delays))
+    rows, columns, weights, steps = (np.concatenate(x) for x in zip(*parts, strict=True))
+    settings = {
+        **_settings(projections),
+        "weights": csr_matrix((weights, (rows, columns)), shape=shape),
+    }
+    late = steps > 0
+    if not np.any(late):
+        return Sparse(num_message_bits=message_bits, **settings)
+    delayed = steps[late].astype(int), (rows[late], columns[late])
+    return DelaySparse(delays=csr_matrix(delayed, shape=shape), **settings)
+
+
+def _settings(projections: tuple[Projection, ...]) -> dict[str, Any]:
     # Left to itself Lava guesses the sign mode and would clip -256 in a purely inhibitory matrix.
-    settings = {"weights": weights, "weight_exp": exponent, "sign_mode": SignMode.MIXED}
-    if np.any(delays):
-        return DelayDense(delays=delays, **settings)
-    return Dense(**settings)
+    return {"weight_exp": projections[0].weight_exponent, "sign_mode": SignMode.MIXED}
 
 
-def _convolve(projection: Projection, synapses: ConvSynapses, outlet: Any, inlet: Any) -> Any:
-    """Use ``Conv`` where it is exact; it knows no delays and no exponent, ``Sparse`` does."""
-    delayed = bool(np.any(projection.delays))
-    fits = synapses.output_shape == synapses.formula_shape()
-    if delayed or projection.weight_exponent or not fits:
-        process = _sparse(projection, synapses, delayed)
-        outlet.connect(process.s_in)
-        process.a_out.connect(inlet)
-        return process
+def _convolve(synapses: ConvSynapses, outlet: Any, inlet: Any) -> Any:
     # Lava counts width x height x channels, and turns the kernel round.
     kernel = synapses.weights[:, :, ::-1, ::-1].transpose(0, 3, 2, 1).astype(np.int64)
     process = Conv(
@@ -185,22 +217,6 @@ def _convolve(projection: Projection, synapses: ConvSynapses, outlet: Any, inlet
     outlet.reshape(synapses.input_shape).transpose([2, 1, 0]).connect(process.s_in)
     process.a_out.transpose([2, 1, 0]).flatten().connect(inlet)
     return process
-
-
-def _sparse(projection: Projection, synapses: ConvSynapses, delayed: bool) -> Any:
-    targets, sources, weights = synapses.entries()
-    shape = (synapses.n_targets, synapses.n_sources)
-    settings = {
-        "weights": csr_matrix((weights, (targets, sources)), shape=shape),
-        "weight_exp": projection.weight_exponent,
-        "sign_mode": SignMode.MIXED,
-    }
-    if not delayed:
-        return Sparse(**settings)
-    steps = projection.delays[sources].astype(int)
-    chosen = steps > 0
-    delays = csr_matrix((steps[chosen], (targets[chosen], sources[chosen])), shape=shape)
-    return DelaySparse(delays=delays, **settings)
 
 
 def _common(values: np.ndarray) -> int:

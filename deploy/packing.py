@@ -65,6 +65,8 @@ class Packed:
             emitted=np.zeros(units, np.int64),
             saturations=np.zeros(units, np.int64),
             wraps=np.zeros(units, np.int64),
+            weighed=np.zeros(int(layers["blocks"].max()) * LANES, np.int32),
+            messages=np.zeros(units, np.int64),
             pending=np.zeros(self.pending, np.int64),
             arrived=np.zeros(self.arrived, np.int64),
             peaks=np.zeros(len(layers) * 2 * LANES, np.int32),
@@ -138,6 +140,7 @@ class _Packer:
         self.layers = np.zeros(1 + len(program.layers), at.LAYER)
         self.ports: list[np.ndarray] = []
         self.links: list[tuple[int, np.ndarray]] = []
+        self.currents: list[np.ndarray] = []
         self.order, self.states = _Pool(np.int32), _Pool(np.int32)
         self.dense, self.sparse = _Pool(np.int8), _Pool(np.int8)
         self.targets, self.delays = _Pool(np.int32), _Pool(np.int32)
@@ -165,6 +168,8 @@ class _Packer:
             first = self.sums + exponents.index(port.exponent) * place.width
             self._add_port(port, first)
         row["end_port"] = len(self.ports)
+        if layer.of_current:
+            self._add_current(position, layer.of_current)
         self.sums += len(exponents) * place.width
         self.arrived += place.width
         self._add_neurons(position)
@@ -173,9 +178,11 @@ class _Packer:
     def _set_shift(self, row: np.ndarray, layer: Layer, exponents: list[int]) -> None:
         """Say how the sums of halved weights become activations."""
         to_state = fixed.STATE_SHIFT if isinstance(layer.neuron, CubaParameters) else 0
-        reach = sum(rows.largest_sum(p.synapses) << p.weight_exponent for p in layer.projections)
+        spiking = [p for p in layer.projections if p.message == "spikes"]
+        reach = sum(rows.largest_sum(p.synapses) << p.weight_exponent for p in spiking)
         row["shift"] = to_state
-        if len(exponents) > 1 or reach >= SUM_LIMIT:
+        # Weighted currents are whole weight units and cannot join sums of halved weights.
+        if len(exponents) > 1 or reach >= SUM_LIMIT or row["current"]:
             row["exponents"] = len(exponents)
             row["first_exponent"] = self.exponents.add(np.array(exponents) + 1)
         elif layer.projections:
@@ -243,6 +250,26 @@ class _Packer:
             fan_out = sum(p.synapses.fan_out() for p in link.projections)
             self.fan_out.add(np.asarray(fan_out))
         self.ports.append(row)
+
+    def _add_current(self, position: int, projection: Projection) -> None:
+        place, synapses = self.places[position], projection.synapses
+        row = np.zeros((), at.CURRENT)
+        row["first_fan_out"] = self.fan_out.add(synapses.fan_out())
+        row["first_arrival"] = self.arrived
+        if isinstance(synapses, ConvSynapses):
+            row["kind"] = at.CONVOLUTION
+            row["first_geometry"] = self.geometry.add(rows.convolution_geometry(synapses, 1, 0))
+            gate = self.program.layers[position].targets.index(projection.target)
+            counting = rows.convolution_geometry(synapses, place.gates, gate)
+            row["counting_geometry"] = self.geometry.add(counting)
+            row["first_weight"] = self.dense.add(rows.convolution_weights(synapses))
+        else:
+            row["kind"] = at.DENSE
+            matrix = np.zeros((synapses.n_sources, place.blocks * LANES), np.int8)
+            matrix[:, place.place] = rows.halved(synapses.weights).T
+            row["first_weight"] = self.dense.add(matrix)
+        self.currents.append(row)
+        self.layers[position + 1]["current"] = len(self.currents)
 
     def _add_link(self, link: _Link, port: int, first_row: int) -> None:
         row = np.zeros((), at.LINK)
@@ -326,6 +353,7 @@ class _Packer:
             layers=self.layers,
             ports=np.array(self.ports, at.PORT),
             links=links,
+            currents=np.array(self.currents, at.CURRENT),
             exponents=self.exponents.joined(),
             order=self.order.joined(),
             dense=self.dense.joined(),
@@ -371,7 +399,8 @@ def _ports(program: Program, position: int) -> list[_Port]:
 def _merged(layer: Layer) -> list[tuple[Projection, ...]]:
     """Projections of a layer; those to all activations of a GRU are one where spikes allow it."""
     groups: dict[object, list[Projection]] = {}
-    for number, projection in enumerate(layer.projections):
+    spiking = [p for p in layer.projections if p.message == "spikes"]
+    for number, projection in enumerate(spiking):
         dense = _kind(projection) == at.DENSE
         delays = _per_source(projection.delays).tobytes()
         key = (projection.source, projection.weight_exponent, delays) if dense else number

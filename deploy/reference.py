@@ -14,6 +14,8 @@ from kipuka.convert.neurons import (
     SpikingGruActivations,
     SpikingGruState,
     cuba_step,
+    current_activation,
+    current_message,
     spiking_gru_step,
 )
 from kipuka.convert.program import OWN, Layer, Program, Projection, Target
@@ -70,6 +72,7 @@ def _run_layer(
     shape = (n_samples, layer.n_neurons, n_steps)
     # One step longer than the run: the last step's spikes are written but never arrive.
     own = np.zeros((n_samples, layer.n_neurons, n_steps + 1), dtype=bool)
+    messages = np.zeros(own.shape if layer.of_current else (n_samples, 0, n_steps + 1), np.int64)
     spikes = np.zeros(shape, dtype=bool)
     states: dict[str, np.ndarray] = {}
     operations = np.zeros((n_samples, n_steps), dtype=np.int64)
@@ -85,13 +88,18 @@ def _run_layer(
         if encoded is not None:
             activations["a"] = encoded[..., step].astype(np.int64)
         for projection in layer.projections:
-            source = own if projection.source == OWN else arriving[position - projection.source]
-            activation, reached = _deliver(projection, source, step)
+            if projection.message == "current":
+                activation, reached = _deliver_current(projection, messages[..., step])
+            else:
+                source = own if projection.source == OWN else arriving[position - projection.source]
+                activation, reached = _deliver(projection, source, step)
             activations[projection.target] = activations[projection.target] + activation
             operations[:, step] += reached
         state, emitted, overflow = _advance(layer, state, activations)
         spikes[..., step] = emitted
         own[..., step + 1] = emitted
+        if layer.of_current:
+            messages[..., step + 1] = current_message(state.i)
         saturations += overflow.saturated.sum(axis=0)
         wraps += overflow.wrapped.sum(axis=0)
         for name in STATE_NAMES[type(state)]:
@@ -100,6 +108,8 @@ def _run_layer(
 
     for projection in layer.projections:
         source = own if projection.source == OWN else arriving[position - projection.source]
+        if projection.message == "current":
+            source = messages != 0
         arrivals += _arrivals(projection, source[..., :n_steps])
 
     return LayerTrace(spikes, states), LayerCounters(
@@ -166,6 +176,12 @@ def _deliver(
             activation += chosen.weighted_sum(spikes)
             reached += spikes.astype(np.int64) @ chosen.fan_out()
     return activation << projection.weight_exponent, reached
+
+
+def _deliver_current(projection: Projection, messages: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Activation (samples, targets) and synaptic operations (samples,) of graded messages."""
+    activation = current_activation(projection.synapses.weighted_sum(messages))
+    return activation, (messages != 0).astype(np.int64) @ projection.synapses.fan_out()
 
 
 def _arrivals(projection: Projection, arriving: np.ndarray) -> np.ndarray:

@@ -12,21 +12,29 @@ from kipuka.convert.program import OWN, PREVIOUS, Layer, Program, Projection, Re
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses
 
 
-def dense(weights, source=PREVIOUS, target="a", delays=0, exponent=0):
+def dense(weights, source=PREVIOUS, target="a", delays=0, exponent=0, message="spikes"):
     weights = np.array(weights, dtype=np.int16)
     delays = np.asarray(delays, np.int16)
     delays = np.array(delays if delays.ndim > 1 else np.broadcast_to(delays, weights.shape[1:]))
-    return Projection(DenseSynapses(weights), source, target, delays, exponent)
+    return Projection(DenseSynapses(weights), source, target, delays, exponent, message)
 
 
 def conv(
-    weights, input_shape, output_shape=None, source=PREVIOUS, delays=0, exponent=0, **geometry
+    weights,
+    input_shape,
+    output_shape=None,
+    source=PREVIOUS,
+    target="a",
+    delays=0,
+    exponent=0,
+    message="spikes",
+    **geometry,
 ):
     weights = np.array(weights, dtype=np.int16)
     synapses = ConvSynapses(weights, input_shape, input_shape, **geometry)
     synapses = dataclasses.replace(synapses, output_shape=output_shape or synapses.formula_shape())
     delays = np.array(np.broadcast_to(np.asarray(delays, np.int16), (synapses.n_sources,)))
-    return Projection(synapses, source, "a", delays, exponent)
+    return Projection(synapses, source, target, delays, exponent, message)
 
 
 def cuba(n, *projections, shape=None, current_decay=4096, voltage_decay=0, threshold=64, bias=0):
@@ -40,12 +48,12 @@ def conv_cuba(projection, *others, **parameters):
     return cuba(int(np.prod(shape)), projection, *others, shape=shape, **parameters)
 
 
-def gru(n, *projections, threshold=64, bias_i=0, bias_r=0, bias_z=0):
+def gru(n, *projections, shape=None, threshold=64, bias_i=0, bias_r=0, bias_z=0):
     values = (threshold, bias_i, bias_r, bias_z)
     parameters = SpikingGruParameters(
         *(np.array(np.broadcast_to(np.int64(x), (n,))) for x in values)
     )
-    return Layer(parameters, (n,), projections)
+    return Layer(parameters, shape or (n,), projections)
 
 
 def program(inputs, *layers, kind="spike_count", readout_delays=0, population=1, **settings):
@@ -66,14 +74,72 @@ def random_delays(rng, n, longest=fixed.DELAY_MAX):
     return delays
 
 
-def random_gru(rng, n_sources, n, delays_in=None, delays_own=None, scale=60, **parameters):
+def random_gru(
+    rng, n_sources, n, delays_in=None, delays_own=None, scale=60, current=False, **parameters
+):
+    """With `current`, the own current takes the place of the update gate's input spikes."""
     projections = [
         dense(even(rng, (n, k), scale), source, target, 0 if d is None else d)
         for source, k, d in ((PREVIOUS, n_sources, delays_in), (OWN, n, delays_own))
-        for target in "irz"
+        for target in ("ir" if current and source == PREVIOUS else "irz")
     ]
+    if current:
+        projections.append(dense(even(rng, (n, n), scale), OWN, "z", message="current"))
     bias = {f"bias_{t}": even(rng, n, 40).astype(np.int64) for t in "irz"}
     return gru(n, *projections, **{**bias, **parameters})
+
+
+def random_conv_gru(
+    rng,
+    shape,
+    channels,
+    kernel=(3, 3),
+    delays_in=0,
+    delays_own=0,
+    scale=60,
+    current=False,
+    kernel_own=(3, 3),
+    dilation_own=(1, 1),
+    **settings,
+):
+    """A convolutional GRU; delays are per channel, and what is no geometry is a parameter."""
+    keys = ("stride", "padding", "dilation", "groups")
+    geometry = {key: settings.pop(key) for key in keys if key in settings}
+    weights = (channels, shape[0] // geometry.get("groups", 1), *kernel)
+    per_pixel = int(np.prod(shape[1:]))
+    arriving = [
+        conv(
+            even(rng, weights, scale),
+            shape,
+            target=target,
+            delays=np.repeat(delays_in, per_pixel) if np.ndim(delays_in) else delays_in,
+            **geometry,
+        )
+        for target in ("ir" if current else "irz")
+    ]
+    output = arriving[0].synapses.output_shape
+    padding = tuple(d * (k - 1) // 2 for d, k in zip(dilation_own, kernel_own, strict=True))
+    same = {"source": OWN, "padding": padding, "dilation": dilation_own}
+    delays = np.repeat(delays_own, output[1] * output[2]) if np.ndim(delays_own) else delays_own
+    own = [
+        conv(
+            even(rng, (channels, channels, *kernel_own), scale),
+            output,
+            target=t,
+            delays=delays,
+            **same,
+        )
+        for t in "irz"
+    ]
+    if current:
+        weights = even(rng, (channels, channels, *kernel_own), scale)
+        own.append(conv(weights, output, target="z", message="current", **same))
+    bias = {
+        f"bias_{t}": np.repeat(even(rng, channels, 40).astype(np.int64), output[1] * output[2])
+        for t in "irz"
+    }
+    n = int(np.prod(output))
+    return gru(n, *arriving, *own, shape=output, **{**bias, **settings})
 
 
 def random_cuba(rng, n_sources, n, delays=None, recurrent=False, scale=60, **parameters):

@@ -20,7 +20,8 @@ def random_network(rng):
     for _ in range(int(rng.integers(1, 4))):
         before = layers[-1].shape if layers else shape
         if len(before) == 3 and rng.random() < 0.7:
-            layers.append(_convolution(rng, before))
+            make = _conv_gru if rng.random() < 0.3 else _convolution
+            layers.append(make(rng, before))
         elif rng.random() < 0.35:
             layers.append(_gru(rng, int(np.prod(before))))
         else:
@@ -95,13 +96,62 @@ def _dense(rng, n_sources, n_skipped):
 
 def _gru(rng, n_sources):
     n = int(rng.integers(1, 6))
+    current = rng.random() < 0.4
     parts = [
         dense(_weights(rng, n, k), source, target, _delays(rng, n, k))
         for source, k in ((1, n_sources), (OWN, n))
-        for target in "irz"
+        for target in _fed(rng, source, current)
     ]
+    if current:
+        parts.append(dense(_weights(rng, n, n), OWN, "z", message="current"))
     bias = {f"bias_{t}": even(rng, n, 100).astype(np.int64) for t in "irz"}
     return gru(n, *parts, threshold=int(rng.integers(1, 200)), **bias)
+
+
+def _fed(rng, source, current):
+    """Activations that a source feeds: all of them, or a few."""
+    if source == 1 and current:
+        return "ir" if rng.random() < 0.8 else "irz"
+    return "irz" if rng.random() < 0.8 else rng.permutation(list("irz"))[: rng.integers(1, 3)]
+
+
+def _conv_gru(rng, shape):
+    channels, height, width = shape
+    outputs, current = int(rng.integers(1, 4)), rng.random() < 0.4
+    kernel = [int(rng.integers(1, 1 + min(3, n))) for n in (height, width)]
+    groups = channels if rng.random() < 0.3 and outputs % channels == 0 else 1
+    geometry = {
+        "stride": tuple(int(n) for n in rng.integers(1, 3, 2)),
+        "padding": tuple(int(n) for n in rng.integers(0, 2, 2)),
+        "groups": groups,
+    }
+    fed = _fed(rng, 1, current)
+    delays = rng.integers(0, 9, channels) * (rng.random() < 0.5)
+    parts = [
+        conv(
+            _weights(rng, outputs, channels // groups, *kernel),
+            shape,
+            target=target,
+            delays=np.repeat(delays, height * width),
+            **geometry,
+        )
+        for target in fed
+    ]
+    output = parts[0].synapses.output_shape
+    own = (3, int(rng.choice([1, 3])))
+    same = {"source": OWN, "padding": tuple(k // 2 for k in own)}
+    pixels = output[1] * output[2]
+    shared = np.repeat(rng.integers(0, fixed.DELAY_MAX + 1, outputs), pixels)
+    for target in "irz":
+        delays = shared if rng.random() < 0.8 else rng.integers(0, 9, outputs * pixels)
+        weights = _weights(rng, outputs, outputs, *own)
+        parts.append(conv(weights, output, target=target, delays=delays, **same))
+    if current:
+        weights = _weights(rng, outputs, outputs, *own)
+        parts.append(conv(weights, output, target="z", message="current", **same))
+    bias = {f"bias_{t}": even(rng, outputs * pixels, 100).astype(np.int64) for t in "irz"}
+    threshold = int(rng.integers(1, 200))
+    return gru(outputs * pixels, *parts, shape=output, threshold=threshold, **bias)
 
 
 def _convolution(rng, shape):

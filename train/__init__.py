@@ -27,7 +27,9 @@ if _missing:
     )
 
 _MODULES = {
+    "AudioLayout": "audio_layout",
     "AxonalDelay": "delays",
+    "ConvSpikingGRU": "conv_spiking_gru",
     "SpikingGRU": "spiking_gru",
     "TrainConfig": "config",
     "blocks_from_program": "torch_backend",

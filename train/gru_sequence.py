@@ -1,7 +1,8 @@
 """The spiking GRU over a whole sequence: integers forward, surrogate gradients backward.
 
-Time runs along the first axis here: [time, batch, neurons]. Activations and weights are in nominal
-units (1/64 of a weight unit); as multiples of 1/32 their sums are exact in float32.
+Time runs along the first axis here: [time, batch, neurons], or [time, batch, channels, height,
+width] of a convolutional layer. Activations and weights are in nominal units (64 weight units); as
+multiples of 1/32 their sums are exact in float32.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from kipuka.convert.neurons import (
     SpikingGruActivations,
     SpikingGruParameters,
     SpikingGruState,
+    current_activation,
+    current_message,
     spiking_gru_step,
 )
 from kipuka.train.delays import delay_slope
+from kipuka.train.mixing import MatrixProduct, Mixing
 from kipuka.train.slayer import SCALE_RHO_MULT, TAU_RHO_MULT, Spike
 
 
@@ -44,6 +48,9 @@ class GruStates(NamedTuple):
     saturated: torch.Tensor
 
 
+MATRIX_PRODUCT = MatrixProduct()
+
+
 def run_sequence(
     activations: torch.Tensor,
     recurrent_weight: torch.Tensor,
@@ -52,32 +59,47 @@ def run_sequence(
     threshold: int,
     surrogate: Surrogate,
     reach_steps: int,
+    mixing: Mixing = MATRIX_PRODUCT,
+    current_weight: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, GruStates]:
     """Run the cell over a sequence from zero state.
 
     Parameters
     ----------
-    activations : float tensor (time, batch, 3 neurons)
-        Input part of ``a_i, a_r, a_z`` side by side, nominal units, quantized.
-    recurrent_weight : float tensor (3 neurons, neurons)
+    activations : float tensor (time, batch, 3 channels, ...)
+        Input part of ``a_i, a_r, a_z`` side by side, nominal units, quantized. In a dense layer a
+        channel is a neuron.
+    recurrent_weight : float tensor (3 channels, channels, ...)
         Quantized, nominal units, rows ordered like the activations.
-    bias : float tensor (3 neurons,)
+    bias : float tensor (3 channels,)
         Quantized, nominal units.
-    delay : float tensor (neurons,)
+    delay : float tensor (channels,)
         Recurrent delays in steps, in [0, 62].
     threshold : int
         ``vThMant`` in weight units.
     surrogate : Surrogate
     reach_steps : int
         Reach of the delay gradient.
+    mixing : Mixing
+        How the recurrent weights act on spikes.
+    current_weight : float tensor (channels, channels, ...), optional
+        Weights from the current of the step before to the update gate, quantized, nominal units.
 
     Returns
     -------
-    spikes : float tensor (time, batch, neurons)
+    spikes : float tensor (time, batch, channels, ...)
     states : GruStates
     """
     spikes, *states = _GruSequence.apply(  # type: ignore[no-untyped-call]
-        activations, recurrent_weight, bias, delay, threshold, surrogate, reach_steps
+        activations,
+        recurrent_weight,
+        bias,
+        delay,
+        current_weight,
+        threshold,
+        surrogate,
+        reach_steps,
+        mixing,
     )
     return spikes, GruStates(*states)
 
@@ -90,55 +112,63 @@ class _GruSequence(torch.autograd.Function):
         recurrent_weight: torch.Tensor,
         bias: torch.Tensor,
         delay: torch.Tensor,
+        current_weight: torch.Tensor | None,
         threshold: int,
         surrogate: Surrogate,
         reach_steps: int,
+        mixing: Mixing,
     ) -> tuple[torch.Tensor, ...]:
-        n_steps, n_batch, rows = activations.shape
-        n = rows // 3
-        parameters = SpikingGruParameters(threshold, *_weight_units(bias).chunk(3))
+        n_steps, n_batch, rows, *extent = activations.shape
+        shape = (n_batch, rows // 3, *extent)
+        bias_units = _weight_units(bias).reshape(-1, *[1] * len(extent))
+        parameters = SpikingGruParameters(threshold, *bias_units.chunk(3))
         lag = 1 + torch.floor(delay).to(torch.int64)
-        neurons = torch.arange(n, device=activations.device)
+        channels = torch.arange(rows // 3, device=activations.device)
         # Mailbox of recurrent spikes by step of arrival; what arrives after the end stays unread.
-        arriving = activations.new_zeros(n_steps + 1 + fixed.DELAY_MAX, n_batch, n)
-        zero = torch.zeros(n_batch, n, dtype=torch.int64, device=activations.device)
+        arriving = activations.new_zeros(n_steps + 1 + fixed.DELAY_MAX, *shape)
+        zero = torch.zeros(shape, dtype=torch.int64, device=activations.device)
         state = SpikingGruState(zero, zero, zero.bool())
         history = []
         for step in range(n_steps):
-            a = _weight_units(activations[step] + arriving[step] @ recurrent_weight.T)
+            recurrent = mixing.apply(arriving[step], recurrent_weight)
+            a = _weight_units(activations[step] + recurrent)
+            if current_weight is not None:
+                a[:, 2 * shape[1] :] += _weighed_current(mixing, current_weight, state.i)
             state, spikes, overflow = spiking_gru_step(
-                parameters, state, SpikingGruActivations(*a.chunk(3, dim=-1))
+                parameters, state, SpikingGruActivations(*a.chunk(3, dim=1))
             )
-            arriving[step + lag, :, neurons] = spikes.T.to(arriving.dtype)
+            arriving[step + lag, :, channels] = spikes.transpose(0, 1).to(arriving.dtype)
             history.append((state.i, state.v, spikes, overflow.saturated, a))
         i, v, spikes, saturated, a = (torch.stack(x) for x in zip(*history, strict=True))
         arrived = arriving[:n_steps]
         emitted = spikes.to(activations.dtype)
         ctx.save_for_backward(
-            i, v, saturated, a, arrived, recurrent_weight, lag, _weight_units(bias)
+            i, v, saturated, a, arrived, recurrent_weight, lag, bias_units, current_weight
         )
-        ctx.settings = (threshold, surrogate, reach_steps)
+        ctx.settings = (threshold, surrogate, reach_steps, mixing)
         ctx.mark_non_differentiable(i, v, saturated)
         return emitted, i, v, saturated
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[Any, ...]:
-        i_units, v_units, saturated, a, arrived, weight, lag, bias = ctx.saved_tensors
-        threshold, surrogate, reach_steps = ctx.settings
+        i_units, v_units, saturated, a, arrived, weight, lag, bias, current_weight = (
+            ctx.saved_tensors
+        )
+        threshold, surrogate, reach_steps, mixing = ctx.settings
         grad_spikes = grad_outputs[0].clone()
         dtype = grad_spikes.dtype
         i, v = i_units.to(dtype) / fixed.STATE_SCALE, v_units.to(dtype) / fixed.STATE_SCALE
         spike_slope = _spike_slope(v, threshold / fixed.WEIGHT_SCALE, surrogate)
         passes = (saturated == 0).to(dtype)
-        _, raw_r, raw_z = (a + bias).chunk(3, dim=-1)
+        _, raw_r, raw_z = (a + bias).chunk(3, dim=2)
         r, r_slope = _gate_and_slope(raw_r, dtype)
         z, z_slope = _gate_and_slope(raw_z, dtype)
 
-        n_steps, n_batch, n = i.shape
-        neurons = torch.arange(n, device=i.device)
-        zero = i.new_zeros(n_batch, n)
+        n_steps, n = i.shape[0], i.shape[2]
+        channels = torch.arange(n, device=i.device)
+        zero = torch.zeros_like(i[0])
         carry_i, carry_v = zero, zero
-        grad_a = torch.empty(n_steps, n_batch, 3 * n, dtype=dtype, device=i.device)
+        grad_a = i.new_empty(*i.shape[:2], 3 * n, *i.shape[3:])
         grad_arrived = torch.empty_like(arrived)
         for step in reversed(range(n_steps)):
             # The reset is not differentiated, as in SLAYER's own neurons.
@@ -148,22 +178,42 @@ class _GruSequence(torch.autograd.Function):
             grad_a[step, :, :n] = grad_i
             grad_a[step, :, n : 2 * n] = grad_i * i_before * r_slope[step]
             grad_a[step, :, 2 * n :] = grad_v * (v_before - i[step]) * z_slope[step]
-            grad_arrived[step] = grad_a[step] @ weight
+            grad_arrived[step] = mixing.input_gradient(grad_a[step], weight)
             carry_v = grad_v * z[step]
             carry_i = grad_i * r[step]
+            if current_weight is not None:
+                grad_z = grad_a[step, :, 2 * n :]
+                carry_i = carry_i + mixing.input_gradient(grad_z, current_weight)
             sent = step - lag
             inside = sent >= 0
-            grad_spikes[sent[inside], :, neurons[inside]] += grad_arrived[step].T[inside]
+            late = grad_arrived[step].transpose(0, 1)[inside]
+            grad_spikes[sent[inside], :, channels[inside]] += late
         # Time last for the slope over delays, which looks forward and backward in time.
-        slope = delay_slope(arrived.permute(1, 2, 0), reach_steps)
-        grad_delay = (grad_arrived.permute(1, 2, 0) * slope).sum((0, -1))
-        flat = grad_a.reshape(-1, 3 * n)
-        grad_weight = flat.T @ arrived.reshape(-1, n)
-        return grad_a, grad_weight, flat.sum(0), grad_delay, None, None, None
+        slope = delay_slope(arrived.movedim(0, -1), reach_steps)
+        grad_delay = (grad_arrived.movedim(0, -1) * slope).transpose(0, 1).flatten(1).sum(1)
+        grad_weight = mixing.weight_gradient(arrived.flatten(0, 1), grad_a.flatten(0, 1), weight)
+        grad_bias = grad_a.movedim(2, 0).flatten(1).sum(1)
+        grad_current = None
+        if current_weight is not None:
+            sent_current = current_message(i_units[:-1]).to(dtype) / fixed.WEIGHT_SCALE
+            grad_z = grad_a[1:, :, 2 * n :].flatten(0, 1)
+            grad_current = mixing.weight_gradient(
+                sent_current.flatten(0, 1), grad_z, current_weight
+            )
+        gradients = (grad_a, grad_weight, grad_bias, grad_delay, grad_current)
+        return (*gradients, None, None, None, None)
 
 
 def _weight_units(nominal: torch.Tensor) -> torch.Tensor:
     return torch.round(nominal * fixed.WEIGHT_SCALE).to(torch.int64)
+
+
+def _weighed_current(mixing: Mixing, weight: torch.Tensor, i: torch.Tensor) -> torch.Tensor:
+    """Part of the update gate's activation that the current of the step before brings, int64."""
+    # Messages have 12 bits and weights 8: only float64 holds every sum of their products.
+    message = current_message(i).to(torch.float64)
+    total = mixing.apply(message, _weight_units(weight).to(torch.float64))
+    return current_activation(torch.round(total).to(torch.int64))
 
 
 def _gate_and_slope(raw: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:

@@ -2,51 +2,233 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 
 from kipuka.errors import choose
+from kipuka.train.audio_layout import AudioLayout, audio_shape
+from kipuka.train.conv_spiking_gru import ConvSpikingGRU
+from kipuka.train.delays import AxonalDelay
 from kipuka.train.slayer import cuba
 from kipuka.train.spiking_gru import SpikingGRU
 
-GRU_NEURON = {"threshold": 1.0, "tau_grad": 0.01, "scale_grad": 10.0}
+SURROGATE = {"tau_grad": 0.01, "scale_grad": 10.0}
+GRU_NEURON = {"threshold": 1.0, **SURROGATE}
+LEAKY_NEURON = {"threshold": 1.0, "current_decay": 0.25, "voltage_decay": 0.1, **SURROGATE}
 READOUT_NEURON = {
     "threshold": 1.0,
-    "tau_grad": 0.01,
-    "scale_grad": 10.0,
+    **SURROGATE,
     # Integrate and fire: unchanged by idle steps, so that it stays exact in the Loihi 2 lowering.
     "current_decay": 1.0,
     "voltage_decay": 0.0,
 }
+DELAY_INIT_STEPS, DELAY_REACH_STEPS = (0.0, 8.0), 2
+
+NEURONS_PER_CHANNEL = 4
+"""A convolutional GRU has this many times fewer channels than a dense layer has neurons."""
+
+FEATURES_PER_CHANNEL = 16
+"""The same for a convolution that only extracts features."""
+
+PIXELS_MAX = 100
+"""Height x width, as in CS-GRU on SHD, from which on a first convolution takes larger strides."""
+
+KERNEL, LONG_KERNEL = 3, 7
+"""Kernel sizes on images, and along a frequency axis alone."""
 
 
-def sgru(n_inputs: int, n_classes: int, hidden: int) -> list[torch.nn.Module]:
+class Sizes(NamedTuple):
+    """What a network is built for.
+
+    Attributes
+    ----------
+    n_inputs, n_classes : int
+    hidden : int
+        Neurons of each dense hidden layer.
+    layout : {"csgru", "frequency"}
+        How convolutions see the inputs; see `kipuka.train.audio_layout.audio_shape`.
+    """
+
+    n_inputs: int
+    n_classes: int
+    hidden: int
+    layout: str
+
+    @property
+    def channels(self) -> int:
+        """Channels of each convolutional GRU layer."""
+        return max(1, self.hidden // NEURONS_PER_CHANNEL)
+
+
+Blocks = list[torch.nn.Module]
+
+
+def sgru(sizes: Sizes) -> Blocks:
     """One spiking GRU layer without delays, and an integrate-and-fire readout."""
-    return [_gru(n_inputs, hidden, delays=False), _readout(hidden, n_classes)]
+    return [_gru(sizes.n_inputs, sizes.hidden, delays=False), _readout(sizes.hidden, sizes)]
 
 
-def sgru_delay(n_inputs: int, n_classes: int, hidden: int) -> list[torch.nn.Module]:
+def sgru_delay(sizes: Sizes) -> Blocks:
     """One spiking GRU layer with delays on recurrence and output, and the same readout."""
-    return [_gru(n_inputs, hidden, delays=True), _readout(hidden, n_classes)]
+    return [_gru(sizes.n_inputs, sizes.hidden, delays=True), _readout(sizes.hidden, sizes)]
 
 
-NETWORKS: dict[str, Callable[[int, int, int], list[torch.nn.Module]]] = {
+def sgru_delay_2l(sizes: Sizes) -> Blocks:
+    """Two spiking GRU layers with delays on recurrence and output."""
+    first = _gru(sizes.n_inputs, sizes.hidden, delays=True)
+    return [
+        first,
+        _gru(sizes.hidden, sizes.hidden, delays=True),
+        _readout(sizes.hidden, sizes),
+    ]
+
+
+def csgru(sizes: Sizes) -> Blocks:
+    """One convolutional spiking GRU layer without delays (CS-GRU)."""
+    return _convolutional(sizes, n_layers=1, delays=False)
+
+
+def csgru_delay(sizes: Sizes) -> Blocks:
+    """One convolutional spiking GRU layer with delays inside its recurrence and on its output."""
+    return _convolutional(sizes, n_layers=1, delays=True)
+
+
+def csgru_delay_2l(sizes: Sizes) -> Blocks:
+    """Two of them."""
+    return _convolutional(sizes, n_layers=2, delays=True)
+
+
+def decoupled(sizes: Sizes) -> Blocks:
+    """Convolution, recurrence and delay in layers of their own.
+
+    A convolution without memory of its spikes, a dense spiking GRU without delays, and a
+    feed-forward layer with axonal delays.
+    """
+    shape = audio_shape(sizes.n_inputs, sizes.layout)
+    features = max(1, sizes.hidden // FEATURES_PER_CHANNEL)
+    geometry = _geometry(shape)
+    convolution = cuba.Conv(
+        dict(LEAKY_NEURON), shape[0], features, **geometry._asdict(), weight_scale=2
+    )
+    n_features = features * geometry.output_pixels(shape)
+    return [
+        AudioLayout(shape),
+        convolution,
+        cuba.Flatten(),
+        _gru(n_features, sizes.hidden, delays=False),
+        _delayed(cuba.Dense(dict(LEAKY_NEURON), sizes.hidden, sizes.hidden, weight_scale=2)),
+        _readout(sizes.hidden, sizes),
+    ]
+
+
+def cuba_ff_delay(sizes: Sizes) -> Blocks:
+    """Two of SLAYER's dense layers with axonal delays."""
+    return [
+        _delayed(cuba.Dense(dict(LEAKY_NEURON), n, sizes.hidden, weight_scale=2))
+        for n in (sizes.n_inputs, sizes.hidden)
+    ] + [_readout(sizes.hidden, sizes)]
+
+
+def cuba_recurrent(sizes: Sizes) -> Blocks:
+    """One of SLAYER's recurrent layers."""
+    return [_recurrent(sizes), _readout(sizes.hidden, sizes)]
+
+
+def cuba_recurrent_delay(sizes: Sizes) -> Blocks:
+    """One of SLAYER's recurrent layers with axonal delays on its output, behind the recurrence."""
+    return [_delayed(_recurrent(sizes)), _readout(sizes.hidden, sizes)]
+
+
+NETWORKS: dict[str, Callable[[Sizes], Blocks]] = {
     "sgru": sgru,
     "sgru-delay": sgru_delay,
+    "sgru-delay-2l": sgru_delay_2l,
+    "csgru": csgru,
+    "csgru-delay": csgru_delay,
+    "csgru-delay-2l": csgru_delay_2l,
+    "decoupled": decoupled,
+    "cuba-ff-delay": cuba_ff_delay,
+    "cuba-recurrent": cuba_recurrent,
+    "cuba-recurrent-delay": cuba_recurrent_delay,
 }
 
 
-def build_network(name: str, n_inputs: int, n_classes: int, hidden: int) -> torch.nn.ModuleList:
+def build_network(
+    name: str, n_inputs: int, n_classes: int, hidden: int, *, layout: str = "csgru"
+) -> torch.nn.ModuleList:
     """Build a network by its name, with freshly drawn parameters.
+
+    Parameters
+    ----------
+    name : str
+        One of `NETWORKS`.
+    n_inputs, n_classes : int
+    hidden : int
+        Neurons of each dense hidden layer; a convolutional GRU gets a quarter as many channels.
+    layout : {"csgru", "frequency"}
+        How convolutional networks see the inputs; see `kipuka.train.audio_layout.audio_shape`.
 
     Raises
     ------
     KipukaError
-        If there is none of that name.
+        If there is no network or layout of that name.
     """
     build = choose(NETWORKS, name, what="network", where="option network")
-    return torch.nn.ModuleList(build(n_inputs, n_classes, hidden))
+    return torch.nn.ModuleList(build(Sizes(n_inputs, n_classes, hidden, layout)))
+
+
+class _Geometry(NamedTuple):
+    """Geometry of a convolution, along height and width."""
+
+    kernel_size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+
+    def output_pixels(self, shape: tuple[int, int, int]) -> int:
+        """Height x width behind it."""
+        pixels = 1
+        for n, kernel, stride, padding in zip(shape[1:], *self, strict=True):
+            pixels *= (n + 2 * padding - kernel) // stride + 1
+        return pixels
+
+
+def _geometry(shape: tuple[int, int, int], stride: bool = True) -> _Geometry:
+    """Odd kernels along the axes that are there; strides where an axis is long."""
+    sizes = shape[1:]
+    kernel = LONG_KERNEL if min(sizes) == 1 and stride else KERNEL
+    kernels = tuple(1 if n == 1 else kernel for n in sizes)
+    step = 1
+    while stride and math.prod(-(-n // step) for n in sizes) > PIXELS_MAX:
+        step += 1
+    return _Geometry((kernels[0], kernels[1]), (step, step), (kernels[0] // 2, kernels[1] // 2))
+
+
+def _convolutional(sizes: Sizes, n_layers: int, delays: bool) -> Blocks:
+    shape = audio_shape(sizes.n_inputs, sizes.layout)
+    first = _geometry(shape)
+    # Further layers, and all recurrences, keep height and width.
+    same = _geometry(shape, stride=False)
+    blocks: Blocks = [AudioLayout(shape)]
+    for number in range(n_layers):
+        blocks.append(
+            ConvSpikingGRU(
+                GRU_NEURON,
+                sizes.channels if number else shape[0],
+                sizes.channels,
+                **(same if number else first)._asdict(),
+                kernel_size_rec=same.kernel_size,
+                weight_scale=2,
+                delay=delays,
+                delay_rec=delays,
+                delay_init_steps=DELAY_INIT_STEPS,
+                delay_reach_steps=DELAY_REACH_STEPS,
+            )
+        )
+    n_neurons = sizes.channels * first.output_pixels(shape)
+    return [*blocks, cuba.Flatten(), _readout(n_neurons, sizes)]
 
 
 def _gru(n_inputs: int, hidden: int, delays: bool) -> SpikingGRU:
@@ -57,12 +239,30 @@ def _gru(n_inputs: int, hidden: int, delays: bool) -> SpikingGRU:
         weight_scale=2,
         delay=delays,
         delay_rec=delays,
-        delay_init_steps=(0.0, 8.0),
-        delay_reach_steps=2,
+        delay_init_steps=DELAY_INIT_STEPS,
+        delay_reach_steps=DELAY_REACH_STEPS,
     )
 
 
-def _readout(hidden: int, n_classes: int) -> torch.nn.Module:
-    # The last block's spikes are counted where they are emitted, without a step to anywhere.
-    block: torch.nn.Module = cuba.Dense(READOUT_NEURON, hidden, n_classes, delay_shift=False)
+def _recurrent(sizes: Sizes) -> Any:
+    block = cuba.Recurrent(dict(LEAKY_NEURON), sizes.n_inputs, sizes.hidden, weight_scale=2)
+    block.register_forward_pre_hook(_from_rest)
     return block
+
+
+def _from_rest(block: Any, _: Any) -> None:
+    """Forget the last call: SLAYER's recurrent block would go on from where it ended."""
+    for name in ("current_state", "voltage_state"):
+        setattr(block.neuron, name, getattr(block.neuron, name).new_zeros(1))
+
+
+def _delayed(block: Any) -> Any:
+    """Give a SLAYER block of flat neurons Kipuka's learnable delays on its output."""
+    synapse = getattr(block, "synapse", None) or block.recurrent_synapse
+    block.delay = AxonalDelay(synapse.out_channels, DELAY_INIT_STEPS, reach_steps=DELAY_REACH_STEPS)
+    return block
+
+
+def _readout(hidden: int, sizes: Sizes) -> Any:
+    # The last block's spikes are counted where they are emitted, without a step to anywhere.
+    return cuba.Dense(dict(READOUT_NEURON), hidden, sizes.n_classes, delay_shift=False)

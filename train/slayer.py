@@ -17,11 +17,13 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.St
     from lava.lib.dl.slayer.neuron.cuba import SCALE_RHO_MULT, TAU_RHO_MULT
     from lava.lib.dl.slayer.neuron.norm import MeanOnlyBatchNorm
     from lava.lib.dl.slayer.spike import Spike
+    from lava.lib.dl.slayer.synapse.layer import Conv as ConvSynapse
     from lava.lib.dl.slayer.synapse.layer import Dense as DenseSynapse
 
 __all__ = [
     "SCALE_RHO_MULT",
     "TAU_RHO_MULT",
+    "ConvSynapse",
     "Delay",
     "DenseSynapse",
     "MeanOnlyBatchNorm",

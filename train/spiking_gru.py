@@ -7,51 +7,12 @@ from typing import Any
 
 import torch
 
-from kipuka.convert import fixed
-from kipuka.convert.netx_keys import SPIKING_GRU
-from kipuka.errors import KipukaError
-from kipuka.train.delays import AxonalDelay
-from kipuka.train.gru_sequence import GruStates, Surrogate, run_sequence
-from kipuka.train.slayer import DenseSynapse, step_delay
-from kipuka.train.slayer import Neuron as SlayerNeuron
+from kipuka.train.gru_block import GruBlock, UpdateGateInput
+from kipuka.train.mixing import MatrixProduct
+from kipuka.train.slayer import DenseSynapse
 
 
-class Neuron(SlayerNeuron):  # type: ignore[misc]
-    """Parameters of the spiking GRU neuron with SLAYER's quantization hook and surrogate.
-
-    Parameters
-    ----------
-    threshold : float
-        Firing threshold in nominal units, quantized to 1/64.
-    tau_grad, scale_grad : float
-        Width and height of the spike surrogate, as in SLAYER.
-    """
-
-    def __init__(self, threshold: float, tau_grad: float = 1, scale_grad: float = 1) -> None:
-        super().__init__(
-            threshold=threshold,
-            tau_grad=tau_grad,
-            scale_grad=scale_grad,
-            p_scale=fixed.UNITY,
-            w_scale=fixed.WEIGHT_SCALE,
-            s_scale=fixed.STATE_SCALE,
-        )
-        if not 1 <= self.v_th_mant <= fixed.GRU_THRESHOLD_MAX:
-            raise KipukaError(
-                "the threshold cannot be reached by an 18-bit membrane",
-                where="SpikingGRU, key threshold",
-                limit=f"1/{fixed.WEIGHT_SCALE} to {fixed.GRU_THRESHOLD_MAX / fixed.WEIGHT_SCALE}",
-                value=threshold,
-                remedy="choose a threshold near 1 and scale the weights with it",
-            )
-
-    @property
-    def device_params(self) -> dict[str, Any]:
-        """Parameters as they stand in a `.net` file."""
-        return {"type": SPIKING_GRU, "vThMant": self.v_th_mant}
-
-
-class SpikingGRU(torch.nn.Module):
+class SpikingGRU(GruBlock):
     """Dense spiking GRU with learnable axonal delays on its recurrence and on its output.
 
     The forward pass is the integer network bit for bit (`kipuka.convert.neurons`); gradients pass
@@ -60,13 +21,13 @@ class SpikingGRU(torch.nn.Module):
     Parameters
     ----------
     neuron_params : dict
-        ``threshold``, ``tau_grad``, ``scale_grad``; see `Neuron`.
+        ``threshold``, ``tau_grad``, ``scale_grad``; see `kipuka.train.gru_block.Neuron`.
     in_neurons, out_neurons : int
         Sources and neurons of the layer.
     weight_scale : float
         Factor on the initial weights.
     weight_norm : bool
-        Weight normalization on both synapses, as SLAYER offers it.
+        Weight normalization on all synapses, as SLAYER offers it.
     pre_hook_fx : callable, optional
         Quantization of weights and biases; SLAYER's 8-bit hook if not given.
     delay : bool
@@ -81,6 +42,10 @@ class SpikingGRU(torch.nn.Module):
         Reach of the delay gradient in steps; see `kipuka.train.delays.delay_slope`.
     count_log : bool
         Return the mean spike rate as well.
+    update_gate_input : {"spikes", "current"}
+        What the update gate sees beside the delayed own spikes: the input spikes, which costs
+        nothing while they are silent, or in each step the layer's own currents of the step before,
+        as in CS-GRU.
     """
 
     def __init__(
@@ -97,72 +62,25 @@ class SpikingGRU(torch.nn.Module):
         delay_init_steps: tuple[float, float] = (0.0, 1.0),
         delay_reach_steps: int = 1,
         count_log: bool = False,
+        update_gate_input: UpdateGateInput = "spikes",
     ) -> None:
-        super().__init__()
-        self.neuron = Neuron(**neuron_params)
+        super().__init__(neuron_params, out_neurons, delay_shift, update_gate_input, count_log)
         self.neuron.shape = torch.Size([out_neurons])
-        hook = pre_hook_fx or self.neuron.quantize_8bit
+        self.mixing = MatrixProduct()
         settings = {
-            "out_neurons": 3 * out_neurons,
             "weight_scale": weight_scale,
             "weight_norm": weight_norm,
-            "pre_hook_fx": hook,
+            "pre_hook_fx": pre_hook_fx or self.neuron.quantize_8bit,
         }
-        self.input_synapse = DenseSynapse(in_neurons=in_neurons, **settings)
-        self.recurrent_synapse = DenseSynapse(in_neurons=out_neurons, **settings)
-        self.bias = torch.nn.Parameter(torch.zeros(3 * out_neurons))
-        delays = {"init_steps": delay_init_steps, "reach_steps": delay_reach_steps}
-        self.delay = AxonalDelay(out_neurons, **delays) if delay else None  # type: ignore[arg-type]
-        # Without learning the recurrence still has its one step, so the delays are fixed at zero.
-        self.delay_rec = AxonalDelay(out_neurons, **delays) if delay_rec else None  # type: ignore[arg-type]
-        self.delay_shift = delay_shift
-        self.count_log = count_log
 
-    def dynamics(self, x: torch.Tensor) -> tuple[torch.Tensor, GruStates]:
-        """Spikes in the step of their emission, and the states.
+        def synapse(sources: int, gates: int) -> Any:
+            return DenseSynapse(sources, gates * out_neurons, **settings)
 
-        Parameters
-        ----------
-        x : float tensor (batch, in_neurons, time)
-            Input spikes.
+        self.input_synapse = synapse(in_neurons, self.fed_gates)
+        self.recurrent_synapse = synapse(out_neurons, 3)
+        self.current_synapse = synapse(out_neurons, 1) if update_gate_input == "current" else None
+        self.add_delays(delay, delay_rec, delay_init_steps, delay_reach_steps)
 
-        Returns
-        -------
-        spikes : float tensor (batch, out_neurons, time)
-        states : GruStates
-            int64 tensors (time, batch, out_neurons).
-        """
-        # Weight normalization writes the weight in a pre-hook of a forward pass that never comes.
-        for prepare in self.recurrent_synapse._forward_pre_hooks.values():
-            prepare(self.recurrent_synapse, None)
-        hook = self.recurrent_synapse.pre_hook_fx
-        weight = hook(self.recurrent_synapse.weight)
-        delay, reach_steps = self.bias.new_zeros(self.neuron.shape), 1
-        if self.delay_rec is not None:
-            self.delay_rec.clamp()
-            delay, reach_steps = self.delay_rec.delay, self.delay_rec.reach_steps
-        spikes, states = run_sequence(
-            self.input_synapse(x).permute(2, 0, 1),
-            weight.reshape(weight.shape[:2]),
-            hook(self.bias),
-            delay,
-            self.neuron.v_th_mant,
-            Surrogate(self.neuron.tau_rho, self.neuron.scale_rho),
-            reach_steps,
-        )
-        return spikes.permute(1, 2, 0), states
-
-    def forward(self, x: torch.Tensor) -> Any:
-        """Spikes (batch, out_neurons, time) as the next layer receives them."""
-        spikes, _ = self.dynamics(x)
-        if self.delay_shift:
-            spikes = step_delay(self, spikes)
-        if self.delay is not None:
-            spikes = self.delay(spikes)
-        return (spikes, torch.mean((spikes > 0).to(spikes.dtype))) if self.count_log else spikes
-
-    @property
-    def shape(self) -> torch.Size:
-        """Shape of the block."""
-        shape: torch.Size = self.neuron.shape
-        return shape
+    def weight_shape(self, weight: torch.Tensor) -> tuple[int, ...]:
+        """Targets and sources."""
+        return tuple(weight.shape[:2])

@@ -13,9 +13,11 @@ from kipuka.convert import fixed
 from kipuka.convert.program import PREVIOUS, Program, needs_flatten
 from kipuka.convert.slayer_blocks import find_blocks
 from kipuka.convert.trace import LayerTrace, Trace
+from kipuka.train.audio_layout import AudioLayout
+from kipuka.train.gru_block import GruBlock
 from kipuka.train.slayer import cuba, step_delay
-from kipuka.train.spiking_gru import SpikingGRU
-from kipuka.train.torch_layers import arriving_delays, block_of, no_block, place
+from kipuka.train.torch_layers import arriving_delays, block_of, place
+from kipuka.train.torch_values import no_block
 
 
 def blocks_from_program(program: Program) -> torch.nn.ModuleList:
@@ -80,13 +82,15 @@ def trace_blocks(blocks: Any | Iterable[Any], inputs: np.ndarray) -> Trace:
         for block in (found.module for found in find_blocks(blocks)):
             if isinstance(block, cuba.Input):
                 x = x.reshape(len(x), *(block.shape or x.shape[1:-1]), x.shape[-1])
-            if isinstance(block, SpikingGRU):
+            if isinstance(block, GruBlock):
                 layers.append(_trace_gru(block, x))
                 x = _spikes_of(block(x))
             elif getattr(block, "neuron", None) is not None:
                 with _at_rest(block):
                     trace, x = _trace_cuba(block, x)
                 layers.append(trace)
+            elif isinstance(block, AudioLayout):
+                x = block(x.flatten(1, -2))
             elif isinstance(block, cuba.Flatten):
                 x = x.reshape(len(x), -1, x.shape[-1])
     return Trace(tuple(layers))
@@ -101,8 +105,11 @@ class _Call(NamedTuple):
 
 def _trace_gru(block: Any, x: torch.Tensor) -> LayerTrace:
     spikes, states = block.dynamics(x)
-    named = {name: getattr(states, name).permute(1, 2, 0) for name in ("i", "v")}
-    return LayerTrace(spikes.numpy() > 0, {name: _int32(x) for name, x in named.items()})
+    named = {name: getattr(states, name).movedim(0, -1) for name in ("i", "v")}
+    return LayerTrace(
+        spikes.flatten(1, -2).numpy() > 0,
+        {name: _int32(values.flatten(1, -2)) for name, values in named.items()},
+    )
 
 
 def _trace_cuba(block: Any, x: torch.Tensor) -> tuple[LayerTrace, torch.Tensor]:

@@ -11,11 +11,18 @@ from kipuka.convert import fixed
 from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
 from kipuka.convert.program import OWN, PREVIOUS, Encoder, Layer, Program, Projection
 from kipuka.convert.slayer_pool import pooled_shape
-from kipuka.convert.synapses import ConvSynapses, DenseSynapses
-from kipuka.errors import KipukaError
-from kipuka.train.delays import AxonalDelay
+from kipuka.convert.synapses import ConvSynapses
+from kipuka.train.gru_block import GruBlock
 from kipuka.train.slayer import Delay, MeanOnlyBatchNorm, cuba
-from kipuka.train.spiking_gru import SpikingGRU
+from kipuka.train.torch_gru import gru_block
+from kipuka.train.torch_values import (
+    axonal_delay,
+    dense_weights,
+    no_block,
+    one_value,
+    per_channel,
+    set_weights,
+)
 
 EXACT_THRESHOLD = 64 * fixed.WEIGHT_SCALE
 """From here on SLAYER's CUBA neuron fires at the threshold instead of above it.
@@ -34,29 +41,21 @@ def block_of(program: Program, position: int) -> torch.nn.Module:
     """
     layer, where = program.layers[position], place(program, position)
     if isinstance(layer.neuron, SpikingGruParameters):
-        block: Any = _gru_block(layer, layer.neuron, where)
+        block: Any = gru_block(layer, layer.neuron, where)
     else:
         block = _cuba_block(program, position, layer.neuron)
     delays = _outgoing_delays(program, position)
     if np.any(delays):
-        block.delay = _output_delay(delays, layer.shape, where)
+        # Kipuka's blocks delay whole channels, SLAYER's modules their own way.
+        kipukas = isinstance(block, GruBlock) or len(layer.shape) == 1
+        make = axonal_delay if kipukas else _slayer_delay
+        block.delay = make(per_channel(delays, layer.shape, where, "delays"))
     return block
 
 
 def place(program: Program, position: int) -> str:
     """Name of a layer in messages."""
     return f"layer {program.numbers[position]}, backend torch"
-
-
-def no_block(where: str, value: str, limit: str) -> KipukaError:
-    """Refusal, to be raised by the caller."""
-    return KipukaError(
-        "the layer has no counterpart among the training blocks",
-        where=where,
-        limit=limit,
-        value=value,
-        remedy="verify the network with the backends reference and lava",
-    )
 
 
 def arriving_delays(layer: Layer, where: str) -> np.ndarray:
@@ -75,27 +74,6 @@ def _outgoing_delays(program: Program, position: int) -> np.ndarray:
     return arriving_delays(program.layers[position + 1], place(program, position + 1))
 
 
-def _gru_block(layer: Layer, neuron: SpikingGruParameters, where: str) -> SpikingGRU:
-    arriving, own = layer.from_source(PREVIOUS), layer.from_source(OWN)
-    if len(arriving) != 3 or len(own) != 3:
-        raise no_block(where, "missing projections", "3 from the layer before and 3 recurrent")
-    delays = [p.delays for p in own]
-    if any(d.ndim > 1 or not np.array_equal(d, delays[0]) for d in delays):
-        raise no_block(where, "different recurrent delays per gate", "one delay per neuron")
-    threshold = _one_value(neuron.threshold, where, "vThMant")
-    weights = [_dense_weights(p, where) for p in (*arriving, *own)]
-    block = SpikingGRU(
-        {"threshold": threshold / fixed.WEIGHT_SCALE}, weights[0].shape[1], layer.n_neurons
-    )
-    _set_weights(block.input_synapse, np.concatenate(weights[:3]))
-    _set_weights(block.recurrent_synapse, np.concatenate(weights[3:]))
-    bias = np.concatenate([getattr(neuron, f"bias_{t}") for t in layer.targets])
-    block.bias.data = torch.from_numpy(bias / fixed.WEIGHT_SCALE).float()
-    if np.any(delays[0]):
-        block.delay_rec = _axonal_delay(delays[0])
-    return block
-
-
 def _cuba_block(program: Program, position: int, neuron: CubaParameters) -> torch.nn.Module:
     layer, where = program.layers[position], place(program, position)
     settings = _neuron_settings(neuron, where)
@@ -109,9 +87,9 @@ def _cuba_block(program: Program, position: int, neuron: CubaParameters) -> torc
     else:
         last = position + 1 == len(program.layers)
         affine = last and program.readout.kind == "membrane"
-        weights = _dense_weights(layer.projections[0], where)
+        weights = dense_weights(layer.projections[0], where)
         block = (cuba.Affine if affine else cuba.Dense)(settings, weights.shape[1], layer.n_neurons)
-        _set_weights(block.synapse, weights)
+        set_weights(block.synapse, weights)
     _set_decays(block.neuron, neuron, layer.shape)
     if np.any(neuron.bias):
         _set_bias(block.neuron, neuron.bias, layer.shape, where)
@@ -119,7 +97,7 @@ def _cuba_block(program: Program, position: int, neuron: CubaParameters) -> torc
 
 
 def _neuron_settings(neuron: CubaParameters, where: str) -> dict[str, float]:
-    threshold = _one_value(neuron.threshold, where, "vThMant")
+    threshold = one_value(neuron.threshold, where, "vThMant")
     if EXACT_THRESHOLD <= threshold <= fixed.THRESHOLD_MAX:
         limit = f"below {EXACT_THRESHOLD}, or above {fixed.THRESHOLD_MAX} without spikes"
         raise no_block(where, f"vThMant {threshold}", limit)
@@ -153,10 +131,10 @@ def _recurrent_block(
     (arriving,), (own,) = layer.from_source(PREVIOUS), layer.from_source(OWN)
     if np.any(own.delays):
         raise no_block(where, "delays inside a recurrence", "SpikingGRU, or no recurrent delays")
-    weights, recurrent = _dense_weights(arriving, where), _dense_weights(own, where)
+    weights, recurrent = dense_weights(arriving, where), dense_weights(own, where)
     block = cuba.Recurrent(settings, weights.shape[1], layer.n_neurons)
-    _set_weights(block.input_synapse, weights)
-    _set_weights(block.recurrent_synapse, recurrent)
+    set_weights(block.input_synapse, weights)
+    set_weights(block.recurrent_synapse, recurrent)
     return block
 
 
@@ -177,22 +155,8 @@ def _convolution_block(settings: dict[str, float], projection: Projection, where
     else:
         limit = f"{synapses.formula_shape()}, or what SLAYER's pooling gives"
         raise no_block(where, f"the output shape {output} of a convolution", limit)
-    _set_weights(block.synapse, kernels)
+    set_weights(block.synapse, kernels)
     return block
-
-
-def _dense_weights(projection: Projection, where: str) -> np.ndarray:
-    if not isinstance(projection.synapses, DenseSynapses):
-        kind = type(projection.synapses).__name__
-        raise no_block(where, f"{kind} in this place", "dense weights")
-    if projection.weight_exponent:
-        raise no_block(where, "a weight exponent", "weight exponent 0")
-    return projection.synapses.weights
-
-
-def _set_weights(synapse: torch.nn.Module, weights: np.ndarray) -> None:
-    nominal = torch.from_numpy(weights / fixed.WEIGHT_SCALE).float()
-    synapse.weight.data = nominal.reshape(synapse.weight.shape)
 
 
 def _set_decays(neuron: Any, parameters: CubaParameters, shape: tuple[int, ...]) -> None:
@@ -207,7 +171,7 @@ def _set_bias(neuron: Any, bias: np.ndarray, shape: tuple[int, ...], where: str)
     """Give the neuron a normalization that subtracts the negative bias from the current."""
     norm = MeanOnlyBatchNorm(shape[0], pre_hook_fx=_whole_weight_units)
     norm.running_mean = torch.from_numpy(
-        -_per_channel(bias, shape, where, "biases") / fixed.WEIGHT_SCALE
+        -per_channel(bias, shape, where, "biases") / fixed.WEIGHT_SCALE
     ).float()
     norm.update = False
     neuron.norm = norm
@@ -219,30 +183,8 @@ def _whole_weight_units(mean: torch.Tensor, descale: bool = False) -> torch.Tens
     return units if descale else units / fixed.WEIGHT_SCALE
 
 
-def _output_delay(delays: np.ndarray, shape: tuple[int, ...], where: str) -> Any:
-    if len(shape) == 1:
-        return _axonal_delay(delays)
+def _slayer_delay(steps: np.ndarray) -> Any:
     module: Any = Delay(max_delay=fixed.DELAY_MAX)
-    steps = _per_channel(delays, shape, where, "delays")
     module.delay.data = torch.from_numpy(steps.astype(np.float32))
     module.init = True  # SLAYER would draw them again otherwise.
     return module
-
-
-def _axonal_delay(delays: np.ndarray) -> AxonalDelay:
-    module = AxonalDelay(delays.size)
-    module.delay.data = torch.from_numpy(delays.astype(np.float32))
-    return module
-
-
-def _per_channel(values: np.ndarray, shape: tuple[int, ...], where: str, name: str) -> np.ndarray:
-    rows = values.reshape(shape[0], -1)
-    if np.any(rows != rows[:, :1]):
-        raise no_block(where, f"{name} that differ within a channel", "one value per channel")
-    return rows[:, 0]
-
-
-def _one_value(values: np.ndarray, where: str, name: str) -> int:
-    if np.any(values != values[0]):
-        raise no_block(where, f"{name} that differs between neurons", "one value per layer")
-    return int(values[0])

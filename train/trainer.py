@@ -15,6 +15,7 @@ import torch
 from kipuka.convert.program import Program
 from kipuka.convert.quantize import program_from_blocks
 from kipuka.errors import KipukaError
+from kipuka.train.audio_layout import AudioLayout
 from kipuka.train.checkpoint import load_checkpoint, save_checkpoint
 from kipuka.train.config import TrainConfig, load_config, save_config
 from kipuka.train.datasets import Dataset, Split, load_dataset
@@ -155,7 +156,9 @@ def accuracy_of(network: torch.nn.ModuleList, split: Split) -> float:
 def named_delays(network: torch.nn.ModuleList) -> list[tuple[str, AxonalDelay]]:
     """Learnable delays of a network, named by layer and by recurrence or output."""
     found = []
-    for number, block in enumerate(network, start=1):
+    # A layout only shapes the input, which is layer 0.
+    layers = (block for block in network if not isinstance(block, AudioLayout))
+    for number, block in enumerate(layers, start=1):
         for attribute, place in (("delay_rec", "recurrence"), ("delay", "output")):
             delay = getattr(block, attribute, None)
             if isinstance(delay, AxonalDelay):

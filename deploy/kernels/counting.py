@@ -11,19 +11,20 @@ from numba import uintp
 
 from kipuka.deploy.kernels import layout as at
 from kipuka.deploy.kernels.convolution import scatter
+from kipuka.deploy.kernels.currents import GATES, UPDATE_GATE
 from kipuka.deploy.kernels.lanes import LANES, borrowed, compiled, inlined
 
 
 @compiled
 def count_arrivals(
-    network: Any, emitted: Any, pending: Any, kernels_there: Any, arrived: Any
+    network: Any, emitted: Any, pending: Any, messages: Any, kernels_there: Any, arrived: Any
 ) -> None:
-    """Add every arrived spike to the activations that it reached.
+    """Add every arrived spike, and graded message, to the activations that it reached.
 
     Parameters
     ----------
     network : Network
-    emitted, pending, arrived : int64 arrays
+    emitted, pending, messages, arrived : int64 arrays
         As in `Workspace`.
     kernels_there : int8 array
         1 where the dense pool is not 0; it may be empty where there is no convolution.
@@ -56,6 +57,25 @@ def count_arrivals(
                     source, times, network.geometry, port.first_geometry, kernels_there,
                     port.first_weight, arrived, first,
                 )  # fmt: skip
+
+    for number in range(network.layers.shape[0]):
+        row = network.layers[number]
+        if row.current:
+            current = network.currents[row.current - 1]
+            first = current.first_arrival
+            for source in range(row.neurons):
+                times = messages[row.first_unit + source]
+                if current.kind == at.DENSE:
+                    weights = current.first_weight + source * row.blocks * LANES
+                    _count_row(
+                        times, network.dense, weights, row.blocks, GATES * LANES, arrived,
+                        first + UPDATE_GATE * LANES,
+                    )  # fmt: skip
+                else:
+                    scatter(
+                        source, times, network.geometry, current.counting_geometry,
+                        kernels_there, current.first_weight, arrived, first,
+                    )  # fmt: skip
 
 
 @inlined

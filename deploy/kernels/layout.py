@@ -45,13 +45,16 @@ LAYER = _table(
     "second_state_column",
     "spike_column",
     "encoded",
+    "current",
 )
 """A layer; the first one of the table stands for the input, which has units and links only.
 
 ``first_unit`` counts units over the whole network, ``width`` the activations of a layer, padded.
 ``exponents`` is 0 where one shift turns a sum into an activation; elsewhere it is the number of
 sets of sums, one for each weight exponent, that must be combined. ``encoded`` is 1 where the
-network's input is the activation. Recording columns are -1 where nothing is recorded.
+network's input is the activation. ``current`` is 1 + the place in the table of currents of a layer
+whose own currents go to its update gates, else 0. Recording columns are -1 where nothing is
+recorded.
 """
 
 PORT = _table(
@@ -82,12 +85,26 @@ unit.
 """
 
 
+CURRENT = _table(
+    "kind",
+    "first_weight",
+    "first_geometry",
+    "counting_geometry",
+    "first_fan_out",
+    "first_arrival",
+)
+"""Currents of a layer that go to its own update gates, by `DENSE` or `CONVOLUTION`.
+
+``counting_geometry`` is that of a port among a neuron's activations, to count arrivals by.
+"""
+
+
 class Network(NamedTuple):
     """What stays the same during a run.
 
     Attributes
     ----------
-    layers, ports, links : arrays of `LAYER`, `PORT` and `LINK`
+    layers, ports, links, currents : arrays of `LAYER`, `PORT`, `LINK` and `CURRENT`
     exponents : int64 array
         Left shifts of the halved weights, for layers with several sets of sums.
     order : int32 array
@@ -108,6 +125,7 @@ class Network(NamedTuple):
     layers: np.ndarray
     ports: np.ndarray
     links: np.ndarray
+    currents: np.ndarray
     exponents: np.ndarray
     order: np.ndarray
     dense: np.ndarray
@@ -140,6 +158,10 @@ class Workspace(NamedTuple):
         Neurons that spike in this step.
     emitted, saturations, wraps : int64 arrays (units,)
         Counts since the workspace was made; the input's units come first.
+    weighed : int32 array
+        Halved weights times graded messages that arrived in this step at one layer.
+    messages : int64 array (units,)
+        Graded messages besides 0 that have arrived, by the unit that sent them.
     pending : int64 array (rows,)
         Spikes that had not arrived when their sample ended.
     arrived : int64 array
@@ -159,6 +181,8 @@ class Workspace(NamedTuple):
     emitted: np.ndarray
     saturations: np.ndarray
     wraps: np.ndarray
+    weighed: np.ndarray
+    messages: np.ndarray
     pending: np.ndarray
     arrived: np.ndarray
     peaks: np.ndarray

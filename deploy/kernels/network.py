@@ -10,6 +10,7 @@ from kipuka.convert import fixed
 from kipuka.deploy.kernels import layout as at
 from kipuka.deploy.kernels import neurons
 from kipuka.deploy.kernels.convolution import convolved_rows
+from kipuka.deploy.kernels.currents import add_currents, weigh_currents
 from kipuka.deploy.kernels.delivery import (
     dense_rows,
     schedule,
@@ -85,10 +86,11 @@ def advance(
                 _send(network, work, links[link], n_spikes, step)
         for layer in range(1, layers.shape[0]):
             row = layers[layer]
+            # Messages on their way outlive a reset, so they are weighed before it.
+            operations = weigh_currents(network, work, row) if row.current else int64(0)
             if network.reset[0] and (step - network.reset[1] - (layer - 1)) % network.reset[0] == 0:
                 _note_peaks(row, states, work.peaks)
                 neurons.cleared(states, row.first_state, row.blocks, _rows(row.model))
-            operations = 0
             for port in range(row.first_port, row.end_port):
                 operations += _receive(network, work, ports[port], step)
             recording.step_operations[layer, column] += operations
@@ -97,6 +99,8 @@ def advance(
                     sums[row.first_sum + k] = activations[index * activation_step, k]
             if row.exponents:
                 _combine(row, network.exponents, sums)
+            if row.current:
+                add_currents(work, row)
             _update(row, states, sums, work.peaks)
             n_spikes = _collect(network, work, row)
             if row.state_column >= 0:

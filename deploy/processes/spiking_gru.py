@@ -26,8 +26,13 @@ class SpikingGRU(AbstractProcess):  # type: ignore[misc]
     ----------
     a_in : InPort (3 * neurons,)
         Activations of current, reset gate and update gate, one block after the other.
+    c_in : InPort (neurons,)
+        Weighted currents of the step before, for the update gate; left unconnected where spikes
+        alone feed it.
     s_out : OutPort (neurons,)
         Spikes.
+    c_out : OutPort (neurons,)
+        Currents as graded messages.
     i, v, s : Var (neurons,)
         Current, membrane (state units) and last spike.
     """
@@ -37,7 +42,9 @@ class SpikingGRU(AbstractProcess):  # type: ignore[misc]
     ) -> None:
         super().__init__(shape=shape, **kwargs)
         self.a_in = InPort(shape=(3 * shape[0],))
+        self.c_in = InPort(shape=shape)
         self.s_out = OutPort(shape=shape)
+        self.c_out = OutPort(shape=shape)
         self.i = Var(shape=shape, init=0)
         self.v = Var(shape=shape, init=0)
         self.s = Var(shape=shape, init=0)

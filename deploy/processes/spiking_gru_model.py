@@ -15,6 +15,8 @@ from kipuka.convert.neurons import (
     SpikingGruActivations,
     SpikingGruParameters,
     SpikingGruState,
+    current_activation,
+    current_message,
     spiking_gru_step,
 )
 from kipuka.deploy.processes.spiking_gru import SpikingGRU
@@ -27,7 +29,9 @@ class PySpikingGruModelFixed(PyLoihiProcessModel):  # type: ignore[misc]
     """Calls `kipuka.convert.neurons.spiking_gru_step`, the one statement of the arithmetic."""
 
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    c_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=1)
+    c_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=12)
     i: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=18)
     v: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=18)
     s: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=1)
@@ -37,8 +41,11 @@ class PySpikingGruModelFixed(PyLoihiProcessModel):  # type: ignore[misc]
     def run_spk(self) -> None:
         """One algorithmic step: receive activations, advance the neurons, send spikes."""
         activations = SpikingGruActivations(*as_int64(self.a_in.recv()).reshape(3, -1))
+        weighed = current_activation(as_int64(self.c_in.recv()))
+        activations = activations._replace(z=activations.z + weighed)
         parameters = SpikingGruParameters(as_int64(self.vth), *as_int64(self.bias))
         state = SpikingGruState(as_int64(self.i), as_int64(self.v), as_int64(self.s))
         state, spikes, _ = spiking_gru_step(parameters, state, activations)
         self.i[:], self.v[:], self.s[:] = state.i, state.v, state.s
         self.s_out.send(spikes.astype(np.int32))
+        self.c_out.send(current_message(state.i).astype(np.int32))

@@ -21,6 +21,7 @@ from kipuka_cases import (
     dense,
     even,
     program,
+    random_conv_gru,
     random_cuba,
     random_delays,
     random_gru,
@@ -213,6 +214,70 @@ def integrator_of_netx(rng):
     return program(4, random_cuba(rng, 4, 6), random_cuba(rng, 6, 3, **silent), kind="membrane")
 
 
+def dense_gru_with_current(rng):
+    n = 6
+    first = random_gru(rng, 4, n, delays_own=random_delays(rng, n), current=True)
+    return program(4, first, random_cuba(rng, n, 3, delays=random_delays(rng, n)))
+
+
+def two_grus_with_current(rng):
+    first = random_gru(rng, 4, 5, delays_own=random_delays(rng, 5, 7), current=True)
+    last = random_gru(rng, 5, 4, delays_in=random_delays(rng, 5), current=True, threshold=20)
+    return program(4, first, last)
+
+
+def saturating_gru_with_current(rng):
+    settings = {"scale": 256, "threshold": 2047, "bias_i": 254, "bias_r": 128}
+    return program(4, random_gru(rng, 4, 5, current=True, **settings), random_cuba(rng, 5, 2))
+
+
+def conv_gru_then_cuba(rng):
+    first = random_conv_gru(rng, (2, 5, 4), 3, padding=(1, 1), delays_own=random_delays(rng, 3))
+    delays = np.repeat(random_delays(rng, 3), 20)
+    return program((2, 5, 4), first, random_cuba(rng, 60, 3, delays=delays))
+
+
+def conv_gru_with_stride_and_dilation(rng):
+    settings = {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 2), "kernel_own": (3, 1)}
+    first = random_conv_gru(
+        rng, (2, 7, 6), 3, dilation_own=(2, 1), delays_own=[0, 7, 62], **settings
+    )
+    return program((2, 7, 6), first, random_cuba(rng, first.n_neurons, 3))
+
+
+def grouped_conv_gru(rng):
+    settings = {"groups": 2, "padding": (1, 1), "threshold": 40}
+    first = random_conv_gru(rng, (2, 4, 4), 4, delays_own=[0, 1, 2, 30], **settings)
+    return program((2, 4, 4), first, random_cuba(rng, first.n_neurons, 3))
+
+
+def conv_gru_chain(rng):
+    shape = (1, 6, 5)
+    first = random_conv_gru(rng, shape, 3, padding=(1, 1), delays_own=random_delays(rng, 3))
+    settings = {"stride": (2, 2), "delays_in": random_delays(rng, 3), "delays_own": [5, 0]}
+    second = random_conv_gru(rng, (3, 6, 5), 2, **settings)
+    return program(shape, first, second, random_cuba(rng, second.n_neurons, 3))
+
+
+def conv_gru_with_current(rng):
+    settings = {"padding": (1, 1), "current": True, "delays_own": random_delays(rng, 3)}
+    first = random_conv_gru(rng, (2, 5, 4), 3, **settings)
+    return program((2, 5, 4), first, random_cuba(rng, 60, 3))
+
+
+def convolution_then_gru_with_current(rng):
+    shape = (1, 6, 4)
+    first = conv_cuba(conv(even(rng, (3, 1, 3, 3)), shape, padding=(1, 1)))
+    delays = np.repeat(random_delays(rng, 3), 24)
+    second = random_gru(rng, 72, 5, delays_in=delays, current=True)
+    return program(shape, first, second, random_cuba(rng, 5, 3))
+
+
+def resets_of_a_gru_with_current(rng):
+    gru = random_gru(rng, 4, 5, delays_own=random_delays(rng, 5, 7), current=True)
+    return program(4, gru, random_cuba(rng, 5, 3), reset=Reset(7))
+
+
 CASES = [
     gru_then_cuba,
     gru_without_delays,
@@ -244,6 +309,16 @@ CASES = [
     resets_of_a_gru,
     population_readout,
     integrator_of_netx,
+    dense_gru_with_current,
+    two_grus_with_current,
+    saturating_gru_with_current,
+    conv_gru_then_cuba,
+    conv_gru_with_stride_and_dilation,
+    grouped_conv_gru,
+    conv_gru_chain,
+    conv_gru_with_current,
+    convolution_then_gru_with_current,
+    resets_of_a_gru_with_current,
 ]
 
 NEEDS_LAVA = ("torch", "lava", "netx")
@@ -259,6 +334,16 @@ UNSUPPORTED = {
             "saturating_gru",
             "membrane_readout",
             "resets_of_a_gru",
+            "dense_gru_with_current",
+            "two_grus_with_current",
+            "saturating_gru_with_current",
+            "conv_gru_then_cuba",
+            "conv_gru_with_stride_and_dilation",
+            "grouped_conv_gru",
+            "conv_gru_chain",
+            "conv_gru_with_current",
+            "convolution_then_gru_with_current",
+            "resets_of_a_gru_with_current",
         )
     },
     ("netx", "all_weights_at_the_lower_end"): "NetX's scaling makes Lava clip all weights to 0",
@@ -287,6 +372,7 @@ UNSUPPORTED = {
     ("torch", "convolution_after_a_skip"): "SLAYER's blocks have one input",
     ("torch", "resets"): "SLAYER resets nothing within a sample",
     ("torch", "resets_of_a_gru"): "SLAYER resets nothing within a sample",
+    ("torch", "resets_of_a_gru_with_current"): "SLAYER resets nothing within a sample",
 }
 """Cases that a backend cannot run, each with its reason."""
 

@@ -130,7 +130,7 @@ def test_unknown_key_is_not_dropped(net, check_error):
 
 
 def test_delay_over_62(net, check_error):
-    edit(net, lambda f: f["layer/1/delay_rec/r"].write_direct(np.full(5, 63, np.int16)))
+    edit(net, lambda f: f["layer/1/delay_rec"].write_direct(np.full(5, 63, np.int16)))
     refused(net, check_error, what="delays_within_hardware", limit="0 to 62 (steps)", value="63")
 
 

@@ -6,7 +6,7 @@ import pytest
 from kipuka.convert import fixed
 from kipuka.convert.program import OWN, Program, Readout
 from kipuka.errors import KipukaError
-from kipuka_cases import cuba, dense, gru, program
+from kipuka_cases import conv, cuba, dense, gru, program
 
 
 def broken(build, check_error, **parts):
@@ -173,4 +173,82 @@ def test_membrane_readout_needs_silent_neurons(check_error):
         what="readout_fits_last_layer",
         limit=str(fixed.THRESHOLD_MAX),
         value="membrane",
+    )
+
+
+def current(weights=((64,),), source=OWN, target="z", **settings):
+    return dense(weights, source, target, message="current", **settings)
+
+
+@pytest.mark.parametrize(
+    ("layer", "value"),
+    [
+        (lambda: gru(1, dense([[2]], target="i"), current(source=1)), "SPIKING_GRU"),
+        (lambda: gru(1, dense([[2]], target="i"), current(target="r")), "SPIKING_GRU"),
+        (lambda: gru(1, dense([[2]], target="i"), current(delays=1)), "longest delay 1"),
+        (lambda: gru(1, dense([[2]], target="i"), current(exponent=2)), "weight exponent 2"),
+        (lambda: cuba(1, dense([[2]]), current(target="a")), "CUBA"),
+    ],
+)
+def test_a_current_goes_to_the_own_update_gate_only(layer, value, check_error):
+    broken(
+        lambda: program(1, layer()),
+        check_error,
+        what="current_stays_in_the_layer",
+        where="message current",
+        limit="own target z",
+        value=value,
+    )
+
+
+def test_weighted_currents_fit_32_bits(check_error):
+    n = 4096
+    row = np.zeros((n, n), dtype=np.int16)
+    row[0] = -256
+    feeding = dense(np.full((n, 1), 2), target="i")
+    row[0, 0] = 254
+    program(1, gru(n, feeding, dense(row, OWN, "z", message="current")))
+    row[0, 0] = -256
+    broken(
+        lambda: program(1, gru(n, feeding, dense(row, OWN, "z", message="current"))),
+        check_error,
+        what="may leave 32 bits",
+        where="layer 1, projection self to z, message current, key weight",
+        limit="1048575",
+        value=str(4096 * 256),
+    )
+
+
+def test_one_current_per_layer(check_error):
+    broken(
+        lambda: program(1, gru(1, dense([[2]], target="i"), current(), current())),
+        check_error,
+        what="layer_is_fed_by_input",
+    )
+
+
+def test_kinds_of_synapses_from_other_layers_do_not_mix(check_error):
+    shape = (1, 3, 3)
+    layer = gru(
+        9, conv(np.full((1, 1, 1, 1), 2), shape, target="i"), dense(np.full((9, 9), 2), target="r"),
+        shape=shape,
+    )  # fmt: skip
+    broken(
+        lambda: program(shape, layer),
+        check_error,
+        what="layer_is_fed_by_input",
+        limit="one kind of synapses",
+    )
+
+
+def test_convolutions_of_a_layer_share_their_geometry(check_error):
+    shape = (1, 3, 3)
+    small = conv(np.full((1, 1, 1, 1), 2), shape, target="i")
+    large = conv(np.full((1, 1, 3, 3), 2), shape, target="r", padding=(1, 1))
+    broken(
+        lambda: program(shape, gru(9, small, large, shape=shape)),
+        check_error,
+        what="convolutions_share_geometry",
+        where="layer 1, projections of other layers",
+        value="((3, 3), (1, 1), (1, 1), (1, 1), 1)",
     )

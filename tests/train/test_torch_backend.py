@@ -23,7 +23,9 @@ from kipuka_cases import (
     conv_cuba,
     dense,
     even,
+    gru,
     program,
+    random_conv_gru,
     random_cuba,
     random_delays,
     random_gru,
@@ -375,3 +377,77 @@ def test_layers_without_an_exact_block_are_refused(name, rng, check_error):
     what = "no counterpart among the training blocks"
     check_error(caught.value, what=what, where=where, value=value, remedy="backends reference")
     assert "backend torch" in caught.value.where
+
+
+CONVOLVING = (2, 5, 4)
+
+
+def conv_gru(rng, change=lambda p: p, **settings):
+    """A convolutional GRU whose projections were changed after they were drawn."""
+    layer = random_conv_gru(rng, CONVOLVING, 3, padding=(1, 1), **settings)
+    changed = tuple(change(p) for p in layer.projections)
+    return program(CONVOLVING, dataclasses.replace(layer, projections=changed))
+
+
+def of_target(target, source, **values):
+    def change(projection):
+        chosen = (projection.target, projection.source) == (target, source)
+        return dataclasses.replace(projection, **values) if chosen else projection
+
+    return change
+
+
+def uneven_delays(projection):
+    steps = np.arange(projection.delays.size, dtype=np.int16) % 2 * (projection.source == OWN)
+    return dataclasses.replace(projection, delays=steps.astype(np.int16))
+
+
+def with_an_unfed_gate(rng):
+    layer = random_gru(rng, 4, 3, current=True)
+    return program(4, dataclasses.replace(layer, projections=layer.projections[1:]))
+
+
+def grouped_recurrence(rng):
+    settings = {"source": OWN, "groups": 2, "padding": (1, 1)}
+    own = [conv(even(rng, (2, 1, 3, 3)), SHAPE, target=t, **settings) for t in "irz"]
+    fed = [conv(even(rng, (2, 2, 3, 3)), SHAPE, target=t, padding=(1, 1)) for t in "irz"]
+    return program(SHAPE, gru(32, *fed, *own, shape=SHAPE))
+
+
+def dense_input_and_convolving_core(rng):
+    own = random_conv_gru(rng, SHAPE, 2, padding=(1, 1)).projections[3:]
+    fed = [dense(even(rng, (32, 4)), target=t) for t in "irz"]
+    return program(4, gru(32, *fed, *own, shape=SHAPE))
+
+
+REFUSED_GRUS = {
+    "a gate without input": (with_an_unfed_gate, "missing projections"),
+    "delays per gate": (
+        lambda rng: conv_gru(rng, of_target("r", OWN, delays=np.full(60, 3, np.int16))),
+        "different recurrent delays per gate",
+    ),
+    "delays within a channel": (
+        lambda rng: conv_gru(rng, uneven_delays),
+        "recurrent delays that differ within a channel",
+    ),
+    "biases within a channel": (
+        lambda rng: conv_gru(rng, bias_r=2 * np.arange(60)),
+        "biases that differ within a channel",
+    ),
+    "an exponent": (
+        lambda rng: conv_gru(rng, of_target("i", 1, weight_exponent=1)),
+        "a weight exponent",
+    ),
+    "groups in the recurrence": (grouped_recurrence, "recurrent convolutions in groups"),
+    "dense beside convolutions": (dense_input_and_convolving_core, "DenseSynapses"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_GRUS)
+def test_grus_without_an_exact_block_are_refused(name, rng, check_error):
+    build, value = REFUSED_GRUS[name]
+    with pytest.raises(KipukaError) as caught:
+        blocks_from_program(build(rng))
+    where = "layer 1, backend torch"
+    what = "no counterpart among the training blocks"
+    check_error(caught.value, what=what, where=where, value=value, remedy="backends reference")

@@ -1,0 +1,108 @@
+"""Every named network: its Program equals it, all of it learns, and no call remembers another."""
+
+import pytest
+import torch
+
+from kipuka.convert.program import OWN
+from kipuka.convert.quantize import program_from_blocks
+from kipuka.deploy.reference import simulate_reference
+from kipuka.deploy.verify import verify
+from kipuka.errors import KipukaError
+from kipuka.train.networks import NETWORKS, build_network
+from kipuka.train.torch_backend import trace_blocks
+
+UNITS, CLASSES, STEPS = 28, 4, 30
+
+
+def built(name, **settings):
+    torch.manual_seed(5)
+    network = build_network(name, UNITS, CLASSES, 32, **settings)
+    for block in network:
+        for synapse in ("synapse", "input_synapse"):
+            if hasattr(block, synapse):
+                # Untrained layers would hardly spike on so few inputs.
+                getattr(block, synapse).weight.data.mul_(2).add_(0.02)
+    return network
+
+
+def inputs(batch=2, rate=0.4):
+    return (torch.rand(batch, UNITS, STEPS) < rate).float()
+
+
+def forward(network, x):
+    for block in network:
+        x = block(x)
+    return x
+
+
+@pytest.mark.parametrize("layout", ["csgru", "frequency"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_program_is_the_network(name, layout):
+    network = built(name, layout=layout)
+    x = inputs()
+    program = program_from_blocks(network)
+    expected = simulate_reference(program, x.numpy() > 0).trace
+    assert all(layer.spikes.any() for layer in expected.layers)
+    traces = {"reference": expected, "torch": trace_blocks(network, x.numpy() > 0)}
+    assert verify(program, traces).mismatches == ()
+    counts = forward(network, x).sum(-1)
+    assert torch.equal(counts.long(), torch.tensor(expected.layers[-1].spikes.sum(-1)))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_all_of_it_learns(name):
+    network = built(name)
+    forward(network, inputs()).sum(-1).square().sum().backward()
+    for key, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, key
+            assert torch.isfinite(parameter.grad).all(), key
+            assert parameter.grad.abs().sum() > 0, key
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_call_remembers_another(name):
+    network = built(name).eval()
+    x = inputs()
+    first = forward(network, x)
+    forward(network, inputs(3))
+    assert torch.equal(forward(network, x), first)
+
+
+DELAYED = {
+    "sgru": (False, False),
+    "sgru-delay": (True, True),
+    "sgru-delay-2l": (True, True),
+    "csgru": (False, False),
+    "csgru-delay": (True, True),
+    "csgru-delay-2l": (True, True),
+    "decoupled": (False, True),
+    "cuba-ff-delay": (False, True),
+    "cuba-recurrent": (False, False),
+    "cuba-recurrent-delay": (False, True),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_delays_are_where_the_name_says(name):
+    layers = program_from_blocks(built(name)).layers
+    recurrent = any(layer.delays_from(OWN).any() for layer in layers)
+    assert (recurrent, any(layer.delays_from(1).any() for layer in layers)) == DELAYED[name]
+    two = name.endswith("2l")
+    assert sum(layer.model == "SPIKING_GRU" for layer in layers) == (
+        2 if two else int("sgru" in name or name == "decoupled")
+    )
+
+
+def test_a_long_axis_is_walked_in_strides():
+    program = program_from_blocks(build_network("csgru", 700, 20, 16, layout="frequency"))
+    assert program.input_shape == (1, 700, 1)
+    assert program.layers[0].shape == (4, 100, 1)
+    program = program_from_blocks(build_network("csgru", 700, 20, 16))
+    assert program.layers[0].shape == (4, 10, 10)
+
+
+def test_an_unknown_layout_is_refused(check_error):
+    with pytest.raises(KipukaError) as caught:
+        build_network("csgru", 28, 4, 8, layout="spiral")
+    check_error(caught.value, what="cannot be laid out", value="spiral")
