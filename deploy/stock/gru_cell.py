@@ -10,11 +10,11 @@ the next. What the stock processes lack is made of what they have:
 - Saturation. ``clip(y, -L, L) = y - max(y - L, 0) + max(-y - L, 0)``. The membrane
   ``i + (v - i) z - 64 T s`` lies between `i` and `v` before the reset, so it only saturates
   downwards.
-- Threshold. ``v > 64 T`` is ``(v + 63) >> 6 > T``, in 12 bits instead of 18; so the membrane is sent
-  with 63 added.
+- Threshold. ``v > 64 T`` is ``(v + 63) >> 6 > T``, in 12 bits instead of 18; so the membrane is
+  sent with 63 added.
 
-Without the constants, after a sample's last step, no rectifier sends anything and the ``LIF``, whose
-threshold they help to reach, cannot fire: the cell falls silent and empties itself.
+Without the constants, after a sample's last step, no rectifier sends anything and the ``LIF``,
+whose threshold they help to reach, cannot fire: the cell falls silent and empties itself.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ class _Population:
     def _fire(self, activation: np.ndarray) -> np.ndarray:
         own = self.node.parameters
         neuron = CubaParameters(
-            own["du"] + 1,  # type: ignore[operator]
+            own["du"] + 1,
             own["dv"],
             own["vth"],
             own.get("bias_mant", 0),

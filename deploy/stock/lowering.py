@@ -6,6 +6,7 @@ import numpy as np
 
 from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
 from kipuka.convert.program import OWN, Program
+from kipuka.deploy.lava_limits import check_common_values
 from kipuka.deploy.stock.cell import Cell, Senders
 from kipuka.deploy.stock.cuba_cell import cuba_cell
 from kipuka.deploy.stock.graph import CONSTANT, INPUT, Draft, Node, StockGraph
@@ -76,16 +77,4 @@ def _check(program: Program) -> None:
             value=f"every {program.reset.interval} steps",
             remedy="remove the reset and send the samples one by one, or use the fused form",
         )
-    for number, layer in zip(program.numbers, program.layers, strict=True):
-        if not isinstance(layer.neuron, CubaParameters):
-            continue
-        for key in ("current_decay", "voltage_decay", "threshold"):
-            values = getattr(layer.neuron, key)
-            if np.any(values != values[0]):
-                raise KipukaError(
-                    "Lava's LIF takes one value per layer",
-                    where=f"layer {number}, key {key}",
-                    limit="the same value for all neurons",
-                    value=f"{np.unique(values).size} different values",
-                    remedy="split the layer by value",
-                )
+    check_common_values(program)

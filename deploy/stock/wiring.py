@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -128,7 +128,7 @@ def channels_used(wires: Sequence[Wire]) -> int:
     return 1 + max((int(w.sources.max()) for w in wires if w.source == CONSTANT), default=0)
 
 
-def projections(layer: Layer, senders: dict[int, tuple[str, int]], target: str) -> list[Wire]:
+def projections(layer: Layer, senders: Mapping[int, tuple[str, int]], target: str) -> list[Wire]:
     """Wires of a layer's projections to the blocks of its activations.
 
     Parameters

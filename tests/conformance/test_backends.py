@@ -246,7 +246,7 @@ CASES = [
     integrator_of_netx,
 ]
 
-NEEDS_LAVA = ("torch", "lava", "netx")
+NEEDS_LAVA = ("torch", "lava", "lava-stock", "netx")
 
 NO_GRU = "NetX does not know the layer type spiking_gru"
 UNSUPPORTED = {
@@ -273,6 +273,9 @@ UNSUPPORTED = {
     ("netx", "convolution_after_a_skip"): "NetX has no concat",
     ("netx", "population_readout"): "NetX has no average",
     ("lava", "current_beyond_one_period"): "Lava wraps a current only once",
+    ("lava-stock", "current_beyond_one_period"): "Lava wraps a current only once",
+    ("lava-stock", "resets"): "the lowering has no resets within a sample",
+    ("lava-stock", "resets_of_a_gru"): "the lowering has no resets within a sample",
     ("netx", "current_beyond_one_period"): "NetX has no weight exponents",
     ("torch", "current_beyond_one_period"): "SLAYER's current has no 24-bit limit",
     ("torch", "recurrent_cuba_delays"): "SLAYER has no delays inside a recurrence",
