@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from kipuka.convert import fixed
+from kipuka.convert.arrivals import activation_bounds
 from kipuka.convert.neurons import CubaParameters
 from kipuka.convert.program import Layer
-from kipuka.convert.ranges import activation_bounds
 from kipuka.deploy.stock.cell import Cell, CellBuilder, Senders
 from kipuka.deploy.stock.graph import INPUT, LayerReadings, Reading
 from kipuka.deploy.stock.wiring import multiples, projections

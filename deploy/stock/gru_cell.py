@@ -24,9 +24,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from kipuka.convert import fixed
+from kipuka.convert.arrivals import activation_bounds
 from kipuka.convert.neurons import SpikingGruParameters
 from kipuka.convert.program import Layer
-from kipuka.convert.ranges import activation_bounds
 from kipuka.deploy.stock.cell import Cell, CellBuilder, Senders, power_above
 from kipuka.deploy.stock.graph import LayerReadings, Reading, Term
 from kipuka.deploy.stock.wiring import projections

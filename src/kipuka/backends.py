@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from kipuka.convert.program import Program
 from kipuka.convert.trace import Trace
 from kipuka.errors import choose
+
+if TYPE_CHECKING:
+    from kipuka.deploy.lava_run import LavaBackend
 
 Backend = Callable[[Program, np.ndarray], Trace]
 
@@ -73,10 +77,10 @@ BACKENDS: dict[str, Backend] = {
 
 def run_jobs(name: str, jobs: Sequence[tuple[Program, np.ndarray]]) -> list[Trace]:
     """Run many networks, each on inputs of its own; Lava is then started only once."""
-    if name == "lava" or name == "lava-stock" or name == "netx":
+    if name in ("lava", "lava-stock", "netx"):
         from kipuka.deploy.lava_run import run_lava_jobs
 
-        return run_lava_jobs(jobs, backend=name)
+        return run_lava_jobs(jobs, backend=cast("LavaBackend", name))
     return [BACKENDS[name](program, inputs) for program, inputs in jobs]
 
 
