@@ -6,6 +6,7 @@ import numpy as np
 
 from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
 from kipuka.convert.program import OWN, Program
+from kipuka.convert.ranges import analyse_ranges
 from kipuka.deploy.lava_limits import check_common_values
 from kipuka.deploy.stock.cell import Cell, Senders
 from kipuka.deploy.stock.cuba_cell import cuba_cell
@@ -55,7 +56,15 @@ def _cell(program: Program, position: int, n_steps: int | None, idles: bool) -> 
     senders = _senders(program, position)
     if isinstance(layer.neuron, CubaParameters):
         return cuba_cell(layer, position, name, senders, idles=idles)
-    return GruCell(layer, position, name, senders, Saturating()).build()
+    return GruCell(layer, position, name, senders, _saturating(program, position, n_steps)).build()
+
+
+def _saturating(program: Program, position: int, n_steps: int | None) -> Saturating:
+    if n_steps is None:
+        return Saturating()
+    ranges = analyse_ranges(program, n_steps)
+    number = program.numbers[position]
+    return Saturating(not ranges.of(number, "i").safe, not ranges.of(number, "v").safe)
 
 
 def _senders(program: Program, position: int) -> Senders:

@@ -31,6 +31,9 @@ from kipuka_cases import (
 STEPS = 90
 """Longer than the longest delay plus a step."""
 
+SAMPLES = {"lava-stock": 1}
+"""Fewer than the usual two for a backend of several dozen processes per layer."""
+
 
 def gru_then_cuba(rng):
     n = 6
@@ -322,7 +325,8 @@ def found(runs):
     def of(backend):
         if backend not in traces:
             cases = [case for case in CASES if (backend, case.__name__) not in UNSUPPORTED]
-            done = run_jobs(backend, [runs[case][:2] for case in cases])
+            n = SAMPLES.get(backend, 2)
+            done = run_jobs(backend, [(runs[case][0], runs[case][1][:n]) for case in cases])
             traces[backend] = dict(zip(cases, done, strict=True))
         return traces[backend]
 
@@ -345,6 +349,8 @@ def test_backend_gives_the_reference(backend, case, runs, found, monkeypatch):
             assert not verify(network, {"reference": expected, backend: trace}).agree
         return
     trace = found(backend)[case]
+    if backend in SAMPLES:
+        expected = BACKENDS["reference"](network, inputs[: SAMPLES[backend]])
     assert verify(network, {"reference": expected, backend: trace}).mismatches == ()
 
 
