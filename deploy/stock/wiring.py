@@ -39,9 +39,11 @@ def planes(factors: np.ndarray) -> list[tuple[np.ndarray, int]]:
         again = weights << exponent if exponent >= 0 else weights >> -exponent
         if np.array_equal(again, factors) and _storable(weights):
             return [(weights, exponent)]
-    coarse = factors >> (EXPONENT_MAX + 1) << 1
-    coarse = fixed.clip(coarse, fixed.WEIGHT_MIN, fixed.WEIGHT_MAX)
-    return [(coarse, EXPONENT_MAX), *planes(factors - (coarse << EXPONENT_MAX))]
+    # The largest exponent at which there is something to take off; the rest gets smaller.
+    exponent = min(EXPONENT_MAX, int(np.abs(factors).max()).bit_length() - 2)
+    weights = fixed.shift_toward_zero(factors, exponent + 1) * fixed.WEIGHT_STEP
+    weights = fixed.clip(weights, fixed.WEIGHT_MIN, fixed.WEIGHT_MAX)
+    return [(weights, exponent), *planes(factors - (weights << exponent))]
 
 
 def _storable(weights: np.ndarray) -> bool:

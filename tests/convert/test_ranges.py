@@ -101,9 +101,7 @@ def test_a_verdict_names_the_neuron_and_the_worst_case():
 def test_gru_bounds_know_what_one_spike_does_to_gate_and_current():
     # The only spike that adds to the current also closes the reset gate.
     together = program(1, gru(1, dense([[64]], 1, "i"), dense([[-200]], 1, "r"), bias_r=128))
-    apart = program(
-        1, gru(1, dense([[64]], 1, "i"), dense([[-200]], 1, "r", delays=1), bias_r=128)
-    )
+    apart = program(1, gru(1, dense([[64]], 1, "i"), dense([[-200]], 1, "r", delays=1), bias_r=128))
     reach = [int(analyse_ranges(p, 10).of(1, "i").reach[0]) for p in (together, apart)]
     assert reach[0] < 2 * 4096
     assert reach[1] > 4 * 4096
@@ -117,7 +115,9 @@ def test_resets_shorten_the_runs(rng):
 
 
 def test_neurons_that_cannot_spike_drive_nothing(rng):
-    silent = cuba(2, dense([[2, 2], [2, 2]]), threshold=5000, current_decay=4096, voltage_decay=4096)
+    silent = cuba(
+        2, dense([[2, 2], [2, 2]]), threshold=5000, current_decay=4096, voltage_decay=4096
+    )
     analysis = analyse_ranges(program(2, silent, cuba(1, dense([[254, 254]]))), 50)
     assert analysis.of(2, "u").high[0] == 0
 

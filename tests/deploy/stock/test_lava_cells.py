@@ -11,9 +11,7 @@ from kipuka.deploy.stock import lower, run_stock
 from kipuka.deploy.verify import verify
 from kipuka_cases import dense, even, gru, program, random_cuba
 
-pytestmark = pytest.mark.skipif(
-    not importlib.util.find_spec("lava"), reason="needs the lava extra"
-)
+pytestmark = pytest.mark.skipif(not importlib.util.find_spec("lava"), reason="needs the lava extra")
 
 STEPS = 68
 """A spike of the first steps still arrives with the longest delay."""
