@@ -1,6 +1,7 @@
 """Lowering in numpy: exact on random networks, shortest schedule, silence after the last step."""
 
 import os
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def test_random_stacks_of_grus_give_the_reference(seed, scale):
             threshold=rng.integers(1, fixed.GRU_THRESHOLD_MAX + 1, n),
             bias_i=rng.choice([-256, 0, 254], n),
         )
-        for n_in, n in zip(sizes[:-1], sizes[1:], strict=True)
+        for n_in, n in pairwise(sizes)
     ]
     readout = random_cuba(rng, sizes[-1], 2, bias=rng.integers(-9, 9, 2))
     network = program(int(sizes[0]), *layers, readout)
@@ -102,7 +103,7 @@ def test_messages_have_time_and_short_enough_ways(rng):
 def test_processes_grow_with_layers_and_not_with_neurons(rng):
     def processes(n, n_layers):
         sizes = [4, *[n] * n_layers]
-        layers = [random_gru(rng, a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+        layers = [random_gru(rng, a, b) for a, b in pairwise(sizes)]
         graph = lower(program(4, *layers))
         return [graph.processes(position) for position in range(n_layers)]
 
