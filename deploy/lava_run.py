@@ -99,9 +99,57 @@ def run_lava_jobs(
             _check_netx(program)
         elif backend == "lava-stock":
             lower(program, inputs.shape[2])
+    total = sum(inputs.shape[0] * inputs.shape[2] for _, inputs in jobs)
+    found = _finished(jobs, backend, total, progress, stall_limit_s)
+    return [
+        _trace(arrays, len(program.layers))
+        for arrays, (program, _) in zip(found, jobs, strict=True)
+    ]
+
+
+def stream_lava(
+    program: Program,
+    inputs: np.ndarray,
+    progress: Progress | None = None,
+    stall_limit_s: float = STALL_LIMIT_S,
+) -> np.ndarray:
+    """Stream samples through the lowered network in Lava, built once and never touched again.
+
+    Parameters
+    ----------
+    program, inputs, stall_limit_s
+        As in `run_lava`.
+    progress : callable (done, total), optional
+        Called as pieces of samples are done.
+
+    Returns
+    -------
+    bool array (samples, neurons, steps)
+        Spikes of the last layer, before the readout's delays.
+
+    Raises
+    ------
+    KipukaError
+        As `run_lava`.
+    """
+    _check_installed()
+    from kipuka.deploy.stock.lava_network import PARTS
+
+    total = len(inputs) * PARTS
+    found = _finished([(program, inputs)], "lava-sim", total, progress, stall_limit_s)
+    return found[0]["spikes_0"]
+
+
+def _finished(
+    jobs: Sequence[tuple[Program, np.ndarray]],
+    kind: str,
+    total: int,
+    progress: Progress | None,
+    stall_limit_s: float,
+) -> list[dict[str, np.ndarray]]:
+    """Run jobs in worker processes and return the arrays that they wrote."""
     from kipuka.deploy.lava_worker import JOB_INPUTS, JOB_NETWORK, JOB_TRACE
 
-    total = sum(inputs.shape[0] * inputs.shape[2] for _, inputs in jobs)
     with tempfile.TemporaryDirectory(prefix="kipuka-lava-") as name:
         folders = [Path(name) / str(number) for number in range(len(jobs))]
         for folder, (program, inputs) in zip(folders, jobs, strict=True):
@@ -110,13 +158,13 @@ def run_lava_jobs(
             np.save(folder / JOB_INPUTS, inputs)
         n_workers = min(os.cpu_count() or 1, len(jobs))
         shares = [folders[worker::n_workers] for worker in range(n_workers)]
-        with _workers(shares, backend) as workers:
+        with _workers(shares, kind) as workers:
             _supervise(workers, total, progress, stall_limit_s)
-        traces = []
-        for folder, (program, _) in zip(folders, jobs, strict=True):
+        written = []
+        for folder in folders:
             with np.load(folder / JOB_TRACE) as arrays:
-                traces.append(_trace(dict(arrays), len(program.layers)))
-    return traces
+                written.append(dict(arrays))
+    return written
 
 
 @dataclass

@@ -21,6 +21,7 @@ from kipuka.convert.program import Program
 from kipuka.deploy.lava_graph import LATENCY_STEPS, LavaGraph, build_graph, played_by_source
 from kipuka.deploy.reference import STATE_NAMES, initial_state
 from kipuka.deploy.stock.lowering import lower
+from kipuka.deploy.stock.streaming import plan_stream
 
 JOB_NETWORK, JOB_INPUTS, JOB_TRACE = "network.net", "inputs.npy", "trace.npz"
 
@@ -66,16 +67,25 @@ def run_job(folder: Path, netx: bool, done: Callable[[], None]) -> None:
 
 def run_stock_job(folder: Path, done: Callable[[], None]) -> None:
     """Do the same with the lowered network of stock processes."""
-    from kipuka.deploy.stock.lava_network import StockNetwork
+    from kipuka.deploy.stock.lava_network import run_samples
 
     program = load_net(folder / JOB_NETWORK)
     inputs = np.load(folder / JOB_INPUTS)
-    trace = StockNetwork(lower(program, inputs.shape[2]), inputs).run(done)
+    trace = run_samples(lower(program, inputs.shape[2]), inputs, done)
     traced = {}
     for position, layer in enumerate(trace.layers):
         traced[f"spikes_{position}"] = layer.spikes
         traced |= {f"{name}_{position}": values for name, values in layer.states.items()}
     np.savez(folder / JOB_TRACE, **traced)
+
+
+def run_stream_job(folder: Path, done: Callable[[], None]) -> None:
+    """Stream the samples through the lowered network; keep the last layer's spikes."""
+    from kipuka.deploy.stock.lava_network import run_stream
+
+    inputs = np.load(folder / JOB_INPUTS)
+    stream = plan_stream(load_net(folder / JOB_NETWORK), inputs.shape[2])
+    np.savez(folder / JOB_TRACE, spikes_0=run_stream(stream, inputs, done))
 
 
 def _run(
@@ -153,6 +163,8 @@ def main(kind: str, folders: list[str]) -> None:
     for folder in map(Path, folders):
         if kind == "lava-stock":
             run_stock_job(folder, done)
+        elif kind == "lava-sim":
+            run_stream_job(folder, done)
         else:
             run_job(folder, kind == "netx", done)
 

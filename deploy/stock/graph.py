@@ -12,7 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-Kind = Literal["source", "LIF", "GradedVec", "ProdNeuron"]
+Kind = Literal["source", "LIF", "LIFReset", "GradedVec", "ProdNeuron"]
+"""Neuron processes by Lava's own names, and the sources of what arrives from outside."""
 
 INPUT, CONSTANT = "input", "constant"
 """Names of the two sources: the network's input, and the constants of every algorithmic step."""
@@ -26,13 +27,14 @@ class Node:
     ----------
     name : str
         Number of the layer and role, such as ``layer 1 current``.
-    kind : {"source", "LIF", "GradedVec", "ProdNeuron"}
+    kind : Kind
     size : int
         Neurons.
     layer : int
         Position of the layer that it belongs to; -1 for the sources.
     parameters : mapping
-        By the process's own names: ``vth``, ``exp``, ``du``, ``dv``, ``bias_mant``.
+        By the process's own names: ``vth``, ``exp``, ``du``, ``dv``, ``bias_mant``,
+        ``reset_interval``, ``reset_offset``.
     low, high : int
         Bounds of what a neuron sends, from the weights; 0 and 1 for spikes.
     """

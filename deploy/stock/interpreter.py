@@ -75,28 +75,10 @@ def run_stock(graph: StockGraph, inputs: np.ndarray, extra_steps: int = 0) -> St
     -------
     StockRun
     """
-    n_samples, _, n_steps = inputs.shape
-    steps = graph.hardware_steps(n_steps + extra_steps)
-    sent = played(graph, inputs, steps)
-    for node in graph.nodes:
-        if node.kind != "source":
-            sent[node.name] = np.zeros((n_samples, node.size, steps), dtype=np.int64)
-    variables = {
-        reading.variable: np.zeros((n_samples, reading.offset.size, steps), dtype=np.int64)
-        for layer in graph.layers
-        for reading in layer.states.values()
-        if reading.variable
-    }
-    populations = [
-        _Population(node, graph, n_samples) for node in graph.nodes if node.kind != "source"
-    ]
-    for step in range(1, steps):
-        for population in populations:
-            name = population.node.name
-            sent[name][..., step] = population.advance(sent, step)
-        for (name, variable), values in variables.items():
-            lif = next(p for p in populations if p.node.name == name)
-            values[..., step] = getattr(lif.state, variable)
+    n_steps = inputs.shape[2]
+    sent = played(graph, inputs, graph.hardware_steps(n_steps + extra_steps))
+    # What biases did before the first input arrived does not count.
+    variables = _simulate(graph, sent, first=1)
     trace = read_trace(graph, n_steps, sent.__getitem__, variables.__getitem__)
     totals = {name: np.count_nonzero(values, axis=(1, 2)) for name, values in sent.items()}
     after = [
@@ -104,6 +86,60 @@ def run_stock(graph: StockGraph, inputs: np.ndarray, extra_steps: int = 0) -> St
         for layer, traced in zip(graph.layers, trace.layers, strict=True)
     ]
     return StockRun(trace, totals, np.array(after, dtype=np.int64))
+
+
+def stream_stock(graph: StockGraph, inputs: np.ndarray, interval: int) -> Trace:
+    """Run samples one after the other without touching the graph: see `plan_stream`.
+
+    Parameters
+    ----------
+    graph : StockGraph
+        With resets of its own.
+    inputs : array (samples, units, algorithmic steps)
+    interval : int
+        Hardware steps between the starts of samples.
+
+    Returns
+    -------
+    Trace
+    """
+    n_samples, _, n_steps = inputs.shape
+    sent = {
+        name: values.transpose(1, 0, 2).reshape(1, values.shape[1], -1)
+        for name, values in played(graph, inputs, interval).items()
+    }
+    variables = _simulate(graph, sent, first=0)
+
+    def cut(values: np.ndarray) -> np.ndarray:
+        return values[0].reshape(-1, n_samples, interval).transpose(1, 0, 2)
+
+    return read_trace(graph, n_steps, lambda n: cut(sent[n]), lambda n: cut(variables[n]))
+
+
+def _simulate(
+    graph: StockGraph, sent: dict[str, np.ndarray], first: int
+) -> dict[tuple[str, str], np.ndarray]:
+    """Fill in what all nodes send after the sources, and return what variables were."""
+    n_samples, _, steps = sent[CONSTANT].shape
+    populations = {
+        node.name: _Population(node, graph, n_samples)
+        for node in graph.nodes
+        if node.kind != "source"
+    }
+    for name, population in populations.items():
+        sent[name] = np.zeros((n_samples, population.node.size, steps), dtype=np.int64)
+    variables = {
+        reading.variable: np.zeros((n_samples, reading.offset.size, steps), dtype=np.int64)
+        for layer in graph.layers
+        for reading in layer.states.values()
+        if reading.variable
+    }
+    for step in range(first, steps):
+        for name, population in populations.items():
+            sent[name][..., step] = population.advance(sent, step)
+        for (name, variable), values in variables.items():
+            values[..., step] = getattr(populations[name].state, variable)
+    return variables
 
 
 def read_trace(
@@ -171,7 +207,11 @@ class _Population:
             if arriving is not None:
                 sums[inlet.wire.port] = sums.get(inlet.wire.port, self.zero) + arriving
         parameters = self.node.parameters
-        if self.node.kind == "LIF":
+        if self.node.kind in ("LIF", "LIFReset"):
+            interval = parameters.get("reset_interval")
+            # Lava counts time from 1.
+            if interval and (step + 1) % interval == parameters["reset_offset"]:
+                self.state = CubaState(self.zero, self.zero)
             return self._fire(sums.get("a_in", self.zero))
         if self.node.kind == "GradedVec":
             value = sums.get("a_in", self.zero)
