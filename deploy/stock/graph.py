@@ -15,6 +15,12 @@ import numpy as np
 Kind = Literal["source", "LIF", "LIFReset", "GradedVec", "ProdNeuron"]
 """Neuron processes by Lava's own names, and the sources of what arrives from outside."""
 
+MESSAGE_BITS = 24
+"""What Lava's ports for graded messages carry (``precision`` of ``GradedVec`` and others)."""
+
+SPARSE_BELOW = 0.25
+"""Share of nonzero weights under which synapses without delays become ``Sparse``."""
+
 INPUT, CONSTANT = "input", "constant"
 """Names of the two sources: the network's input, and the constants of every algorithmic step."""
 
@@ -87,6 +93,13 @@ class Wire:
     def name(self) -> str:
         """Where from and where to."""
         return f"{self.source} to {self.target}"
+
+    def process(self, n_sources: int, n_targets: int) -> str:
+        """Lava's name of the synapse process that holds so many sources and targets."""
+        if np.any(self.steps):
+            return "DelayDense"
+        sparse = self.weights.size < SPARSE_BELOW * n_targets * n_sources
+        return "Sparse" if sparse else "Dense"
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,6 +30,7 @@ from kipuka.convert.program import Layer
 from kipuka.deploy.stock.cell import Cell, CellBuilder, Senders, power_above
 from kipuka.deploy.stock.graph import LayerReadings, Reading, Term
 from kipuka.deploy.stock.wiring import projections
+from kipuka.errors import KipukaError
 
 LIMIT = fixed.GRU_STATE_LIMIT
 STATE = 1 << fixed.STATE_SHIFT
@@ -77,10 +78,22 @@ class GruCell(CellBuilder):
             for t, b in zip(layer.targets, biases, strict=True)
         ]
         self.biases = biases
+        self._check()
         # Largest magnitude of the current before it saturates, and of the membrane as it is sent.
         self.current_reach = LIMIT + STATE * self.reach[0]
         resets = STATE * int(self.neuron.threshold.max())
         self.membrane_reach = max(LIMIT, STATE * self.reach[0]) + resets + STATE
+
+    def _check(self) -> None:
+        limit = fixed.THRESHOLD_MAX // 2
+        if self.reach[0] >= limit:
+            raise KipukaError(
+                "the current of a spiking GRU layer can receive too much in one step",
+                where=f"{self.name}, activation of i",
+                limit=f"less than {limit} weight units with all weights of one sign",
+                value=self.reach[0],
+                remedy="use smaller weights, fewer synapses, or the fused form",
+            )
 
     def build(self) -> Cell:
         """Return the whole cell."""

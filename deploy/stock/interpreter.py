@@ -28,7 +28,7 @@ class StockRun:
     ----------
     trace : Trace
         In algorithmic steps, like that of every backend.
-    messages : mapping of str to int64 array (samples,)
+    messages : mapping of str to int64 array (samples, neurons)
         By node: spikes or graded messages that it sent.
     after_last_step : int64 array (layers,)
         Spikes of each layer that belong to no algorithmic step of the sample.
@@ -80,7 +80,7 @@ def run_stock(graph: StockGraph, inputs: np.ndarray, extra_steps: int = 0) -> St
     # What biases did before the first input arrived does not count.
     variables = _simulate(graph, sent, first=1)
     trace = read_trace(graph, n_steps, sent.__getitem__, variables.__getitem__)
-    totals = {name: np.count_nonzero(values, axis=(1, 2)) for name, values in sent.items()}
+    totals = {name: np.count_nonzero(values, axis=2) for name, values in sent.items()}
     after = [
         totals[layer.spikes].sum() - traced.spikes.sum()
         for layer, traced in zip(graph.layers, trace.layers, strict=True)

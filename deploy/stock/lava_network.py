@@ -21,18 +21,12 @@ from scipy.sparse import csr_matrix
 
 from kipuka.convert import fixed
 from kipuka.convert.trace import Trace
-from kipuka.deploy.stock.graph import CONSTANT, INPUT, Node, StockGraph, Wire
+from kipuka.deploy.stock.graph import CONSTANT, INPUT, MESSAGE_BITS, Node, StockGraph, Wire
 from kipuka.deploy.stock.interpreter import played, read_trace
 from kipuka.deploy.stock.streaming import Stream
 
-MESSAGE_BITS = 24
-"""What Lava's ports for graded messages carry (``precision`` of ``GradedVec`` and others)."""
-
 PARTS = 16
 """Pieces in which a sample is streamed, so that whoever waits hears of it."""
-
-SPARSE_BELOW = 0.25
-"""Share of nonzero weights under which synapses without delays become ``Sparse``."""
 
 
 def neurons(node: Node) -> Any:
@@ -65,11 +59,12 @@ def synapses(wire: Wire, n_sources: int, n_targets: int, graded: bool) -> Any:
         "num_message_bits": MESSAGE_BITS if graded else 0,
     }
     where = wire.targets, wire.sources
-    if not np.any(wire.steps) and wire.weights.size < SPARSE_BELOW * n_targets * n_sources:
+    kind = wire.process(n_sources, n_targets)
+    if kind == "Sparse":
         return Sparse(weights=csr_matrix((wire.weights, where), shape=shape), **settings)
     weights = np.zeros(shape, dtype=np.int64)
     weights[where] = wire.weights
-    if not np.any(wire.steps):
+    if kind == "Dense":
         return Dense(weights=weights, **settings)
     delays = np.zeros(shape, dtype=int)
     delays[where] = wire.steps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from kipuka.convert import fixed
 from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
 from kipuka.convert.program import OWN, Program
 from kipuka.convert.ranges import analyse_ranges
@@ -41,7 +42,8 @@ def lower(program: Program, n_steps: int | None = None) -> StockGraph:
     cells = [_cell(program, position, n_steps, idles) for position in range(len(program.layers))]
     wires = tuple(wire for cell in cells for wire in cell.wires)
     payloads = np.int64(1) << DIGIT_BITS * np.arange(channels_used(wires))
-    low, high = (-(1 << 31), (1 << 31) - 1) if program.encoder else (0, 1)
+    limit = fixed.CUBA_STATE_LIMIT - 1
+    low, high = (-limit, limit) if program.encoder else (0, 1)
     sources = (
         Node(INPUT, "source", program.n_inputs, -1, {}, low, high),
         Node(CONSTANT, "source", payloads.size, -1, {}, 0, int(payloads[-1])),
