@@ -7,7 +7,7 @@ inhibits the current does both in the bound as well. Every bound is proven; none
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -121,6 +121,21 @@ def analyse_ranges(program: Program, n_steps: int) -> RangeAnalysis:
         states += ranges
         spiking.append(own)
     return RangeAnalysis(n_steps, tuple(states))
+
+
+def with_verdict(program: Program, n_steps: int) -> Program:
+    """Return the Program with the outcome of the analysis in its metadata, under ``ranges``.
+
+    Parameters
+    ----------
+    program : Program
+    n_steps : int
+        Steps of the samples that the network is made for.
+    """
+    states = analyse_ranges(program, n_steps).states
+    verdicts = [f"layer {state.layer} {state.variable} {state.verdict}" for state in states]
+    text = f"runs of up to {n_steps} steps: {'; '.join(verdicts)}"
+    return replace(program, metadata={**program.metadata, "ranges": text})
 
 
 def _layer_ranges(

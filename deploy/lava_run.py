@@ -24,6 +24,7 @@ from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, Trace
 from kipuka.deploy.lava_limits import check_common_values
 from kipuka.deploy.stock.lowering import lower
+from kipuka.deploy.stock.streaming import PARTS, plan_stream
 from kipuka.errors import KipukaError
 
 STALL_LIMIT_S = 120.0
@@ -112,6 +113,7 @@ def stream_lava(
     inputs: np.ndarray,
     progress: Progress | None = None,
     stall_limit_s: float = STALL_LIMIT_S,
+    interval: int | None = None,
 ) -> np.ndarray:
     """Stream samples through the lowered network in Lava, built once and never touched again.
 
@@ -121,6 +123,8 @@ def stream_lava(
         As in `run_lava`.
     progress : callable (done, total), optional
         Called as pieces of samples are done.
+    interval : int, optional
+        Hardware steps between samples; by default as `plan_stream` has it.
 
     Returns
     -------
@@ -133,10 +137,10 @@ def stream_lava(
         As `run_lava`.
     """
     _check_installed()
-    from kipuka.deploy.stock.lava_network import PARTS
-
     total = len(inputs) * PARTS
-    found = _finished([(program, inputs)], "lava-sim", total, progress, stall_limit_s)
+    chosen = plan_stream(program, inputs.shape[2], interval).interval
+    kind = f"lava-sim:{chosen}"
+    found = _finished([(program, inputs)], kind, total, progress, stall_limit_s)
     return found[0]["spikes_0"]
 
 

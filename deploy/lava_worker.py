@@ -79,12 +79,12 @@ def run_stock_job(folder: Path, done: Callable[[], None]) -> None:
     np.savez(folder / JOB_TRACE, **traced)
 
 
-def run_stream_job(folder: Path, done: Callable[[], None]) -> None:
+def run_stream_job(folder: Path, interval: int, done: Callable[[], None]) -> None:
     """Stream the samples through the lowered network; keep the last layer's spikes."""
     from kipuka.deploy.stock.lava_network import run_stream
 
     inputs = np.load(folder / JOB_INPUTS)
-    stream = plan_stream(load_net(folder / JOB_NETWORK), inputs.shape[2])
+    stream = plan_stream(load_net(folder / JOB_NETWORK), inputs.shape[2], interval)
     np.savez(folder / JOB_TRACE, spikes_0=run_stream(stream, inputs, done))
 
 
@@ -163,8 +163,8 @@ def main(kind: str, folders: list[str]) -> None:
     for folder in map(Path, folders):
         if kind == "lava-stock":
             run_stock_job(folder, done)
-        elif kind == "lava-sim":
-            run_stream_job(folder, done)
+        elif kind.startswith("lava-sim:"):
+            run_stream_job(folder, int(kind.partition(":")[2]), done)
         else:
             run_job(folder, kind == "netx", done)
 

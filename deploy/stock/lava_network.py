@@ -23,10 +23,7 @@ from kipuka.convert import fixed
 from kipuka.convert.trace import Trace
 from kipuka.deploy.stock.graph import CONSTANT, INPUT, MESSAGE_BITS, Node, StockGraph, Wire
 from kipuka.deploy.stock.interpreter import played, read_trace
-from kipuka.deploy.stock.streaming import Stream
-
-PARTS = 16
-"""Pieces in which a sample is streamed, so that whoever waits hears of it."""
+from kipuka.deploy.stock.streaming import PARTS, Stream
 
 
 def neurons(node: Node) -> Any:

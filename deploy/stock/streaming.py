@@ -13,6 +13,10 @@ from kipuka.convert.program import Program
 from kipuka.deploy.stock.cell import power_above
 from kipuka.deploy.stock.graph import Node, StockGraph
 from kipuka.deploy.stock.lowering import lower
+from kipuka.errors import KipukaError
+
+PARTS = 16
+"""Pieces in which a sample is streamed, so that whoever waits hears of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +56,21 @@ def plan_stream(program: Program, n_steps: int, interval: int | None = None) -> 
     Returns
     -------
     Stream
+
+    Raises
+    ------
+    KipukaError
+        If not even one sample fits the interval.
     """
     graph = lower(program, n_steps)
+    if interval is not None and interval < graph.hardware_steps(n_steps):
+        raise KipukaError(
+            "a sample takes longer than the interval",
+            where="option interval",
+            limit=f"at least {graph.hardware_steps(n_steps)} hardware steps, and a pause",
+            value=interval,
+            remedy="give a longer interval, or leave it to Kipuka",
+        )
     needed = graph.hardware_steps(n_steps + settling_steps(program))
     chosen = power_above(needed) if interval is None else interval
     nodes = tuple(_resetting(node, graph, chosen) for node in graph.nodes)
