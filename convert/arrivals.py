@@ -24,8 +24,13 @@ class Bounds(NamedTuple):
     high: np.ndarray
 
 
+def brings_spikes(projection: Projection) -> bool:
+    """Tell whether a projection carries spikes, and not graded messages."""
+    return getattr(projection, "message", "spikes") == "spikes"
+
+
 def activation_bounds(layer: Layer, can_spike: CanSpike | None = None) -> dict[Target, Bounds]:
-    """Least and greatest sum of weights that can arrive in one step, bias not included.
+    """Least and greatest sum of weights that spikes can bring in one step, bias not included.
 
     Every synapse carries at most one spike per step, whatever the delays.
 
@@ -42,7 +47,7 @@ def activation_bounds(layer: Layer, can_spike: CanSpike | None = None) -> dict[T
     """
     zero = np.zeros(layer.n_neurons, dtype=np.int64)
     bounds = {target: Bounds(zero, zero) for target in layer.targets}
-    for projection in layer.projections:
+    for projection in filter(brings_spikes, layer.projections):
         entries = projection.synapses.entries()
         weights = entries.weights << projection.weight_exponent
         if can_spike is not None:

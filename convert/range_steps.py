@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.arrivals import Bounds, CanSpike, shared_inputs
+from kipuka.convert.arrivals import Bounds, CanSpike, brings_spikes, shared_inputs
 from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
 from kipuka.convert.program import Layer
 
@@ -122,6 +122,9 @@ class GruRange(_Range):
         self.offset = (fixed.GATE_OFFSET + fixed.GATE_SLOPE * neuron.bias_r) / fixed.UNITY
         _, update = shared_inputs(layer, "i", "z", can_spike)
         ends = _gate_bounds(update, neuron.bias_z)
+        if not all(map(brings_spikes, layer.projections)):
+            # Graded messages can put the update gate anywhere.
+            ends = Bounds(np.zeros(layer.n_neurons), np.ones(layer.n_neurons))
         self.update = Bounds(
             *(fixed.clip(fixed.as_int64(end * fixed.UNITY), 0, fixed.UNITY) for end in ends)
         )

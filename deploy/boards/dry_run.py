@@ -14,7 +14,7 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.deploy.boards.evidence import evidence_of
 from kipuka.deploy.boards.memory import CoreLimits, Placement, place
-from kipuka.deploy.stock.graph import CONSTANT, MESSAGE_BITS, Node, StockGraph, Wire
+from kipuka.deploy.stock.graph import CONSTANT, GRADED_BITS, Node, StockGraph, Wire
 from kipuka.deploy.stock.streaming import Stream
 from kipuka.hardware_profiles import HardwareProfile
 
@@ -181,13 +181,13 @@ def message_over_its_bits(stream: Stream, hardware: HardwareProfile) -> Iterator
     """Graded messages, sums at ports and products, at their worst."""
     for node in stream.graph.nodes:
         bits = _signed_bits(max(abs(node.low), abs(node.high)))
-        if node.graded and bits > MESSAGE_BITS:
-            yield _too_wide(node, "port s_out", MESSAGE_BITS, bits)
+        if node.graded and bits > GRADED_BITS:
+            yield _too_wide(node, "port s_out", GRADED_BITS, bits)
         sums = _port_sums(node, stream.graph)
         if node.kind in ("GradedVec", "ProdNeuron"):
             for port, reach in sums.items():
-                if _signed_bits(reach) > MESSAGE_BITS:
-                    yield _too_wide(node, f"port {port}", MESSAGE_BITS, _signed_bits(reach))
+                if _signed_bits(reach) > GRADED_BITS:
+                    yield _too_wide(node, f"port {port}", GRADED_BITS, _signed_bits(reach))
         if node.kind == "ProdNeuron":
             bits = _signed_bits(min(sums["a_in1"], 2 * fixed.GRU_STATE_LIMIT) * fixed.UNITY)
             if bits > PRODUCT_BITS:

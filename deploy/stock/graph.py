@@ -15,7 +15,7 @@ import numpy as np
 Kind = Literal["source", "LIF", "LIFReset", "GradedVec", "ProdNeuron"]
 """Neuron processes by Lava's own names, and the sources of what arrives from outside."""
 
-MESSAGE_BITS = 24
+GRADED_BITS = 24
 """What Lava's ports for graded messages carry (``precision`` of ``GradedVec`` and others)."""
 
 SPARSE_BELOW = 0.25

@@ -21,7 +21,7 @@ from scipy.sparse import csr_matrix
 
 from kipuka.convert import fixed
 from kipuka.convert.trace import Trace
-from kipuka.deploy.stock.graph import CONSTANT, INPUT, MESSAGE_BITS, Node, StockGraph, Wire
+from kipuka.deploy.stock.graph import CONSTANT, GRADED_BITS, INPUT, Node, StockGraph, Wire
 from kipuka.deploy.stock.interpreter import played, read_trace
 from kipuka.deploy.stock.streaming import PARTS, Stream
 
@@ -53,7 +53,7 @@ def synapses(wire: Wire, n_sources: int, n_targets: int, graded: bool) -> Any:
     settings: dict[str, Any] = {
         "weight_exp": wire.exponent,
         "sign_mode": SignMode.MIXED,
-        "num_message_bits": MESSAGE_BITS if graded else 0,
+        "num_message_bits": GRADED_BITS if graded else 0,
     }
     where = wire.targets, wire.sources
     kind = wire.process(n_sources, n_targets)
@@ -120,7 +120,7 @@ class StockNetwork:
         outlets = {name: process.s_out for name, process in self.neurons.items()}
         for name, values in sources.items():
             source = Source(data=values.astype(np.int32))
-            bits = MESSAGE_BITS if nodes[name].graded else 0
+            bits = GRADED_BITS if nodes[name].graded else 0
             outlets[name] = adapters.into_chip(source.s_out, nodes[name].size, bits)
         self.synapses = []
         for wire in graph.wires:
@@ -133,7 +133,7 @@ class StockNetwork:
         for name in heard:
             node = nodes[name]
             self.sinks[name] = Sink(shape=(node.size,), buffer=self.steps)
-            bits = MESSAGE_BITS if node.graded else 0
+            bits = GRADED_BITS if node.graded else 0
             outlet = adapters.out_of_chip(outlets[name], node.size, bits)
             outlet.connect(self.sinks[name].a_in)
         self.main = next(iter(self.neurons.values()))
