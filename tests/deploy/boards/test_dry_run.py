@@ -77,8 +77,8 @@ def test_reset_interval_not_a_power_of_two(rng):
 
 def test_pause_too_short(rng):
     network = program(4, random_gru(rng, 4, 6), random_cuba(rng, 6, 3))
-    found = finding(plan_stream(network, 10, interval=64), "pause too short")
-    assert found.value == "64 steps"
+    found = finding(plan_stream(network, 10, interval=80), "pause too short")
+    assert found.value == "80 steps"
 
 
 def test_message_over_its_bits(stream):
