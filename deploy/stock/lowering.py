@@ -8,7 +8,7 @@ from kipuka.convert import fixed
 from kipuka.convert.arrivals import brings_spikes
 from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
 from kipuka.convert.program import OWN, Program
-from kipuka.convert.ranges import analyse_ranges
+from kipuka.convert.range_analysis import analyse_ranges
 from kipuka.deploy.lava_limits import check_common_values
 from kipuka.deploy.stock.cell import Cell, Senders
 from kipuka.deploy.stock.cuba_cell import cuba_cell

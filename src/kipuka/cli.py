@@ -159,7 +159,7 @@ def inspect(
     from kipuka.console import STDOUT, print_table
     from kipuka.convert.inspect import inspect as summarise
     from kipuka.convert.netfile import load_golden, load_net
-    from kipuka.convert.ranges import analyse_ranges
+    from kipuka.convert.range_analysis import analyse_ranges
 
     program, golden = load_net(net, clamp_delays=clamp_delays), load_golden(net)
     layers = [dataclasses.asdict(layer) for layer in summarise(program)]

@@ -13,7 +13,7 @@ from kipuka import backends
 from kipuka.console import STDOUT, print_table
 from kipuka.convert.files import replacing
 from kipuka.convert.netfile import load_net, save_net
-from kipuka.convert.ranges import with_verdict
+from kipuka.convert.range_analysis import with_verdict
 from kipuka.deploy.golden import golden_vectors
 from kipuka.deploy.profile import profile
 from kipuka.deploy.reference import simulate_reference

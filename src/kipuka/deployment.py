@@ -11,7 +11,7 @@ import numpy as np
 from kipuka.console import STDOUT, print_table, progress_bar
 from kipuka.convert.netfile import load_golden
 from kipuka.convert.program import Program
-from kipuka.convert.ranges import RangeAnalysis, analyse_ranges
+from kipuka.convert.range_analysis import RangeAnalysis, analyse_ranges
 from kipuka.convert.trace import readout_input
 from kipuka.deploy.boards import DryRun, dry_run
 from kipuka.deploy.boards.loihi2 import BoardRun, Loihi2Board, public_api

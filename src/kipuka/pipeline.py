@@ -13,7 +13,7 @@ from kipuka.backends import chosen_backends
 from kipuka.console import STDOUT, bounds_text, print_table, progress_bar
 from kipuka.convert.netfile import GoldenVector, load_golden, load_net, save_net
 from kipuka.convert.program import Program, Reset
-from kipuka.convert.ranges import with_verdict
+from kipuka.convert.range_analysis import with_verdict
 from kipuka.convert.trace import decide, readout_input
 from kipuka.deploy.golden import golden_mismatches, golden_vectors
 from kipuka.deploy.inputs import load_inputs, save_spikes

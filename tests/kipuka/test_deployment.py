@@ -8,7 +8,7 @@ import pytest
 
 from kipuka.cli import main
 from kipuka.convert.netfile import load_net, save_net
-from kipuka.convert.ranges import with_verdict
+from kipuka.convert.range_analysis import with_verdict
 from kipuka.deploy.boards.loihi2 import BoardRun
 from kipuka.deploy.golden import golden_vectors
 from kipuka.deploy.reference import simulate_reference

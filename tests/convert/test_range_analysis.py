@@ -1,6 +1,6 @@
 """Range analysis: nothing that a search finds leaves a bound, and bounds are not far from it.
 
-``KIPUKA_RANGE_NETWORKS=1000 pytest tests/convert/test_ranges.py`` searches in 1000 networks.
+``KIPUKA_RANGE_NETWORKS=1000 pytest tests/convert/test_range_analysis.py`` searches in 1000 networks.
 """
 
 import os
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kipuka.convert import fixed
 from kipuka.convert.netfile import load_net, save_net
 from kipuka.convert.program import OWN, Encoder, Reset
-from kipuka.convert.ranges import analyse_ranges
+from kipuka.convert.range_analysis import analyse_ranges
 from kipuka.deploy.reference import simulate_reference
 from kipuka_cases import cuba, dense, even, gru, program, random_gru, random_spikes
 from kipuka_random import random_network
