@@ -1,6 +1,6 @@
 """Range analysis: nothing that a search finds leaves a bound, and bounds are not far from it.
 
-``KIPUKA_RANGE_NETWORKS=1000 pytest tests/convert/test_range_analysis.py`` searches in 1000 networks.
+``KIPUKA_RANGE_NETWORKS=1000 pytest tests/convert/test_range_analysis.py`` searches in 1000.
 """
 
 import os
