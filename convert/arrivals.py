@@ -61,6 +61,13 @@ def activation_bounds(layer: Layer, can_spike: CanSpike | None = None) -> dict[T
     return bounds
 
 
+def largest_fan_in(projection: Projection) -> int:
+    """Largest sum of weight magnitudes over a target's synapses, in weight units."""
+    entries = projection.synapses.entries()
+    sums = np.bincount(entries.targets, np.abs(entries.weights), projection.synapses.n_targets)
+    return int(sums.max())
+
+
 def shared_inputs(
     layer: Layer, first: Target, second: Target, can_spike: CanSpike
 ) -> tuple[np.ndarray, np.ndarray]:

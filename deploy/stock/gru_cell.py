@@ -10,6 +10,8 @@ the next. What the stock processes lack is made of what they have:
 - Saturation. ``clip(y, -L, L) = y - max(y - L, 0) + max(-y - L, 0)``. The membrane
   ``i + (v - i) z - 64 T s`` lies between `i` and `v` before the reset, so it only saturates
   downwards.
+- Current to the update gate, where a layer has it: ``i`` is put together, shifted to 12 bits, and sent
+  through the gate's weights in the next algorithmic step.
 - Threshold. ``v > 64 T`` is ``(v + 63) >> 6 > T``, in 12 bits instead of 18; so the membrane is
   sent with 63 added.
 
@@ -24,11 +26,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.arrivals import activation_bounds
+from kipuka.convert.arrivals import activation_bounds, largest_fan_in
 from kipuka.convert.neurons import SpikingGruParameters
-from kipuka.convert.program import Layer
+from kipuka.convert.program import Layer, Projection
 from kipuka.deploy.stock.cell import Cell, CellBuilder, Senders, power_above
-from kipuka.deploy.stock.graph import LayerReadings, Reading, Term
+from kipuka.deploy.stock.graph import LayerReadings, Reading, Term, Wire
 from kipuka.deploy.stock.wiring import projections
 from kipuka.errors import KipukaError
 
@@ -41,6 +43,9 @@ HALF_WIDTH = fixed.GATE_OFFSET // fixed.GATE_SLOPE
 """The gate is 0 below ``-HALF_WIDTH`` and 4096 above ``HALF_WIDTH``, in weight units."""
 
 SLOPE = fixed.GATE_SLOPE
+MESSAGE_SHIFT = fixed.WEIGHT_SCALE.bit_length() - 1
+"""Right shift of weighted messages of the current."""
+
 RESET_GATE, UPDATE_GATE = 0, 4
 """First of the four blocks of rectifiers that make up each gate."""
 
@@ -78,6 +83,12 @@ class GruCell(CellBuilder):
             for t, b in zip(layer.targets, biases, strict=True)
         ]
         self.biases = biases
+        # Present only in programs with update_gate_input="current".
+        self.of_current: Projection | None = getattr(layer, "of_current", None)
+        if self.of_current is not None:
+            self.message_reach = max(LIMIT >> fixed.STATE_SHIFT, self.reach[0]) + 1
+            strongest = self.message_reach * largest_fan_in(self.of_current)
+            self.reach[2] += (strongest >> MESSAGE_SHIFT) + 1
         self._check()
         # Largest magnitude of the current before it saturates, and of the membrane as it is sent.
         self.current_reach = LIMIT + STATE * self.reach[0]
@@ -101,6 +112,8 @@ class GruCell(CellBuilder):
         self._gates()
         self._reset_product()
         self._current()
+        if self.of_current is not None:
+            self._message(self.of_current)
         self._update_product()
         self._membrane()
         self._spikes()
@@ -157,6 +170,29 @@ class GruCell(CellBuilder):
             scaled = [(k, 0, STATE * f) for k, f in enumerate(doubled)]
             self.feed("activation", "current excess", scaled)
             self.constant("current excess", [window - abs(f) * LIMIT for f in doubled])
+
+    def _message(self, projection: Projection) -> None:
+        """``i >> 6`` to the update gate of the next step: ``(W (i >> 6)) >> 6``."""
+        source = "current"
+        if self.may.current:
+            source = "saturated current"
+            self.add(source, "GradedVec", 1, (-self.current_reach, self.current_reach), vth=0)
+            self._feed_current(source)
+        reach = self.message_reach
+        self.add("message", "GradedVec", 1, (-reach, reach), vth=0)
+        self.feed(source, "message", [(0, 0, 1)], shift_right=fixed.STATE_SHIFT)
+        entries = projection.synapses.entries()
+        self.wires.append(
+            Wire(
+                self.role("message"),
+                self.role("activation"),
+                entries.targets + self.n * self.layer.targets.index(projection.target),
+                entries.sources,
+                entries.weights,
+                np.ones_like(entries.weights),
+                exponent=-MESSAGE_SHIFT,
+            )
+        )
 
     def _update_product(self) -> None:
         """``((v of the step before - i) * z) >> 12``."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.arrivals import brings_spikes
 from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
 from kipuka.convert.program import OWN, Program
 from kipuka.convert.range_analysis import analyse_ranges
@@ -90,13 +89,3 @@ def _check(program: Program) -> None:
             remedy="remove the reset and send the samples one by one, or use the fused form",
         )
     check_common_values(program)
-    for number, layer in zip(program.numbers, program.layers, strict=True):
-        for projection in layer.projections:
-            if not brings_spikes(projection):
-                raise KipukaError(
-                    "the lowering has no cell for an update gate that receives the current",
-                    where=f"layer {number}, projection to {projection.target}",
-                    limit="projections of spikes",
-                    value="graded messages",
-                    remedy='train with update_gate_input="spikes", or use the fused form',
-                )
