@@ -10,8 +10,8 @@ the next. What the stock processes lack is made of what they have:
 - Saturation. ``clip(y, -L, L) = y - max(y - L, 0) + max(-y - L, 0)``. The membrane
   ``i + (v - i) z - 64 T s`` lies between `i` and `v` before the reset, so it only saturates
   downwards.
-- Current to the update gate, where a layer has it: ``i`` is put together, shifted to 12 bits, and sent
-  through the gate's weights in the next algorithmic step.
+- Current to the update gate, where a layer has it: ``i`` is put together, shifted to 12 bits, and
+  sent through the gate's weights in the next algorithmic step.
 - Threshold. ``v > 64 T`` is ``(v + 63) >> 6 > T``, in 12 bits instead of 18; so the membrane is
   sent with 63 added.
 

@@ -279,6 +279,7 @@ UNSUPPORTED = {
     ("lava-stock", "current_beyond_one_period"): "Lava wraps a current only once",
     ("lava-stock", "resets"): "the lowering has no resets within a sample",
     ("lava-stock", "resets_of_a_gru"): "the lowering has no resets within a sample",
+    ("lava-stock", "resets_of_a_gru_with_current"): "the lowering has no resets within a sample",
     ("netx", "current_beyond_one_period"): "NetX has no weight exponents",
     ("torch", "current_beyond_one_period"): "SLAYER's current has no 24-bit limit",
     ("torch", "recurrent_cuba_delays"): "SLAYER has no delays inside a recurrence",
