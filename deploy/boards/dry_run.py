@@ -104,6 +104,13 @@ def dry_run(stream: Stream, hardware: HardwareProfile) -> DryRun:
     if limits:
         findings += core_memory(placements, limits)
     remarks = list(_remarks(stream))
+    cores = sum(placement.cores for placement in placements)
+    if limits and cores > limits.cores:
+        largest = max(placements, key=lambda placement: placement.cores)
+        remarks.append(
+            f"needs about {cores} cores, more than the {limits.cores} of a chip; most of them, "
+            f"{largest.cores}, for {largest.process}"
+        )
     if not limits:
         remarks.append(f"{hardware.name} has no published limits of a core: placement not checked")
     counts: dict[str, int] = {}
@@ -209,19 +216,25 @@ def _signed_bits(magnitude: int) -> int:
 
 def _port_sums(node: Node, graph: StockGraph) -> dict[str, int]:
     """Largest magnitude of any partial sum at each port, over all neurons."""
-    low: dict[str, np.ndarray] = {}
-    high: dict[str, np.ndarray] = {}
+    sums: dict[str, np.ndarray] = {}
     for wire in graph.wires:
-        if wire.target != node.name:
-            continue
-        ends = np.stack([wire.weights * end for end in _ends(wire, graph)])
-        for kept, part in (
-            (low, np.minimum(ends.min(axis=0), 0)),
-            (high, np.maximum(ends.max(axis=0), 0)),
-        ):
-            scaled = np.bincount(wire.targets, part, node.size) * 2.0**wire.exponent
-            kept[wire.port] = kept.get(wire.port, np.zeros(node.size)) + scaled
-    return {port: int(max(-low[port].min(), high[port].max())) for port in low}
+        if wire.target == node.name:
+            before = sums.get(wire.port, np.zeros((2, node.size)))
+            sums[wire.port] = before + _largest_sums(wire, node.size, graph)
+    return {port: int(total.max()) for port, total in sums.items()}
+
+
+def _largest_sums(wire: Wire, n_targets: int, graph: StockGraph) -> np.ndarray:
+    """Largest magnitudes below and above 0 that a wire can bring, float64 (2, targets)."""
+    ends = np.stack([wire.weights * end for end in _ends(wire, graph)])
+    parts = np.maximum([-ends.min(axis=0), ends.max(axis=0)], 0)
+    source = graph.node(wire.source)
+    second = (wire.sources >= source.size // 2) & source.either_half
+    halves = [
+        [np.bincount(wire.targets, part * chosen, n_targets) for part in parts]
+        for chosen in (second, ~second)
+    ]
+    return np.max(halves, axis=0) * 2.0**wire.exponent
 
 
 def _ends(wire: Wire, graph: StockGraph) -> tuple[int, int] | tuple[np.ndarray, np.ndarray]:
@@ -246,7 +259,7 @@ def weight_exponent_over_the_limit(stream: Stream, hardware: HardwareProfile) ->
 
 
 def core_memory(placements: tuple[Placement, ...], limits: CoreLimits) -> Iterator[Finding]:
-    """Processes of which not one neuron fits on a core, and networks that need more than a chip."""
+    """Processes of which not one neuron fits on a core."""
     for placement in placements:
         if placement.cores == 0:
             too_many = placement.words > limits.words
@@ -256,15 +269,6 @@ def core_memory(placements: tuple[Placement, ...], limits: CoreLimits) -> Iterat
                 f"{limits.words} words, {limits.axons} axons",
                 f"{placement.words} words" if too_many else f"{placement.axons} axons",
             )
-    total = sum(placement.cores for placement in placements)
-    if total > limits.cores:
-        largest = max(placements, key=lambda placement: placement.cores)
-        yield Finding(
-            "network over a chip's cores",
-            f"largest process {largest.process} with {largest.cores} cores",
-            f"{limits.cores} cores",
-            f"{total} cores",
-        )
 
 
 CHECKS: tuple[Callable[[Stream, HardwareProfile], Iterator[Finding]], ...] = (

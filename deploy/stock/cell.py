@@ -47,12 +47,18 @@ class CellBuilder:
         return f"{self.name} {role}"
 
     def add(
-        self, role: str, kind: Kind, blocks: int, bounds: tuple[int, int], **parameters: object
+        self,
+        role: str,
+        kind: Kind,
+        blocks: int,
+        bounds: tuple[int, int],
+        either_half: bool = False,
+        **parameters: int | np.ndarray,
     ) -> None:
         """Add a population; `bounds` are the least and greatest message."""
-        self.nodes.append(
-            Node(self.role(role), kind, blocks * self.n, self.position, parameters, *bounds)  # type: ignore[arg-type]
-        )
+        size = blocks * self.n
+        node = Node(self.role(role), kind, size, self.position, parameters, *bounds, either_half)
+        self.nodes.append(node)
 
     def feed(
         self,

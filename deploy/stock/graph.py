@@ -42,7 +42,11 @@ class Node:
         By the process's own names: ``vth``, ``exp``, ``du``, ``dv``, ``bias_mant``,
         ``reset_interval``, ``reset_offset``.
     low, high : int
-        Bounds of what a neuron sends, from the weights; 0 and 1 for spikes.
+        Bounds of what a neuron sends while there are constants, from the weights; 0 and 1 for
+        spikes.
+    either_half : bool
+        Of what belongs to one neuron of the layer, only the first or the second half of the
+        population sends in a step.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Node:
     parameters: Mapping[str, int | np.ndarray] = field(default_factory=dict)
     low: int = 0
     high: int = 1
+    either_half: bool = False
 
     @property
     def graded(self) -> bool:

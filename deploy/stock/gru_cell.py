@@ -90,10 +90,8 @@ class GruCell(CellBuilder):
             strongest = self.message_reach * largest_fan_in(self.of_current)
             self.reach[2] += (strongest >> MESSAGE_SHIFT) + 1
         self._check()
-        # Largest magnitude of the current before it saturates, and of the membrane as it is sent.
+        # Largest magnitude of the current before it saturates.
         self.current_reach = LIMIT + STATE * self.reach[0]
-        resets = STATE * int(self.neuron.threshold.max())
-        self.membrane_reach = max(LIMIT, STATE * self.reach[0]) + resets + STATE
 
     def _check(self) -> None:
         limit = fixed.THRESHOLD_MAX // 2
@@ -129,7 +127,7 @@ class GruCell(CellBuilder):
     def _gates(self) -> None:
         """Rectifiers of both gates: above -128 and above 128, in two blocks each."""
         reach = max(self.reach[1:]) + HALF_WIDTH
-        window = power_above(2 * reach)
+        window = 2 * reach
         self.add("gates", "GradedVec", 8, (0, 2 * reach + window), vth=window)
         doubled = [(block, 1 + block // 4, 2 - block % 2) for block in range(8)]
         self.feed("activation", "gates", doubled)
@@ -163,8 +161,9 @@ class GruCell(CellBuilder):
         self.feed("reset product", "current", [(0, 0, 1)])
         self.feed("activation", "current", [(0, 0, STATE)])
         if self.may.current:
-            window = power_above(2 * reach)
-            self.add("current excess", "GradedVec", 4, (0, 2 * reach + window), vth=window)
+            window = 2 * reach
+            above = 2 * (reach - LIMIT) + window
+            self.add("current excess", "GradedVec", 4, (0, above), either_half=True, vth=window)
             doubled = (2, 1, -2, -1)
             self.feed("reset product", "current excess", [(k, 0, f) for k, f in enumerate(doubled)])
             scaled = [(k, 0, STATE * f) for k, f in enumerate(doubled)]
@@ -196,7 +195,7 @@ class GruCell(CellBuilder):
 
     def _update_product(self) -> None:
         """``((v of the step before - i) * z) >> 12``."""
-        bound = 2 * self.current_reach
+        bound = 2 * LIMIT
         self.add("update product", "ProdNeuron", 1, (-bound, bound), vth=0, exp=fixed.UNITY_BITS)
         self._feed_gate("update product", UPDATE_GATE)
         if self.may.current:
@@ -213,15 +212,17 @@ class GruCell(CellBuilder):
 
     def _membrane(self) -> None:
         """``v + 63`` before saturation, and by how much `v` leaves its range downwards."""
-        reach = self.membrane_reach
-        self.add("membrane", "GradedVec", 1, (-reach, reach), vth=0)
+        resets = STATE * int(self.neuron.threshold.max())
+        low, high = -LIMIT - resets, LIMIT + ROUND_UP
+        self.add("membrane", "GradedVec", 1, (low, high), vth=0)
         self.feed("update product", "membrane", [(0, 0, 1)])
         self._feed_current("membrane")
         self.feed("spikes", "membrane", [(0, 0, -STATE * self.neuron.threshold)], steps=1)
         self.constant("membrane", [ROUND_UP])
         if self.may.membrane:
-            window = power_above(2 * (reach + LIMIT))
-            self.add("membrane excess", "GradedVec", 2, (0, 2 * reach + window), vth=window)
+            # It only reaches a product whose other factor is silent with the constants.
+            window = 2 * LIMIT + STATE
+            self.add("membrane excess", "GradedVec", 2, (0, 2 * resets + window), vth=window)
             self.feed("membrane", "membrane excess", [(0, 0, -2), (1, 0, -1)])
             self.constant("membrane excess", [window + f * (ROUND_UP - LIMIT) for f in (2, 1)])
 
