@@ -14,14 +14,17 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from kipuka.convert.netfile import save_net
 from kipuka.convert.netx_differences import netx_differences
-from kipuka.convert.neurons import CubaParameters
 from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, Trace
+from kipuka.deploy.lava_limits import check_common_values
+from kipuka.deploy.stock.lowering import lower
+from kipuka.deploy.stock.streaming import PARTS, plan_stream
 from kipuka.errors import KipukaError
 
 STALL_LIMIT_S = 120.0
@@ -31,6 +34,7 @@ SAMPLES_PER_WORKER = 8
 """Samples from which a second graph beside the first is worth its start-up."""
 
 Progress = Callable[[int, int], None]
+LavaBackend = Literal["lava", "lava-stock", "netx"]
 
 
 def run_lava(
@@ -38,7 +42,7 @@ def run_lava(
     inputs: np.ndarray,
     progress: Progress | None = None,
     stall_limit_s: float = STALL_LIMIT_S,
-    netx: bool = False,
+    backend: LavaBackend = "lava",
 ) -> Trace:
     """Run a Program on lava-nc's CPU backend (``Loihi2SimCfg``, ``fixed_pt``), state by state.
 
@@ -53,9 +57,10 @@ def run_lava(
         Called as algorithmic steps are done.
     stall_limit_s : float
         Seconds without a finished step after which the run is ended.
-    netx : bool
-        Let stock NetX build the graph, from the file that `save_net` writes, and refuse networks
-        that it would run differently.
+    backend : {"lava", "lava-stock", "netx"}
+        The Program's own graph with the fused GRU process; the lowered graph of stock processes
+        only; or the graph that stock NetX builds from the file that `save_net` writes, which
+        networks that it would run differently may not use.
 
     Returns
     -------
@@ -69,33 +74,86 @@ def run_lava(
     """
     n_parts = min(os.cpu_count() or 1, -(-len(inputs) // SAMPLES_PER_WORKER))
     jobs = [(program, part) for part in np.array_split(inputs, n_parts)]
-    return Trace.joined(run_lava_jobs(jobs, progress, stall_limit_s, netx))
+    return Trace.joined(run_lava_jobs(jobs, progress, stall_limit_s, backend))
 
 
 def run_lava_jobs(
     jobs: Sequence[tuple[Program, np.ndarray]],
     progress: Progress | None = None,
     stall_limit_s: float = STALL_LIMIT_S,
-    netx: bool = False,
+    backend: LavaBackend = "lava",
 ) -> list[Trace]:
     """Run several Programs, each on inputs of its own; parameters as in `run_lava`.
 
     Jobs are shared out over the processor cores, one worker process for each, in which Lava is
     imported once.
     """
-    if netx and any(program.reset and len(inputs) > 1 for program, inputs in jobs):
+    if backend == "netx" and any(program.reset and len(inputs) > 1 for program, inputs in jobs):
         # A reset that NetX does by itself counts steps through all samples that a graph runs.
         single = [(program, x[None]) for program, inputs in jobs for x in inputs]
-        done = iter(run_lava_jobs(single, progress, stall_limit_s, netx))
+        done = iter(run_lava_jobs(single, progress, stall_limit_s, backend))
         return [Trace.joined([next(done) for _ in inputs]) for _, inputs in jobs]
     _check_installed()
-    for program, _ in jobs:
-        _check_layers(program, "netx" if netx else "lava")
-        if netx:
+    for program, inputs in jobs:
+        check_common_values(program)
+        if backend == "netx":
             _check_netx(program)
+        elif backend == "lava-stock":
+            lower(program, inputs.shape[2])
+    total = sum(inputs.shape[0] * inputs.shape[2] for _, inputs in jobs)
+    found = _finished(jobs, backend, total, progress, stall_limit_s)
+    return [
+        _trace(arrays, len(program.layers))
+        for arrays, (program, _) in zip(found, jobs, strict=True)
+    ]
+
+
+def stream_lava(
+    program: Program,
+    inputs: np.ndarray,
+    progress: Progress | None = None,
+    stall_limit_s: float = STALL_LIMIT_S,
+    interval: int | None = None,
+) -> np.ndarray:
+    """Stream samples through the lowered network in Lava, built once and never touched again.
+
+    Parameters
+    ----------
+    program, inputs, stall_limit_s
+        As in `run_lava`.
+    progress : callable (done, total), optional
+        Called as pieces of samples are done.
+    interval : int, optional
+        Hardware steps between samples; by default as `plan_stream` has it.
+
+    Returns
+    -------
+    bool array (samples, neurons, steps)
+        Spikes of the last layer, before the readout's delays.
+
+    Raises
+    ------
+    KipukaError
+        As `run_lava`.
+    """
+    _check_installed()
+    total = len(inputs) * PARTS
+    chosen = plan_stream(program, inputs.shape[2], interval).interval
+    kind = f"lava-sim:{chosen}"
+    found = _finished([(program, inputs)], kind, total, progress, stall_limit_s)
+    return found[0]["spikes_0"]
+
+
+def _finished(
+    jobs: Sequence[tuple[Program, np.ndarray]],
+    kind: str,
+    total: int,
+    progress: Progress | None,
+    stall_limit_s: float,
+) -> list[dict[str, np.ndarray]]:
+    """Run jobs in worker processes and return the arrays that they wrote."""
     from kipuka.deploy.lava_worker import JOB_INPUTS, JOB_NETWORK, JOB_TRACE
 
-    total = sum(inputs.shape[0] * inputs.shape[2] for _, inputs in jobs)
     with tempfile.TemporaryDirectory(prefix="kipuka-lava-") as name:
         folders = [Path(name) / str(number) for number in range(len(jobs))]
         for folder, (program, inputs) in zip(folders, jobs, strict=True):
@@ -104,13 +162,13 @@ def run_lava_jobs(
             np.save(folder / JOB_INPUTS, inputs)
         n_workers = min(os.cpu_count() or 1, len(jobs))
         shares = [folders[worker::n_workers] for worker in range(n_workers)]
-        with _workers(shares, "netx" if netx else "lava") as workers:
+        with _workers(shares, kind) as workers:
             _supervise(workers, total, progress, stall_limit_s)
-        traces = []
-        for folder, (program, _) in zip(folders, jobs, strict=True):
+        written = []
+        for folder in folders:
             with np.load(folder / JOB_TRACE) as arrays:
-                traces.append(_trace(dict(arrays), len(program.layers)))
-    return traces
+                written.append(dict(arrays))
+    return written
 
 
 @dataclass
@@ -218,22 +276,6 @@ def _check_netx(program: Program) -> None:
                 value=f"NetX {'; '.join(differences)}",
                 remedy="verify the network with the backend lava",
             )
-
-
-def _check_layers(program: Program, backend: str) -> None:
-    for number, layer in zip(program.numbers, program.layers, strict=True):
-        if not isinstance(layer.neuron, CubaParameters):
-            continue
-        for key in ("current_decay", "voltage_decay", "threshold"):
-            values = getattr(layer.neuron, key)
-            if np.any(values != values[0]):
-                raise KipukaError(
-                    "Lava's LIF takes one value per layer",
-                    where=f"layer {number}, key {key}, backend {backend}",
-                    limit="the same value for all neurons",
-                    value=f"{np.unique(values).size} different values",
-                    remedy="split the layer by value, or verify with the other backends",
-                )
 
 
 def _failed(worker: _Worker, how: str) -> KipukaError:

@@ -20,6 +20,8 @@ from kipuka.convert.netfile import load_net
 from kipuka.convert.program import Program
 from kipuka.deploy.lava_graph import LATENCY_STEPS, LavaGraph, build_graph, played_by_source
 from kipuka.deploy.reference import STATE_NAMES, initial_state
+from kipuka.deploy.stock.lowering import lower
+from kipuka.deploy.stock.streaming import plan_stream
 
 JOB_NETWORK, JOB_INPUTS, JOB_TRACE = "network.net", "inputs.npy", "trace.npz"
 
@@ -61,6 +63,29 @@ def run_job(folder: Path, netx: bool, done: Callable[[], None]) -> None:
         traced[f"spikes_{position}"] = spikes.transpose(1, 0, 2).astype(bool)
     graph.neurons[-1].stop()
     np.savez(folder / JOB_TRACE, **traced)
+
+
+def run_stock_job(folder: Path, done: Callable[[], None]) -> None:
+    """Do the same with the lowered network of stock processes."""
+    from kipuka.deploy.stock.lava_network import run_samples
+
+    program = load_net(folder / JOB_NETWORK)
+    inputs = np.load(folder / JOB_INPUTS)
+    trace = run_samples(lower(program, inputs.shape[2]), inputs, done)
+    traced = {}
+    for position, layer in enumerate(trace.layers):
+        traced[f"spikes_{position}"] = layer.spikes
+        traced |= {f"{name}_{position}": values for name, values in layer.states.items()}
+    np.savez(folder / JOB_TRACE, **traced)
+
+
+def run_stream_job(folder: Path, interval: int, done: Callable[[], None]) -> None:
+    """Stream the samples through the lowered network; keep the last layer's spikes."""
+    from kipuka.deploy.stock.lava_network import run_stream
+
+    inputs = np.load(folder / JOB_INPUTS)
+    stream = plan_stream(load_net(folder / JOB_NETWORK), inputs.shape[2], interval)
+    np.savez(folder / JOB_TRACE, spikes_0=run_stream(stream, inputs, done))
 
 
 def _run(
@@ -141,8 +166,13 @@ def main(kind: str, folders: list[str]) -> None:
         steps += 1
         print(steps, flush=True)  # noqa: T201 - read by the parent
 
-    for folder in folders:
-        run_job(Path(folder), kind == "netx", done)
+    for folder in map(Path, folders):
+        if kind == "lava-stock":
+            run_stock_job(folder, done)
+        elif kind.startswith("lava-sim:"):
+            run_stream_job(folder, int(kind.partition(":")[2]), done)
+        else:
+            run_job(folder, kind == "netx", done)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ def test_folders_look_only_where_they_may(folder):
 def test_what_needs_no_lava_imports_none_of_it():
     lava = {
         "lava_graph.py",
+        "lava_network.py",
         "lava_worker.py",
         "netx_graph.py",
         "spiking_gru.py",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from kipuka.convert.program import Program
 from kipuka.convert.trace import Trace
 from kipuka.errors import choose
+
+if TYPE_CHECKING:
+    from kipuka.deploy.lava_run import LavaBackend
 
 Backend = Callable[[Program, np.ndarray], Trace]
 
@@ -36,13 +40,22 @@ def lava(program: Program, inputs: np.ndarray) -> Trace:
         return run_lava(program, inputs, progress=advance)
 
 
+def lava_stock(program: Program, inputs: np.ndarray) -> Trace:
+    """Run the lowered network in Lava: processes that Lava has on Loihi 2, and nothing else."""
+    from kipuka.console import progress_bar
+    from kipuka.deploy.lava_run import run_lava
+
+    with progress_bar("stock Lava, step by step", unit="steps") as advance:
+        return run_lava(program, inputs, progress=advance, backend="lava-stock")
+
+
 def netx(program: Program, inputs: np.ndarray) -> Trace:
     """Run in stock NetX, where it is right."""
     from kipuka.console import progress_bar
     from kipuka.deploy.lava_run import run_lava
 
     with progress_bar("NetX, step by step", unit="steps") as advance:
-        return run_lava(program, inputs, progress=advance, netx=True)
+        return run_lava(program, inputs, progress=advance, backend="netx")
 
 
 def torch(program: Program, inputs: np.ndarray) -> Trace:
@@ -57,16 +70,17 @@ BACKENDS: dict[str, Backend] = {
     "fast": fast,
     "torch": torch,
     "lava": lava,
+    "lava-stock": lava_stock,
     "netx": netx,
 }
 
 
 def run_jobs(name: str, jobs: Sequence[tuple[Program, np.ndarray]]) -> list[Trace]:
     """Run many networks, each on inputs of its own; Lava is then started only once."""
-    if name in ("lava", "netx"):
+    if name in ("lava", "lava-stock", "netx"):
         from kipuka.deploy.lava_run import run_lava_jobs
 
-        return run_lava_jobs(jobs, netx=name == "netx")
+        return run_lava_jobs(jobs, backend=cast("LavaBackend", name))
     return [BACKENDS[name](program, inputs) for program, inputs in jobs]
 
 

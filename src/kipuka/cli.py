@@ -148,11 +148,20 @@ def convert(
 
 
 @app.command()
-def inspect(net: Net, clamp_delays: ClampDelays = False, json_file: Json = None) -> int:
-    """Show the layers of a network file, and what stock NetX would do differently with them."""
+def inspect(
+    net: Net,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Steps of the samples for which the range of states is analysed."),
+    ] = None,
+    clamp_delays: ClampDelays = False,
+    json_file: Json = None,
+) -> int:
+    """Show a network file's layers, how far its states get, and what stock NetX would do."""
     from kipuka.console import STDOUT, print_table
     from kipuka.convert.inspect import inspect as summarise
     from kipuka.convert.netfile import load_golden, load_net
+    from kipuka.convert.range_analysis import analyse_ranges
 
     program, golden = load_net(net, clamp_delays=clamp_delays), load_golden(net)
     layers = [dataclasses.asdict(layer) for layer in summarise(program)]
@@ -180,7 +189,15 @@ def inspect(net: Net, clamp_delays: ClampDelays = False, json_file: Json = None)
     for layer in layers:
         for difference in layer["netx"]:
             STDOUT.print(f"layer {layer['layer']}: stock NetX {difference}")
+    ranges = []
+    n_steps = steps or (golden[0].input.shape[-1] if golden else None)
+    if n_steps is not None:
+        for state in analyse_ranges(program, n_steps).states:
+            text = f"layer {state.layer}, {state.variable} {state.verdict}"
+            ranges.append(text)
+            STDOUT.print(f"in samples of {n_steps} steps, {text}")
     facts = {
+        "ranges": {"steps": n_steps, "states": ranges},
         "input_shape": program.input_shape,
         "readout": readout.kind,
         "classes": program.n_classes,
@@ -253,6 +270,39 @@ def profile(
     program = open_network(net, clamp_delays=clamp_delays)
     _write_json(json_file, profile_file(net, program, hardware, input_file, report))
     return 0
+
+
+@app.command()
+def deploy(
+    net: Net,
+    target: Annotated[
+        str, typer.Option(help="lava-sim: Lava on this machine; loihi2: a board.")
+    ] = "lava-sim",
+    input_file: Inputs = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only check what can be checked here.")
+    ] = False,
+    interval: Annotated[
+        int | None,
+        typer.Option(help="Hardware steps between samples; a power of two for loihi2."),
+    ] = None,
+    slurm: Annotated[bool, typer.Option("--slurm", help="Ask SLURM for the board.")] = False,
+    partition: Annotated[str | None, typer.Option(help="SLURM partition.")] = None,
+    board: Annotated[str | None, typer.Option(help="SLURM board.")] = None,
+    clamp_delays: ClampDelays = False,
+    json_file: Json = None,
+) -> int:
+    """Lower a network to stock Lava processes, check it for Loihi 2, stream samples through it."""
+    from kipuka.deployment import Host, deploy_file
+    from kipuka.pipeline import open_network
+
+    program = open_network(net, clamp_delays=clamp_delays)
+    host = Host(slurm, partition, board)
+    outcome = deploy_file(
+        net, program, target, input_file, interval=interval, dry_only=dry_run, host=host
+    )
+    _write_json(json_file, outcome)
+    return 0 if outcome["agree"] else MISMATCH
 
 
 def _write_json(path: Path | None, values: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from kipuka import backends
 from kipuka.console import STDOUT, print_table
 from kipuka.convert.files import replacing
 from kipuka.convert.netfile import load_net, save_net
+from kipuka.convert.range_analysis import with_verdict
 from kipuka.deploy.fast import simulate
 from kipuka.deploy.golden import golden_vectors
 from kipuka.deploy.profile import profile
@@ -65,7 +66,7 @@ def demo(
         result = train_with_progress(config, out)
     data = load_dataset(config.data)
     with _timed(seconds, "convert"):
-        program = program_of(result.network, config)
+        program = with_verdict(program_of(result.network, config), data.test.spikes.shape[-1])
         golden = golden_vectors(program, data.validation.spikes[:GOLDEN_VECTORS])
         save_net(out / NETWORK_FILE, program, golden)
         program = load_net(out / NETWORK_FILE)

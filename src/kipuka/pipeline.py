@@ -13,6 +13,7 @@ from kipuka.backends import chosen_backends
 from kipuka.console import STDOUT, bounds_text, print_table, progress_bar
 from kipuka.convert.netfile import GoldenVector, load_golden, load_net, save_net
 from kipuka.convert.program import Program, Reset
+from kipuka.convert.range_analysis import with_verdict
 from kipuka.convert.trace import Trace, decide, readout_input
 from kipuka.deploy.fast import Record, simulate
 from kipuka.deploy.golden import golden_mismatches, golden_vectors
@@ -68,7 +69,7 @@ def convert_run(run: Path, output: Path) -> dict[str, Any]:
     from kipuka.train.trainer import accuracy_of, load_run, program_of
 
     config, network, dataset = load_run(run)
-    program = program_of(network, config)
+    program = with_verdict(program_of(network, config), dataset.test.spikes.shape[-1])
     golden = golden_vectors(program, dataset.validation.spikes[:GOLDEN_VECTORS])
     save_net(output, program, golden)
     accuracy = {"torch": accuracy_of(network, dataset.test)}
@@ -271,6 +272,11 @@ def print_profile(priced: Profile) -> None:
         f"latency at least {bounds_text(priced.latency_s, 's')}"
     )
     STDOUT.print(f"left out: {'; '.join(priced.left_out)}")
+
+
+def samples_of(net: Path, program: Program, input_file: Path | None) -> np.ndarray:
+    """Samples of an input file, or else of the network file's golden vectors."""
+    return _inputs(net, program, load_golden(net) if input_file is None else (), input_file)
 
 
 def _inputs(

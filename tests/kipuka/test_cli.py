@@ -25,7 +25,7 @@ from kipuka_cases import (
     random_spikes,
 )
 
-COMMANDS = ("demo", "train", "convert", "inspect", "simulate", "verify", "profile")
+COMMANDS = ("demo", "train", "convert", "inspect", "simulate", "verify", "profile", "deploy")
 
 
 @pytest.fixture
