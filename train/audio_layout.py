@@ -20,9 +20,9 @@ def audio_shape(n_units: int, layout: str) -> Shape3:
     """Channels, height and width in which the units of an audio data set are laid out.
 
     ``frequency`` keeps neighbours next to each other: one channel, the units along the height.
-    ``csgru`` folds the units as Abdennadher et al. (CS-GRU) do, SHD's 700 to 7 x 10 x 10 and
-    N-TIDIGITS' 64 to 1 x 8 x 8: into the squarest images that up to 8 equal channels give, and of
-    equally square ones into the fewest.
+    ``csgru`` folds the units as CS-GRU does (Abdennadher, Cicciarella and Rossi, arXiv:2510.25696),
+    SHD's 700 to 7 x 10 x 10 and N-TIDIGITS' 64 to 1 x 8 x 8: into the squarest images that up to 8
+    equal channels give, and of equally square ones into the fewest.
 
     Parameters
     ----------

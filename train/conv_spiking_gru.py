@@ -18,6 +18,7 @@ Size = int | tuple[int, int]
 class ConvSpikingGRU(GruBlock):
     """Spiking GRU whose input and recurrent weights are 2-D convolutions, one delay per channel.
 
+    The cell of CS-GRU (Abdennadher, Cicciarella and Rossi, arXiv:2510.25696) in fixed point.
     Tensors are [batch, channels, height, width, time]. The recurrence has stride 1 and keeps height
     and width; see `kipuka.train.SpikingGRU` for the cell.
 

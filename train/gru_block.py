@@ -53,6 +53,23 @@ class Neuron(SlayerNeuron):  # type: ignore[misc]
         return {"type": SPIKING_GRU, "vThMant": self.v_th_mant}
 
 
+def check_update_gate_input(name: str, where: str) -> None:
+    """Refuse what is no input of an update gate.
+
+    Raises
+    ------
+    KipukaError
+    """
+    if name not in ("spikes", "current"):
+        raise KipukaError(
+            "the update gate has no such input",
+            where=f"{where}, key update_gate_input",
+            limit="spikes or current",
+            value=name,
+            remedy="choose one of them; spikes is the default",
+        )
+
+
 class GruBlock(torch.nn.Module):
     """Spiking GRU neurons with what feeds them; subclasses add the synapses.
 
@@ -93,14 +110,7 @@ class GruBlock(torch.nn.Module):
         count_log: bool,
     ) -> None:
         super().__init__()
-        if update_gate_input not in ("spikes", "current"):
-            raise KipukaError(
-                "the update gate has no such input",
-                where=f"{type(self).__name__}, key update_gate_input",
-                limit="spikes or current",
-                value=update_gate_input,
-                remedy="choose one of them; spikes is the default",
-            )
+        check_update_gate_input(update_gate_input, type(self).__name__)
         self.neuron = Neuron(**neuron_params)
         self.bias = torch.nn.Parameter(torch.zeros(3 * channels))
         self.delay: AxonalDelay | None = None

@@ -195,11 +195,8 @@ class _GruSequence(torch.autograd.Function):
         grad_bias = grad_a.movedim(2, 0).flatten(1).sum(1)
         grad_current = None
         if current_weight is not None:
-            sent_current = current_message(i_units[:-1]).to(dtype) / fixed.WEIGHT_SCALE
-            grad_z = grad_a[1:, :, 2 * n :].flatten(0, 1)
-            grad_current = mixing.weight_gradient(
-                sent_current.flatten(0, 1), grad_z, current_weight
-            )
+            grad_z = grad_a[1:, :, 2 * n :]
+            grad_current = _current_gradient(mixing, current_weight, i_units[:-1], grad_z)
         gradients = (grad_a, grad_weight, grad_bias, grad_delay, grad_current)
         return (*gradients, None, None, None, None)
 
@@ -214,6 +211,14 @@ def _weighed_current(mixing: Mixing, weight: torch.Tensor, i: torch.Tensor) -> t
     message = current_message(i).to(torch.float64)
     total = mixing.apply(message, _weight_units(weight).to(torch.float64))
     return current_activation(torch.round(total).to(torch.int64))
+
+
+def _current_gradient(
+    mixing: Mixing, weight: torch.Tensor, i: torch.Tensor, grad_z: torch.Tensor
+) -> torch.Tensor:
+    """Gradient by the weights of the current, from those of the steps in which it arrives."""
+    message = current_message(i).to(grad_z.dtype) / fixed.WEIGHT_SCALE
+    return mixing.weight_gradient(message.flatten(0, 1), grad_z.flatten(0, 1), weight)
 
 
 def _gate_and_slope(raw: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:

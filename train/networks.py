@@ -12,6 +12,7 @@ from kipuka.errors import choose
 from kipuka.train.audio_layout import AudioLayout, audio_shape
 from kipuka.train.conv_spiking_gru import ConvSpikingGRU
 from kipuka.train.delays import AxonalDelay
+from kipuka.train.gru_block import UpdateGateInput, check_update_gate_input
 from kipuka.train.slayer import cuba
 from kipuka.train.spiking_gru import SpikingGRU
 
@@ -50,12 +51,15 @@ class Sizes(NamedTuple):
         Neurons of each dense hidden layer.
     layout : {"csgru", "frequency"}
         How convolutions see the inputs; see `kipuka.train.audio_layout.audio_shape`.
+    update_gate_input : {"spikes", "current"}
+        Of spiking GRU layers; see `kipuka.train.SpikingGRU`.
     """
 
     n_inputs: int
     n_classes: int
     hidden: int
-    layout: str
+    layout: str = "csgru"
+    update_gate_input: UpdateGateInput = "spikes"
 
     @property
     def channels(self) -> int:
@@ -68,20 +72,20 @@ Blocks = list[torch.nn.Module]
 
 def sgru(sizes: Sizes) -> Blocks:
     """One spiking GRU layer without delays, and an integrate-and-fire readout."""
-    return [_gru(sizes.n_inputs, sizes.hidden, delays=False), _readout(sizes.hidden, sizes)]
+    return [_gru(sizes.n_inputs, sizes, delays=False), _readout(sizes.hidden, sizes)]
 
 
 def sgru_delay(sizes: Sizes) -> Blocks:
     """One spiking GRU layer with delays on recurrence and output, and the same readout."""
-    return [_gru(sizes.n_inputs, sizes.hidden, delays=True), _readout(sizes.hidden, sizes)]
+    return [_gru(sizes.n_inputs, sizes, delays=True), _readout(sizes.hidden, sizes)]
 
 
 def sgru_delay_2l(sizes: Sizes) -> Blocks:
     """Two spiking GRU layers with delays on recurrence and output."""
-    first = _gru(sizes.n_inputs, sizes.hidden, delays=True)
+    first = _gru(sizes.n_inputs, sizes, delays=True)
     return [
         first,
-        _gru(sizes.hidden, sizes.hidden, delays=True),
+        _gru(sizes.hidden, sizes, delays=True),
         _readout(sizes.hidden, sizes),
     ]
 
@@ -118,7 +122,7 @@ def decoupled(sizes: Sizes) -> Blocks:
         AudioLayout(shape),
         convolution,
         cuba.Flatten(),
-        _gru(n_features, sizes.hidden, delays=False),
+        _gru(n_features, sizes, delays=False),
         _delayed(cuba.Dense(dict(LEAKY_NEURON), sizes.hidden, sizes.hidden, weight_scale=2)),
         _readout(sizes.hidden, sizes),
     ]
@@ -157,7 +161,13 @@ NETWORKS: dict[str, Callable[[Sizes], Blocks]] = {
 
 
 def build_network(
-    name: str, n_inputs: int, n_classes: int, hidden: int, *, layout: str = "csgru"
+    name: str,
+    n_inputs: int,
+    n_classes: int,
+    hidden: int,
+    *,
+    layout: str = "csgru",
+    update_gate_input: UpdateGateInput = "spikes",
 ) -> torch.nn.ModuleList:
     """Build a network by its name, with freshly drawn parameters.
 
@@ -170,14 +180,20 @@ def build_network(
         Neurons of each dense hidden layer; a convolutional GRU gets a quarter as many channels.
     layout : {"csgru", "frequency"}
         How convolutional networks see the inputs; see `kipuka.train.audio_layout.audio_shape`.
+    update_gate_input : {"spikes", "current"}
+        What the update gates of spiking GRU layers see; ``current`` is CS-GRU as published.
 
     Raises
     ------
     KipukaError
-        If there is no network or layout of that name.
+        If there is no network, layout or input of update gates of that name.
     """
     build = choose(NETWORKS, name, what="network", where="option network")
-    return torch.nn.ModuleList(build(Sizes(n_inputs, n_classes, hidden, layout)))
+    # Also of networks that have no use for them, so that no misspelling goes unnoticed.
+    audio_shape(n_inputs, layout)
+    check_update_gate_input(update_gate_input, f"network {name}")
+    sizes = Sizes(n_inputs, n_classes, hidden, layout, update_gate_input)
+    return torch.nn.ModuleList(build(sizes))
 
 
 class _Geometry(NamedTuple):
@@ -225,22 +241,24 @@ def _convolutional(sizes: Sizes, n_layers: int, delays: bool) -> Blocks:
                 delay_rec=delays,
                 delay_init_steps=DELAY_INIT_STEPS,
                 delay_reach_steps=DELAY_REACH_STEPS,
+                update_gate_input=sizes.update_gate_input,
             )
         )
     n_neurons = sizes.channels * first.output_pixels(shape)
     return [*blocks, cuba.Flatten(), _readout(n_neurons, sizes)]
 
 
-def _gru(n_inputs: int, hidden: int, delays: bool) -> SpikingGRU:
+def _gru(n_inputs: int, sizes: Sizes, delays: bool) -> SpikingGRU:
     return SpikingGRU(
         GRU_NEURON,
         n_inputs,
-        hidden,
+        sizes.hidden,
         weight_scale=2,
         delay=delays,
         delay_rec=delays,
         delay_init_steps=DELAY_INIT_STEPS,
         delay_reach_steps=DELAY_REACH_STEPS,
+        update_gate_input=sizes.update_gate_input,
     )
 
 

@@ -223,6 +223,43 @@ def test_gradients_equal_those_of_autograd_through_an_eager_cell(convolutional, 
         assert (mine - right).abs().max() < 0.05 * right.abs().max()
 
 
+def test_a_kernel_of_one_pixel_is_a_dense_layer_per_pixel():
+    # Spikes, states and every gradient, that of the delays included.
+    n, n_steps, batch, height, width = 5, 30, 2, 3, 2
+    generator = torch.Generator().manual_seed(4)
+
+    def drawn(*shape, scale):
+        return (torch.randn(shape, generator=generator) * scale).round() / 32
+
+    a = drawn(n_steps, batch, 3 * n, height, width, scale=48)
+    weight, bias, current = drawn(3 * n, n, scale=12), drawn(3 * n, scale=8), drawn(n, n, scale=6)
+    delay = torch.tensor([0.0, 1.5, 3.0, 7.2, 20.0])
+    outer = torch.randn(n_steps, batch, n, height, width, generator=generator)
+
+    def pixels_as_samples(x):
+        return x.permute(0, 1, 3, 4, 2).flatten(1, 3)
+
+    def run(mixing, activations, kernel, wanted):
+        leaves = [activations, weight, bias, delay, current]
+        a, w, b, d, c = (x.clone().requires_grad_() for x in leaves)
+        settings = (64, Surrogate(0.01, 10.0), 2, mixing)
+        weights = w.reshape(*w.shape, *kernel), c.reshape(*c.shape, *kernel)
+        spikes, states = run_sequence(a, weights[0], b, d, *settings, weights[1])
+        (spikes * wanted).sum().backward()
+        return spikes, states, [x.grad for x in (a, w, b, d, c)]
+
+    convolved = run(SameConvolution((0, 0), (1, 1)), a, (1, 1), outer)
+    dense = run(MatrixProduct(), pixels_as_samples(a), (), pixels_as_samples(outer))
+    assert dense[0].mean() > 0.05
+    assert torch.equal(pixels_as_samples(convolved[0]), dense[0])
+    for found, expected in zip(convolved[1], dense[1], strict=True):
+        assert torch.equal(pixels_as_samples(found), expected)
+    gradients = [pixels_as_samples(convolved[2][0]), *convolved[2][1:]]
+    for found, expected in zip(gradients, dense[2], strict=True):
+        assert expected.abs().max() > 0
+        assert torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * expected.abs().max())
+
+
 @pytest.mark.parametrize(
     ("settings", "parts"),
     [

@@ -8,8 +8,10 @@ from kipuka.convert.quantize import program_from_blocks
 from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.verify import verify
 from kipuka.errors import KipukaError
+from kipuka.train.delays import AxonalDelay
 from kipuka.train.networks import NETWORKS, build_network
 from kipuka.train.torch_backend import trace_blocks
+from kipuka.train.trainer import named_delays
 
 UNITS, CLASSES, STEPS = 28, 4, 30
 
@@ -102,7 +104,35 @@ def test_a_long_axis_is_walked_in_strides():
     assert program.layers[0].shape == (4, 10, 10)
 
 
-def test_an_unknown_layout_is_refused(check_error):
+@pytest.mark.parametrize("name", ["csgru-delay", "sgru-delay-2l", "decoupled"])
+def test_the_update_gates_may_see_the_current(name):
+    network = built(name, update_gate_input="current")
+    x = inputs()
+    program = program_from_blocks(network)
+    grus = [layer for layer in program.layers if layer.model == "SPIKING_GRU"]
+    assert grus
+    assert all(layer.of_current for layer in grus)
+    traces = {
+        "reference": simulate_reference(program, x.numpy() > 0).trace,
+        "torch": trace_blocks(network, x.numpy() > 0),
+    }
+    assert verify(program, traces).mismatches == ()
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if any(DELAYED[name])])
+def test_delays_are_named_by_the_layers_of_the_program(name):
+    network = built(name)
+    found = named_delays(network)
+    assert len(found) == sum(isinstance(m, AxonalDelay) for m in network.modules())
+    # An audio layout is no layer, a flatten block is one.
+    numbers = {int(name.split()[1].rstrip(",")) for name, _ in found}
+    assert numbers <= set(program_from_blocks(network).numbers)
+
+
+def test_unknown_settings_are_refused(check_error):
     with pytest.raises(KipukaError) as caught:
         build_network("csgru", 28, 4, 8, layout="spiral")
     check_error(caught.value, what="cannot be laid out", value="spiral")
+    with pytest.raises(KipukaError) as caught:
+        build_network("cuba-recurrent", 28, 4, 8, update_gate_input="both")
+    check_error(caught.value, what="no such input", where="network cuba-recurrent", value="both")
