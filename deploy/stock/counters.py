@@ -43,10 +43,11 @@ class LoweredLayer:
 
 
 def lowered_counters(program: Program, graph: StockGraph, run: StockRun) -> Counters:
-    """Count a run of a lowered graph as if it were a network of larger layers.
+    """Count a run of a lowered graph as if every neuron process were a layer.
 
     What is counted goes into `kipuka.deploy.profile` like the counters of the Program itself: every
-    message is a spike, a step is a hardware step. Saturations and peaks are those of the Program.
+    message is a spike, a step is a hardware step, and each process has neuro cores of its own.
+    Entries carry the number of the Program's layer. Saturations and peaks are the Program's.
 
     Parameters
     ----------
@@ -58,21 +59,24 @@ def lowered_counters(program: Program, graph: StockGraph, run: StockRun) -> Coun
     -------
     Counters
     """
-    layers = tuple(_work(program, position, graph, run) for position in range(len(program.layers)))
+    layers = tuple(
+        _work(program.numbers[max(node.layer, 0)], graph, node, run)
+        for node in graph.nodes
+        if node.kind != "source"
+    )
     steps = run.active[INPUT].shape[2]
     return Counters(layers, run.active[INPUT].sum(axis=1, dtype=np.int64), steps)
 
 
-def _work(program: Program, position: int, graph: StockGraph, run: StockRun) -> LayerCounters:
-    own = _nodes(graph, position)
-    active = np.concatenate([run.active[node.name] for node in own], axis=1)
-    none = np.zeros(active.shape[1], dtype=np.int64)
+def _work(number: int, graph: StockGraph, node: Node, run: StockRun) -> LayerCounters:
+    active = run.active[node.name]
+    none = np.zeros(node.size, dtype=np.int64)
     return LayerCounters(
-        layer=program.numbers[position],
+        layer=number,
         spikes=active.sum(axis=1, dtype=np.int64),
         spikes_per_neuron=active.sum(axis=(0, 2), dtype=np.int64),
-        synaptic_operations=_operations(graph, own, run),
-        arrivals_per_neuron=np.concatenate([_arrivals(graph, node, run) for node in own]),
+        synaptic_operations=_operations(graph, [node], run),
+        arrivals_per_neuron=_arrivals(graph, node, run),
         updates=active.size,
         saturations=none,
         wraps=none,

@@ -43,8 +43,14 @@ def test_products_are_graded_messages_and_messages_are_priced(rng):
     network = program(4, random_gru(rng, 4, 6), random_cuba(rng, 6, 3))
     counters, (gru, readout) = counted(network, random_spikes(rng, 2, 4, 20, 0.4))
     assert 0 < gru.products < gru.graded_messages
-    assert gru.spikes + gru.graded_messages == counters.layers[0].spikes.sum(axis=1).mean()
+    own = [work for work in counters.layers if work.layer == 1]
+    assert len(own) == gru.neuron_processes
+    messages = sum(work.spikes.sum(axis=1).mean() for work in own)
+    assert gru.spikes + gru.graded_messages == messages
+    operations = sum(work.synaptic_operations.sum(axis=1).mean() for work in own)
+    assert gru.synaptic_operations == operations
     assert (readout.products, readout.neuron_processes) == (0, 1)
     assert counters.n_steps == lower(network).hardware_steps(20)
     priced = profile(counters, load_profile("loihi2"))
-    assert priced.layers[0].neuron_updates == gru.lowered_neurons * counters.n_steps
+    updates = [cost.neuron_updates for cost in priced.layers if cost.layer == 1]
+    assert sum(updates) == gru.lowered_neurons * counters.n_steps
