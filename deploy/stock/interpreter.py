@@ -28,14 +28,14 @@ class StockRun:
     ----------
     trace : Trace
         In algorithmic steps, like that of every backend.
-    messages : mapping of str to int64 array (samples, neurons)
-        By node: spikes or graded messages that it sent.
+    active : mapping of str to bool array (samples, neurons, hardware steps)
+        By node: whether it sent a spike or graded message.
     after_last_step : int64 array (layers,)
         Spikes of each layer that belong to no algorithmic step of the sample.
     """
 
     trace: Trace
-    messages: dict[str, np.ndarray]
+    active: dict[str, np.ndarray]
     after_last_step: np.ndarray
 
 
@@ -80,12 +80,12 @@ def run_stock(graph: StockGraph, inputs: np.ndarray, extra_steps: int = 0) -> St
     # What biases did before the first input arrived does not count.
     variables = _simulate(graph, sent, first=1)
     trace = read_trace(graph, n_steps, sent.__getitem__, variables.__getitem__)
-    totals = {name: np.count_nonzero(values, axis=2) for name, values in sent.items()}
+    active = {name: values != 0 for name, values in sent.items()}
     after = [
-        totals[layer.spikes].sum() - traced.spikes.sum()
+        active[layer.spikes].sum() - traced.spikes.sum()
         for layer, traced in zip(graph.layers, trace.layers, strict=True)
     ]
-    return StockRun(trace, totals, np.array(after, dtype=np.int64))
+    return StockRun(trace, active, np.array(after, dtype=np.int64))
 
 
 def stream_stock(graph: StockGraph, inputs: np.ndarray, interval: int) -> Trace:

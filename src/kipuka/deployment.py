@@ -16,15 +16,15 @@ from kipuka.convert.trace import readout_input
 from kipuka.deploy.boards import DryRun, dry_run
 from kipuka.deploy.boards.loihi2 import BoardRun, Loihi2Board, public_api
 from kipuka.deploy.lava_run import stream_lava
-from kipuka.deploy.numbers import si
+from kipuka.deploy.numbers import si, si_bounds
 from kipuka.deploy.profile import profile as price
 from kipuka.deploy.reference import Simulation, simulate_reference
-from kipuka.deploy.stock.counters import LoweredCounters, count_lowered
-from kipuka.deploy.stock.interpreter import stream_stock
+from kipuka.deploy.stock.counters import LoweredLayer, lowered_counters, summarise_lowered
+from kipuka.deploy.stock.interpreter import run_stock, stream_stock
 from kipuka.deploy.stock.streaming import PARTS, Stream, plan_stream
 from kipuka.deploy.verify import verify
 from kipuka.errors import choose
-from kipuka.hardware_profiles import load_profile
+from kipuka.hardware_profiles import HardwareProfile, SiBounds, load_profile
 from kipuka.pipeline import profile_numbers, samples_of
 
 STREAMED_IN_NUMPY = 3
@@ -80,18 +80,24 @@ def deploy_file(
     inputs = samples_of(net, program, input_file)
     simulation = simulate_reference(program, inputs)
     stream = plan_stream(program, inputs.shape[2], interval)
-    outcome = dry_run(stream, load_profile("loihi2"))
+    hardware = load_profile("loihi2")
+    outcome = dry_run(stream, hardware)
     streamed = _streamed_mismatches(program, stream, inputs)
-    counted = count_lowered(program, inputs[:STREAMED_IN_NUMPY])
-    analysis = analyse_ranges(program, inputs.shape[2])
-    _print_dry_run(stream, outcome, streamed, counted)
-    ranges = _print_ranges(analysis, simulation)
+    lowered = _lowered(program, stream, inputs, hardware)
+    _print_dry_run(stream, outcome, streamed, lowered["layers"])
+    prices = {
+        "fused": profile_numbers(price(simulation.counters, hardware), simulation),
+        "lowered": lowered["price"],
+    }
+    _print_prices(prices)
+    ranges = _print_ranges(analyse_ranges(program, inputs.shape[2]), simulation)
     facts = {
         "target": target,
         "period": stream.graph.period,
         "interval": stream.interval,
         "dry_run": {**dataclasses.asdict(outcome), "stream_mismatches": streamed},
-        "lowered": dataclasses.asdict(counted),
+        "lowered": {**lowered, "layers": [dataclasses.asdict(x) for x in lowered["layers"]]},
+        "estimate": prices,
         "ranges": ranges,
     }
     agree = streamed == 0 and (outcome.passed or target == "lava-sim")
@@ -109,9 +115,6 @@ def deploy_file(
     facts |= {"mismatches": mismatches, "golden_mismatches": stale}
     if measured:
         facts["measured"] = _measured(measured)
-        facts["estimate_of_the_fused_form"] = profile_numbers(
-            price(simulation.counters, load_profile("loihi2")), simulation
-        )
     return {**facts, "agree": agree and mismatches == 0 and stale == 0}
 
 
@@ -153,8 +156,39 @@ def _streamed_mismatches(program: Program, stream: Stream, inputs: np.ndarray) -
     return outcome.spike_mismatches + outcome.state_mismatches
 
 
+def _lowered(
+    program: Program, stream: Stream, inputs: np.ndarray, hardware: HardwareProfile
+) -> dict[str, Any]:
+    """Size, work and estimated price of the lowered network on a few samples."""
+    run = run_stock(stream.graph, inputs[:STREAMED_IN_NUMPY])
+    counters = lowered_counters(program, stream.graph, run)
+    priced = price(counters, hardware)
+    return {
+        "hardware_steps": counters.n_steps,
+        "layers": summarise_lowered(program, stream.graph, run),
+        "price": {
+            "dynamic_energy_j": priced.dynamic_energy_j._asdict(),
+            "latency_s": priced.latency_s._asdict(),
+        },
+    }
+
+
+def _print_prices(prices: dict[str, dict[str, Any]]) -> None:
+    """Print what doing without microcode costs."""
+    rows = [
+        [
+            form,
+            *si_bounds(SiBounds(**numbers["dynamic_energy_j"]), "J"),
+            *si_bounds(SiBounds(**numbers["latency_s"]), "s"),
+        ]
+        for form, numbers in prices.items()
+    ]
+    columns = ["form", "dynamic\nenergy", "low to high", "latency\nat least", "low to high"]
+    print_table("estimate per sample on loihi2, with microcode and without", columns, rows)
+
+
 def _print_dry_run(
-    stream: Stream, outcome: DryRun, streamed: int, counted: LoweredCounters
+    stream: Stream, outcome: DryRun, streamed: int, layers: tuple[LoweredLayer, ...]
 ) -> None:
     STDOUT.print(
         f"lowered to stock processes: K = {stream.graph.period} hardware steps per algorithmic "
@@ -163,7 +197,7 @@ def _print_dry_run(
     sizes = ["layer", "neurons", "lowered_neurons", "neuron_processes", "synapse_processes"]
     work = ["layer", "spikes", "graded_messages", "products", "synaptic_operations"]
     for title, keys in (("lowered network", sizes), ("its work per sample, mean", work)):
-        rows = [[getattr(layer, key) for key in keys] for layer in counted.layers]
+        rows = [[getattr(layer, key) for key in keys] for layer in layers]
         print_table(title, [key.replace("_", "\n") for key in keys], rows)
     kinds = [list(row) for row in outcome.processes]
     print_table("processes on the chip", ["process", "evidence", "number"], kinds)

@@ -115,7 +115,9 @@ def test_a_board_s_spikes_and_figures_are_compared_and_written(
     time_s = facts["interval"] * 2e-6
     assert facts["measured"]["time_s"] == pytest.approx(time_s)
     assert facts["measured"]["dynamic_energy_j"] == pytest.approx(0.3 * time_s)
-    assert facts["estimate_of_the_fused_form"]["dynamic_energy_j"]["typical"] > 0
+    fused, lowered = (facts["estimate"][form] for form in ("fused", "lowered"))
+    assert 0 < fused["dynamic_energy_j"]["typical"] < lowered["dynamic_energy_j"]["typical"]
+    assert fused["latency_s"]["typical"] < lowered["latency_s"]["typical"]
     assert "measured on the board" in capsys.readouterr().out
 
 
