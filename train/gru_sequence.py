@@ -1,11 +1,16 @@
 """The spiking GRU over a whole sequence: integers forward, surrogate gradients backward.
 
 Time runs along the first axis here: [time, batch, neurons]. Activations and weights are in nominal
-units (1/64 of a weight unit); as multiples of 1/32 their sums are exact in float32.
+units (1/64 of a weight unit); as multiples of 1/32, or 1/2048 while annealed delays divide spikes,
+their sums are exact in float32.
+
+The plain path in this file is the definition and runs on every device. On the CPU
+`kipuka.train.gru_fused` computes the same in one compiled kernel per pass.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import torch
@@ -17,8 +22,11 @@ from kipuka.convert.neurons import (
     SpikingGruState,
     spiking_gru_step,
 )
-from kipuka.train.delays import delay_slope
+from kipuka.train.delays import TAP_UNITY, DelayTaps, delay_gradient
 from kipuka.train.slayer import SCALE_RHO_MULT, TAU_RHO_MULT, Spike
+
+OVERSHOOT_MARGIN = fixed.GRU_STATE_LIMIT // 2
+"""Magnitude in state units from which a state counts as overshooting: half of its range."""
 
 
 class Surrogate(NamedTuple):
@@ -33,15 +41,36 @@ class GruStates(NamedTuple):
 
     Attributes
     ----------
-    i, v : int64 tensor
+    i, v : integer tensor
         Current and membrane in state units.
-    saturated : int64 tensor
+    saturated : integer tensor
         States that were clipped in each step, 0 to 2.
+    overshoot : float tensor (batch,)
+        By how much the magnitudes of both states exceed `OVERSHOOT_MARGIN`, in nominal units,
+        mean over neurons and steps. It has a gradient, which states beyond their limit feel too.
     """
 
     i: torch.Tensor
     v: torch.Tensor
     saturated: torch.Tensor
+    overshoot: torch.Tensor
+
+
+class Cell(NamedTuple):
+    """What a sequence runs with beside its tensors that learn.
+
+    Attributes
+    ----------
+    taps : DelayTaps
+        Of the recurrence.
+    threshold : int
+        ``vThMant`` in weight units.
+    surrogate : Surrogate
+    """
+
+    taps: DelayTaps
+    threshold: int
+    surrogate: Surrogate
 
 
 def run_sequence(
@@ -49,9 +78,9 @@ def run_sequence(
     recurrent_weight: torch.Tensor,
     bias: torch.Tensor,
     delay: torch.Tensor,
-    threshold: int,
-    surrogate: Surrogate,
-    reach_steps: int,
+    cell: Cell,
+    *,
+    plain: bool = False,
 ) -> tuple[torch.Tensor, GruStates]:
     """Run the cell over a sequence from zero state.
 
@@ -64,25 +93,29 @@ def run_sequence(
     bias : float tensor (3 neurons,)
         Quantized, nominal units.
     delay : float tensor (neurons,)
-        Recurrent delays in steps, in [0, 62].
-    threshold : int
-        ``vThMant`` in weight units.
-    surrogate : Surrogate
-    reach_steps : int
-        Reach of the delay gradient.
+        Recurrent delays as they are learned; receives the gradient. The forward pass takes the
+        taps that were made of them.
+    cell : Cell
+    plain : bool
+        Take the plain path where the compiled one could be taken.
 
     Returns
     -------
     spikes : float tensor (time, batch, neurons)
     states : GruStates
     """
-    spikes, *states = _GruSequence.apply(  # type: ignore[no-untyped-call]
-        activations, recurrent_weight, bias, delay, threshold, surrogate, reach_steps
-    )
+    # Imported here because the compiled path needs this module's definitions.
+    from kipuka.train.gru_fused import FusedSequence, can_fuse
+
+    fused = not plain and can_fuse(activations, recurrent_weight)
+    sequence = FusedSequence if fused else PlainSequence
+    spikes, *states = sequence.apply(activations, recurrent_weight, bias, delay, cell)  # type: ignore[no-untyped-call]
     return spikes, GruStates(*states)
 
 
-class _GruSequence(torch.autograd.Function):
+class PlainSequence(torch.autograd.Function):
+    """The definition, one torch step after the other."""
+
     @staticmethod
     def forward(
         ctx: Any,
@@ -90,80 +123,129 @@ class _GruSequence(torch.autograd.Function):
         recurrent_weight: torch.Tensor,
         bias: torch.Tensor,
         delay: torch.Tensor,
-        threshold: int,
-        surrogate: Surrogate,
-        reach_steps: int,
+        cell: Cell,
     ) -> tuple[torch.Tensor, ...]:
+        """Spikes and states; see `run_sequence`."""
+        del delay  # It is in the taps; as an argument it receives its gradient.
         n_steps, n_batch, rows = activations.shape
         n = rows // 3
-        parameters = SpikingGruParameters(threshold, *_weight_units(bias).chunk(3))
-        lag = 1 + torch.floor(delay).to(torch.int64)
+        parameters = SpikingGruParameters(cell.threshold, *weight_units(bias).chunk(3))
+        first, window = compact(cell.taps.weights)
         neurons = torch.arange(n, device=activations.device)
         # Mailbox of recurrent spikes by step of arrival; what arrives after the end stays unread.
-        arriving = activations.new_zeros(n_steps + 1 + fixed.DELAY_MAX, n_batch, n)
+        length = n_steps + 1 + cell.taps.weights.shape[1] + window.shape[1]
+        arriving = activations.new_zeros(length, n_batch, n)
         zero = torch.zeros(n_batch, n, dtype=torch.int64, device=activations.device)
         state = SpikingGruState(zero, zero, zero.bool())
         history = []
         for step in range(n_steps):
-            a = _weight_units(activations[step] + arriving[step] @ recurrent_weight.T)
+            a = weight_units(activations[step] + arriving[step] @ recurrent_weight.T)
             state, spikes, overflow = spiking_gru_step(
                 parameters, state, SpikingGruActivations(*a.chunk(3, dim=-1))
             )
-            arriving[step + lag, :, neurons] = spikes.T.to(arriving.dtype)
+            for k, share in enumerate(window.T):
+                sent = share[:, None] * spikes.T
+                arriving[step + 1 + k + first, :, neurons] += sent
             history.append((state.i, state.v, spikes, overflow.saturated, a))
         i, v, spikes, saturated, a = (torch.stack(x) for x in zip(*history, strict=True))
-        arrived = arriving[:n_steps]
         emitted = spikes.to(activations.dtype)
         ctx.save_for_backward(
-            i, v, saturated, a, arrived, recurrent_weight, lag, _weight_units(bias)
+            i, v, saturated, a, emitted, arriving[:n_steps], recurrent_weight, weight_units(bias)
         )
-        ctx.settings = (threshold, surrogate, reach_steps)
+        ctx.cell = cell
         ctx.mark_non_differentiable(i, v, saturated)
-        return emitted, i, v, saturated
+        beyond = sum((x.abs() - OVERSHOOT_MARGIN).clamp(min=0).sum((0, 2)) for x in (i, v))
+        return emitted, i, v, saturated, nominal_overshoot(torch.as_tensor(beyond), n_steps * n)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[Any, ...]:
-        i_units, v_units, saturated, a, arrived, weight, lag, bias = ctx.saved_tensors
-        threshold, surrogate, reach_steps = ctx.settings
+        """Gradients of activations, weights, bias and delays."""
+        i_units, v_units, saturated, a, emitted, arrived, weight, bias = ctx.saved_tensors
         grad_spikes = grad_outputs[0].clone()
         dtype = grad_spikes.dtype
         i, v = i_units.to(dtype) / fixed.STATE_SCALE, v_units.to(dtype) / fixed.STATE_SCALE
-        spike_slope = _spike_slope(v, threshold / fixed.WEIGHT_SCALE, surrogate)
+        spike_slope = spike_slopes(ctx.cell).to(i.device)[v_units + fixed.GRU_STATE_LIMIT]
         passes = (saturated == 0).to(dtype)
         _, raw_r, raw_z = (a + bias).chunk(3, dim=-1)
         r, r_slope = _gate_and_slope(raw_r, dtype)
         z, z_slope = _gate_and_slope(raw_z, dtype)
 
         n_steps, n_batch, n = i.shape
+        first, window = compact(ctx.cell.taps.weights)
         neurons = torch.arange(n, device=i.device)
         zero = i.new_zeros(n_batch, n)
         carry_i, carry_v = zero, zero
+        pull = grad_outputs[4][:, None] / (n_steps * n)
         grad_a = torch.empty(n_steps, n_batch, 3 * n, dtype=dtype, device=i.device)
         grad_arrived = torch.empty_like(arrived)
         for step in reversed(range(n_steps)):
             # The reset is not differentiated, as in SLAYER's own neurons.
             grad_v = (grad_spikes[step] * spike_slope[step] + carry_v) * passes[step]
+            grad_v = grad_v + pull * _beyond_margin(v_units[step])
             grad_i = (grad_v * (1 - z[step]) + carry_i) * passes[step]
+            grad_i = grad_i + pull * _beyond_margin(i_units[step])
             i_before, v_before = (i[step - 1], v[step - 1]) if step else (zero, zero)
             grad_a[step, :, :n] = grad_i
             grad_a[step, :, n : 2 * n] = grad_i * i_before * r_slope[step]
             grad_a[step, :, 2 * n :] = grad_v * (v_before - i[step]) * z_slope[step]
-            grad_arrived[step] = grad_a[step] @ weight
+            grad_arrived[step] = grad_arriving(grad_a[step], weight)
             carry_v = grad_v * z[step]
             carry_i = grad_i * r[step]
-            sent = step - lag
-            inside = sent >= 0
-            grad_spikes[sent[inside], :, neurons[inside]] += grad_arrived[step].T[inside]
-        # Time last for the slope over delays, which looks forward and backward in time.
-        slope = delay_slope(arrived.permute(1, 2, 0), reach_steps)
-        grad_delay = (grad_arrived.permute(1, 2, 0) * slope).sum((0, -1))
-        flat = grad_a.reshape(-1, 3 * n)
-        grad_weight = flat.T @ arrived.reshape(-1, n)
-        return grad_a, grad_weight, flat.sum(0), grad_delay, None, None, None
+            for k, share in enumerate(window.T):
+                sent = step - 1 - k - first
+                inside = sent >= 0
+                back = share[:, None] * grad_arrived[step].T
+                grad_spikes[sent[inside], :, neurons[inside]] += back[inside]
+        return whole_gradients(grad_a, grad_arrived, arrived, emitted, ctx.cell.taps)
 
 
-def _weight_units(nominal: torch.Tensor) -> torch.Tensor:
-    return torch.round(nominal * fixed.WEIGHT_SCALE).to(torch.int64)
+def grad_arriving(grad_a: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Gradient of what arrives in a step (batch, neurons): the only sum whose order may differ."""
+    return grad_a @ weight
+
+
+def whole_gradients(
+    grad_a: torch.Tensor,
+    grad_arrived: torch.Tensor,
+    arrived: torch.Tensor,
+    emitted: torch.Tensor,
+    taps: DelayTaps,
+) -> tuple[Any, ...]:
+    """Gradients of `run_sequence`'s arguments from those of each step."""
+    flat = grad_a.reshape(-1, grad_a.shape[-1])
+    grad_weight = flat.T @ arrived.reshape(-1, arrived.shape[-1])
+    grad_delay = None
+    if taps.slope_scale:
+        # Emitted spikes arrive one step later even without a delay.
+        sent = torch.nn.functional.pad(emitted, (0, 0, 0, 0, 1, 0))[:-1]
+        grad_delay = delay_gradient(grad_arrived.permute(1, 2, 0), sent.permute(1, 2, 0), taps)
+    return grad_a, grad_weight, flat.sum(0), grad_delay, None
+
+
+def compact(taps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """First delay with a share, int64 (neurons,), and the shares from there on, of unity 1."""
+    used = taps != 0
+    delays = torch.arange(taps.shape[1], device=taps.device)
+    first = torch.where(used, delays, taps.shape[1]).amin(1)
+    last = torch.where(used, delays, 0).amax(1)
+    window = first[:, None] + torch.arange(int((last - first).max()) + 1, device=taps.device)
+    padded = torch.nn.functional.pad(taps, (0, window.shape[1]))
+    return first, padded.gather(1, window) / TAP_UNITY
+
+
+def weight_units(nominal: torch.Tensor) -> torch.Tensor:
+    """Nearest whole weight units, halves upwards, as the compiled path rounds by a shift."""
+    return torch.floor(nominal * fixed.WEIGHT_SCALE + 0.5).to(torch.int64)
+
+
+def nominal_overshoot(beyond: torch.Tensor, count: int) -> torch.Tensor:
+    """Sums over `count` states in state units as means in nominal units."""
+    return (beyond.to(torch.float64) / (fixed.STATE_SCALE * count)).to(torch.float32)
+
+
+def _beyond_margin(state: torch.Tensor) -> torch.Tensor:
+    """Sign of states that overshoot, 0 for others."""
+    return state.sign() * (state.abs() > OVERSHOOT_MARGIN)
 
 
 def _gate_and_slope(raw: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
@@ -175,10 +257,16 @@ def _gate_and_slope(raw: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor
     return value.to(dtype) / fixed.UNITY, inside.to(dtype) * slope
 
 
-def _spike_slope(v: torch.Tensor, threshold: float, surrogate: Surrogate) -> torch.Tensor:
-    """Derivative of SLAYER's spike function at every membrane value at once."""
+def spike_slopes(cell: Cell) -> torch.Tensor:
+    """Derivative of SLAYER's spike function at every value that an 18-bit membrane can take."""
+    return _slope_table(cell.threshold / fixed.WEIGHT_SCALE, cell.surrogate)
+
+
+@functools.lru_cache(maxsize=8)
+def _slope_table(threshold: float, surrogate: Surrogate) -> torch.Tensor:
+    units = torch.arange(-fixed.GRU_STATE_LIMIT, fixed.GRU_STATE_LIMIT + 1)
     with torch.enable_grad():
-        leaf = v.detach().requires_grad_()
+        leaf = (units / fixed.STATE_SCALE).requires_grad_()
         spikes = Spike.apply(
             leaf,
             threshold,

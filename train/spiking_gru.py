@@ -10,8 +10,8 @@ import torch
 from kipuka.convert import fixed
 from kipuka.convert.netx_keys import SPIKING_GRU
 from kipuka.errors import KipukaError
-from kipuka.train.delays import AxonalDelay
-from kipuka.train.gru_sequence import GruStates, Surrogate, run_sequence
+from kipuka.train.delays import AxonalDelay, no_delay
+from kipuka.train.gru_sequence import Cell, GruStates, Surrogate, run_sequence
 from kipuka.train.slayer import DenseSynapse, step_delay
 from kipuka.train.slayer import Neuron as SlayerNeuron
 
@@ -78,9 +78,14 @@ class SpikingGRU(torch.nn.Module):
     delay_init_steps : tuple of float
         Range of the initial delays in steps.
     delay_reach_steps : int
-        Reach of the delay gradient in steps; see `kipuka.train.delays.delay_slope`.
+        Reach of the delay gradient in steps; see `kipuka.train.delays.finite_difference_taps`.
     count_log : bool
         Return the mean spike rate as well.
+
+    Attributes
+    ----------
+    overshoot : tensor (batch,)
+        Of the last forward pass; see `kipuka.train.gru_sequence.GruStates`.
     """
 
     def __init__(
@@ -117,6 +122,7 @@ class SpikingGRU(torch.nn.Module):
         self.delay_rec = AxonalDelay(out_neurons, **delays) if delay_rec else None  # type: ignore[arg-type]
         self.delay_shift = delay_shift
         self.count_log = count_log
+        self.overshoot = torch.zeros(0)
 
     def dynamics(self, x: torch.Tensor) -> tuple[torch.Tensor, GruStates]:
         """Spikes in the step of their emission, and the states.
@@ -132,24 +138,20 @@ class SpikingGRU(torch.nn.Module):
         states : GruStates
             int64 tensors (time, batch, out_neurons).
         """
-        # Weight normalization writes the weight in a pre-hook of a forward pass that never comes.
-        for prepare in self.recurrent_synapse._forward_pre_hooks.values():
-            prepare(self.recurrent_synapse, None)
-        hook = self.recurrent_synapse.pre_hook_fx
-        weight = hook(self.recurrent_synapse.weight)
-        delay, reach_steps = self.bias.new_zeros(self.neuron.shape), 1
-        if self.delay_rec is not None:
-            self.delay_rec.clamp()
-            delay, reach_steps = self.delay_rec.delay, self.delay_rec.reach_steps
+        weight = _quantized(self.recurrent_synapse)
+        learned = self.delay_rec
+        delay = learned.delay if learned else self.bias.new_zeros(self.neuron.shape)
+        taps = learned.taps() if learned else no_delay(len(delay), like=delay)
+        surrogate = Surrogate(self.neuron.tau_rho, self.neuron.scale_rho)
         spikes, states = run_sequence(
-            self.input_synapse(x).permute(2, 0, 1),
-            weight.reshape(weight.shape[:2]),
-            hook(self.bias),
+            # Time first; every sum of quantized weights is exact, so its order is free.
+            x.permute(2, 0, 1) @ _quantized(self.input_synapse).T,
+            weight,
+            self.recurrent_synapse.pre_hook_fx(self.bias),
             delay,
-            self.neuron.v_th_mant,
-            Surrogate(self.neuron.tau_rho, self.neuron.scale_rho),
-            reach_steps,
+            Cell(taps, self.neuron.v_th_mant, surrogate),
         )
+        self.overshoot = states.overshoot
         return spikes.permute(1, 2, 0), states
 
     def forward(self, x: torch.Tensor) -> Any:
@@ -166,3 +168,12 @@ class SpikingGRU(torch.nn.Module):
         """Shape of the block."""
         shape: torch.Size = self.neuron.shape
         return shape
+
+
+def _quantized(synapse: Any) -> torch.Tensor:
+    """Weights (targets, sources) as the synapse would use them in a forward pass of its own."""
+    # Weight normalization writes the weight in a pre-hook of that pass, which never comes.
+    for prepare in synapse._forward_pre_hooks.values():
+        prepare(synapse, None)
+    weight: torch.Tensor = synapse.pre_hook_fx(synapse.weight)
+    return weight.reshape(weight.shape[:2])
