@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -222,12 +221,5 @@ class _Spread(torch.autograd.Function):
         (grad,) = grad_outputs
         (spikes,) = ctx.saved_tensors
         back = spread(grad.flip(-1), ctx.taps.weights / TAP_UNITY).flip(-1)
-        return back, delay_gradient(grad, spikes, ctx.taps), None
-
-
-def distribution(steps: Sequence[int]) -> dict[str, float]:
-    """Least, quartiles and largest of integer delays, as they are logged."""
-    values = torch.tensor(sorted(steps), dtype=torch.float64)
-    names = ("min", "lower_quartile", "median", "upper_quartile", "max")
-    found = torch.quantile(values, torch.linspace(0, 1, 5, dtype=torch.float64))
-    return dict(zip(names, found.tolist(), strict=True))
+        learns = ctx.needs_input_grad[1]
+        return back, delay_gradient(grad, spikes, ctx.taps) if learns else None, None

@@ -110,7 +110,8 @@ class FusedSequence(torch.autograd.Function):
         )
         _over_samples(n_batch, lambda begin, end: gru_kernels.backward(kept, grad, begin, end))
         grad_a, grad_arrived = map(torch.from_numpy, (grad.activations, grad.arrived))
-        return whole_gradients(grad_a, grad_arrived, arrived, emitted, ctx.cell.taps)
+        taps = ctx.cell.taps if ctx.needs_input_grad[3] else None
+        return whole_gradients(grad_a, grad_arrived, arrived, emitted, taps)
 
 
 def _whole(values: torch.Tensor) -> np.ndarray:

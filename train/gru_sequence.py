@@ -196,7 +196,8 @@ class PlainSequence(torch.autograd.Function):
                 inside = sent >= 0
                 back = share[:, None] * grad_arrived[step].T
                 grad_spikes[sent[inside], :, neurons[inside]] += back[inside]
-        return whole_gradients(grad_a, grad_arrived, arrived, emitted, ctx.cell.taps)
+        taps = ctx.cell.taps if ctx.needs_input_grad[3] else None
+        return whole_gradients(grad_a, grad_arrived, arrived, emitted, taps)
 
 
 def grad_arriving(grad_a: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -209,13 +210,13 @@ def whole_gradients(
     grad_arrived: torch.Tensor,
     arrived: torch.Tensor,
     emitted: torch.Tensor,
-    taps: DelayTaps,
+    taps: DelayTaps | None,
 ) -> tuple[Any, ...]:
-    """Gradients of `run_sequence`'s arguments from those of each step."""
+    """Gradients of `run_sequence`'s arguments from those of each step; no taps, none of delays."""
     flat = grad_a.reshape(-1, grad_a.shape[-1])
     grad_weight = flat.T @ arrived.reshape(-1, arrived.shape[-1])
     grad_delay = None
-    if taps.slope_scale:
+    if taps is not None:
         # Emitted spikes arrive one step later even without a delay.
         sent = torch.nn.functional.pad(emitted, (0, 0, 0, 0, 1, 0))[:-1]
         grad_delay = delay_gradient(grad_arrived.permute(1, 2, 0), sent.permute(1, 2, 0), taps)

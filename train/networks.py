@@ -31,9 +31,16 @@ def sgru_delay(n_inputs: int, n_classes: int, hidden: int) -> list[torch.nn.Modu
     return [_gru(n_inputs, hidden, delays=True), _readout(hidden, n_classes)]
 
 
+def sgru_delay_2l(n_inputs: int, n_classes: int, hidden: int) -> list[torch.nn.Module]:
+    """Two spiking GRU layers with delays, and the same readout."""
+    layers = [_gru(n_inputs, hidden, delays=True), _gru(hidden, hidden, delays=True)]
+    return [*layers, _readout(hidden, n_classes)]
+
+
 NETWORKS: dict[str, Callable[[int, int, int], list[torch.nn.Module]]] = {
     "sgru": sgru,
     "sgru-delay": sgru_delay,
+    "sgru-delay-2l": sgru_delay_2l,
 }
 
 

@@ -66,10 +66,7 @@ def test_equals_the_plain_path_bit_for_bit(name, batch, monkeypatch):
     for state, right in zip(states, right_states, strict=True):
         assert torch.equal(state.to(right.dtype), right)
     for number, (found, right) in enumerate(zip(gradients, right_gradients, strict=True)):
-        if name == "none" and number == 3:
-            assert found is None and right is None
-            continue
-        assert found.abs().sum() > 0
+        assert found.abs().sum() > 0 or (name, number) == ("none", 3)
         assert torch.equal(found, right)
 
 
