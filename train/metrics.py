@@ -71,7 +71,7 @@ def tensorboard_writer(folder: Path) -> Any:
         If TensorBoard is not installed.
     """
     try:
-        from torch.utils.tensorboard import SummaryWriter
+        from torch.utils import tensorboard
     except ImportError as error:
         raise KipukaError(
             "TensorBoard is not installed",
@@ -80,7 +80,8 @@ def tensorboard_writer(folder: Path) -> Any:
             value=str(error),
             remedy="install it with: pip install tensorboard, or leave the setting out",
         ) from error
-    return SummaryWriter(str(folder / "tensorboard"))
+    writer: Any = vars(tensorboard)["SummaryWriter"]
+    return writer(str(folder / "tensorboard"))
 
 
 def write_tensorboard(writer: Any, metrics: EpochMetrics) -> None:

@@ -25,7 +25,7 @@ from kipuka_cases import (
     random_spikes,
 )
 
-COMMANDS = ("demo", "train", "convert", "inspect", "simulate", "verify", "profile")
+COMMANDS = ("demo", "train", "compare", "convert", "inspect", "simulate", "verify", "profile")
 
 
 @pytest.fixture
@@ -298,6 +298,7 @@ def test_demo_in_small(tmp_path):
         "config.yaml",
         "checkpoint.safetensors",
         "metrics.jsonl",
+        "state.safetensors",
         "model.net",
         "summary.json",
         "report.html",

@@ -58,5 +58,5 @@ def load_digits(options: DataOptions) -> Dataset:
     # A fixed shuffle, because neighbours in the original order come from the same writer.
     order = np.random.default_rng(0).permutation(samples)
     parts = np.split(order, [samples - 440, samples - 240])
-    splits = [Split(spikes[part], labels[part].astype(np.int64)) for part in parts]
-    return Dataset("digits", 10, *splits)
+    train, validation, test = (Split(spikes[part], labels[part].astype(np.int64)) for part in parts)
+    return Dataset("digits", 10, train, validation, test)

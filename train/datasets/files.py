@@ -180,4 +180,10 @@ def _load(path: Path) -> Dataset | None:
             }
     except (SafetensorError, OSError, KeyError, ValueError):
         return None  # Damaged: what it held is made again from the files.
-    return Dataset(**facts, **splits)
+    return Dataset(
+        facts["name"],
+        facts["n_classes"],
+        *(splits[part] for part in PARTS),
+        events=facts["events"],
+        events_left_out=facts["events_left_out"],
+    )

@@ -91,7 +91,8 @@ def _dataset(name: str, files: list[_File], parts: list[Split], places: list[str
     for part, where, kind in zip(parts, places, ("training", "validation", "test"), strict=True):
         check_classes(part.labels, n_classes, f"{where}, {kind} part")
     events, left_out = (sum(getattr(file, key) for file in files) for key in ("events", "left_out"))
-    return Dataset(name, n_classes, *parts, events=events, events_left_out=left_out)
+    train, validation, test = parts
+    return Dataset(name, n_classes, train, validation, test, events, left_out)
 
 
 def _read(path: Path, grid: Binning) -> _File:

@@ -54,17 +54,12 @@ def load_ntidigits(options: DataOptions) -> Dataset:
         test_spikes, test_labels, _, test_events, test_left_out = _read(files[0], "test", grid)
         where = str(files[0])
         inner, held = split_off_validation(labels, speakers, options.validation, where)
-        parts = [Split(spikes[chosen], labels[chosen]) for chosen in (inner, held)]
-        parts.append(Split(test_spikes, test_labels))
-        for part, kind in zip(parts, ("training", "validation", "test"), strict=True):
+        train, held_out = (Split(spikes[chosen], labels[chosen]) for chosen in (inner, held))
+        test = Split(test_spikes, test_labels)
+        for part, kind in ((train, "training"), (held_out, "validation"), (test, "test")):
             check_classes(part.labels, len(WORDS), f"{where}, {kind} part")
-        return Dataset(
-            SOURCE.name,
-            len(WORDS),
-            *parts,
-            events=events + test_events,
-            events_left_out=left_out + test_left_out,
-        )
+        counts = (events + test_events, left_out + test_left_out)
+        return Dataset(SOURCE.name, len(WORDS), train, held_out, test, *counts)
 
     return cached(SOURCE, files, (grid, options.validation), build)
 
