@@ -28,10 +28,12 @@ if _missing:
 
 _MODULES = {
     "AxonalDelay": "delays",
+    "DataOptions": "datasets",
     "SpikingGRU": "spiking_gru",
     "TrainConfig": "config",
     "blocks_from_program": "torch_backend",
     "build_network": "networks",
+    "counting_baseline": "counting",
     "load_dataset": "datasets",
     "load_run": "trainer",
     "program_of": "trainer",

@@ -38,8 +38,8 @@ class TrainConfig(pydantic.BaseModel):
         Part of the training after which delays start to learn. Until then weights learn with
         delays as they were drawn.
     delay_stop : float
-        Part of the training at which the delays' learning rate, and the width of the annealed
-        rule, have reached 0.
+        Part of the training at which the delays' learning rate has reached 0; the width of the
+        annealed rule has so at four fifths of it.
     delay_alternation_epochs : int
         If not 0, weights and delays take turns of so many epochs while delays learn.
     delay_width_steps : float

@@ -22,10 +22,13 @@ class Processes:
     ----------
     rank, count : int
         The first process, of rank 0, is the one that writes files.
+    device : str
+        Where tensors must lie that are sent: nccl takes only those on a GPU.
     """
 
     rank: int = 0
     count: int = 1
+    device: str = "cpu"
 
     @property
     def first(self) -> bool:
@@ -50,10 +53,12 @@ class Processes:
             p.grad = grad.reshape(p.shape)
 
     def sum_values(self, values: torch.Tensor) -> torch.Tensor:
-        """Sum of a tensor over all processes."""
-        if self.count > 1:
-            torch.distributed.all_reduce(values)
-        return values
+        """Sum of a tensor over all processes, on the CPU."""
+        if self.count == 1:
+            return values
+        sent = values.to(self.device)
+        torch.distributed.all_reduce(sent)
+        return sent.cpu()
 
     def wait(self) -> None:
         """Return when all processes are here."""
@@ -77,6 +82,7 @@ def joined_processes(device: str) -> Iterator[Processes]:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
-        yield Processes(torch.distributed.get_rank(), torch.distributed.get_world_size())
+        rank, count = torch.distributed.get_rank(), torch.distributed.get_world_size()
+        yield Processes(rank, count, device)
     finally:
         torch.distributed.destroy_process_group()

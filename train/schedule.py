@@ -14,6 +14,11 @@ START_DIVISOR, END_DIVISOR = 25.0, 25e4
 """What the peak of a learning rate is divided by where a cycle starts and ends."""
 
 
+INTEGER_FROM = 0.8
+"""Part of the way to `delay_stop` at which the annealed rule's width has reached 0, so that weights
+and delays still learn with the integer delays that they end with."""
+
+
 @dataclass(frozen=True)
 class Phase:
     """What holds during an update.
@@ -53,7 +58,7 @@ def phase_at(config: TrainConfig, epoch: int, progress: float) -> Phase:
     """
     rate = config.learning_rate * one_cycle(progress)
     # The annealed rule spreads spikes from the start, so that weights never see it jump.
-    left = max(0.0, 1 - progress / config.delay_stop)
+    left = max(0.0, 1 - progress / (INTEGER_FROM * config.delay_stop))
     width_steps = config.delay_width_steps * left if config.delay_rule == "annealed" else 0.0
     if not config.delay_start <= progress < config.delay_stop:
         return Phase(rate, 0.0, width_steps)

@@ -73,7 +73,7 @@ def train(
         Run folder; receives ``config.yaml``, ``checkpoint.safetensors`` (the best epoch),
         ``metrics.jsonl``, and ``state.safetensors``, where the run stands after each epoch.
     progress : callable (EpochMetrics), optional
-        Called after each epoch.
+        Called after each epoch, by the first process only.
     resume : bool
         Go on where the run in the folder stands; its settings must be `config`.
 
@@ -103,7 +103,7 @@ def train(
         state = _all_epochs(run, state, folder, progress, writer)
         processes.wait()
         load_checkpoint(folder / CHECKPOINT_FILE, run.network)
-    return TrainingResult(run.network, state.metrics, state.delays_before)
+    return TrainingResult(run.network.eval(), state.metrics, state.delays_before)
 
 
 def load_run(folder: str | Path) -> tuple[TrainConfig, torch.nn.ModuleList, Dataset]:
@@ -173,8 +173,8 @@ def _all_epochs(
             save_state(folder / STATE_FILE, state, run.network, run.optimizer, run.generator)
             if writer is not None:
                 write_tensorboard(writer, metrics)
-        if progress:
-            progress(metrics)
+            if progress:
+                progress(metrics)
     return state
 
 

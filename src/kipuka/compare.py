@@ -204,7 +204,9 @@ def table(results: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     columns += ["synaptic operations", "energy, low to high (µJ)", "training (s)"]
     rows = []
     for network in results["networks"]:
-        energy = network["dynamic_energy_j"]
+        low, typical, high = (
+            _micro(network["dynamic_energy_j"][bound]) for bound in SiBounds._fields
+        )
         rows.append(
             [
                 network["network"],
@@ -213,7 +215,7 @@ def table(results: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
                 f"{network['parameters']:,}",
                 f"{network['spikes']['mean']:,.0f}",
                 f"{network['synaptic_operations']['mean']:,.0f}",
-                f"{_micro(energy['typical'])} ({_micro(energy['low'])} to {_micro(energy['high'])})",
+                f"{typical} ({low} to {high})",
                 f"{network['training_s']['mean']:,.0f}",
             ]
         )

@@ -267,6 +267,15 @@ def test_the_second_reading_comes_from_the_cache(shd):
     assert len(list((shd / CACHE_FOLDER).iterdir())) == 2
 
 
+def test_a_folder_that_may_not_be_written_to_is_left_as_it_is(shd):
+    shd.chmod(0o555)
+    try:
+        assert load_dataset("shd", DataOptions(data_dir=str(shd))).n_classes == CLASSES
+        assert not (shd / CACHE_FOLDER).exists()
+    finally:
+        shd.chmod(0o755)
+
+
 def test_a_damaged_cache_is_made_again_and_an_old_one_is_not_taken(shd):
     options = DataOptions(data_dir=str(shd))
     first = load_dataset("shd", options)

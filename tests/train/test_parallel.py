@@ -7,30 +7,25 @@ import sys
 
 import pytest
 
-from kipuka.train.config import TrainConfig
+from kipuka.train.config import TrainConfig, save_config
 from kipuka.train.trainer import train
 
 SETTINGS = TrainConfig(hidden=6, epochs=2, batch_size=257, seed=2, blend=0.5, rate_penalty=1.0)
-SCRIPT = """
-import json, sys
-from kipuka.train.config import TrainConfig
-from kipuka.train.trainer import train
-result = train(TrainConfig(**json.loads(sys.argv[1])), sys.argv[2])
-"""
 
 
 def test_two_processes_reach_the_loss_of_one(tmp_path):
     one = train(SETTINGS, tmp_path / "one")
-    script = tmp_path / "run.py"
-    script.write_text(SCRIPT)
-    words = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
+    save_config(tmp_path / "config.yaml", SETTINGS)
+    words = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "kipuka"]
+    train_words = ["train", "--out", str(tmp_path / "two"), "--config"]
     subprocess.run(
-        [sys.executable, *words, SETTINGS.model_dump_json(), str(tmp_path / "two")],
+        [sys.executable, *words, *train_words, str(tmp_path / "config.yaml")],
         check=True,
-        timeout=240,
+        timeout=600,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
     )
+    assert (tmp_path / "two" / "model.net").exists()
     lines = (tmp_path / "two" / "metrics.jsonl").read_text().splitlines()
     two = [json.loads(line) for line in lines]
     assert [m["epoch"] for m in two] == [1, 2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,8 +118,8 @@ def cached(
 ) -> Dataset:
     """Return the data set that `build` makes, from the cache beside its files if it is there.
 
-    The cache is keyed by the settings and by size and time of the files. Where the folder cannot
-    be written to, there is none.
+    The cache is keyed by the settings and by size and time of the files. Where the folder may not
+    be written to, there is none; that it is marked so counts for the superuser too.
 
     Parameters
     ----------
@@ -136,6 +137,8 @@ def cached(
     if stored is not None:
         return stored
     dataset = build()
+    if not path.parent.parent.stat().st_mode & stat.S_IWUSR:
+        return dataset
     try:
         path.parent.mkdir(exist_ok=True)
         _save(path, dataset)
@@ -180,10 +183,12 @@ def _load(path: Path) -> Dataset | None:
             }
     except (SafetensorError, OSError, KeyError, ValueError):
         return None  # Damaged: what it held is made again from the files.
+    counts = (facts["events"], facts["events_left_out"])
     return Dataset(
         facts["name"],
         facts["n_classes"],
-        *(splits[part] for part in PARTS),
-        events=facts["events"],
-        events_left_out=facts["events_left_out"],
+        splits["train"],
+        splits["validation"],
+        splits["test"],
+        *counts,
     )
