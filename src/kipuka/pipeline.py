@@ -30,7 +30,8 @@ from kipuka.hardware_profiles import load_profile
 
 if TYPE_CHECKING:
     from kipuka.train.config import TrainConfig
-    from kipuka.train.trainer import EpochMetrics, TrainingResult
+    from kipuka.train.metrics import EpochMetrics
+    from kipuka.train.trainer import TrainingResult
 
 GOLDEN_VECTORS = 3
 """Inputs that a network file carries with their results."""

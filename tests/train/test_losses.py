@@ -8,7 +8,8 @@ from kipuka.train.config import TrainConfig
 from kipuka.train.losses import batch_loss, count_right
 from kipuka.train.metrics import tensorboard_writer, write_tensorboard
 from kipuka.train.networks import build_network
-from kipuka.train.trainer import named_delays, train
+from kipuka.train.run import named_delays
+from kipuka.train.trainer import train
 
 
 @pytest.fixture
