@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pydantic
 import yaml
 
+from kipuka.convert import fixed
 from kipuka.convert.files import existing_file, replacing
 from kipuka.errors import KipukaError
 
@@ -18,21 +20,51 @@ class TrainConfig(pydantic.BaseModel):
     ----------
     network, data : str
         Names; see `kipuka.train.networks.NETWORKS` and `kipuka.train.datasets.DATASETS`.
+    data_dir, bin_ms, steps, channels, validation, download
+        How the data are read; see `kipuka.train.datasets.DataOptions`.
     hidden : int
         Neurons of each hidden layer.
     epochs, batch_size : int
+        The batch is that of all processes together.
     learning_rate : float
         Of weights and biases, in nominal units (Adam, one cycle).
     delay_learning_rate : float
-        Of delays, in steps.
+        Of delays, in steps per update; 0 leaves them where they were drawn.
+    delay_rule : {"finite-difference", "annealed"}
+        See `kipuka.train.delays`.
+    delay_init_steps : float or None
+        Delays are drawn evenly from 0 to here; None for the network's own range.
+    delay_start : float
+        Part of the training after which delays start to learn. Until then weights learn with
+        delays as they were drawn.
+    delay_stop : float
+        Part of the training at which the delays' learning rate has reached 0; the width of the
+        annealed rule has so at four fifths of it.
+    delay_alternation_epochs : int
+        If not 0, weights and delays take turns of so many epochs while delays learn.
+    delay_width_steps : float
+        Half width from which the annealed rule starts.
     spike_gain : float
         Logits per output spike.
     label_smoothing : float
         Probability mass that the loss spreads evenly over all classes.
     input_drop : float
         Fraction of input spikes left out at random while training.
+    time_shift_steps, channel_shift : int
+        Largest random shift of a training sample, in steps and in channels, either way.
+    blend : float
+        Fraction of training samples that are blended with another one of their class.
+    rate_penalty : float
+        Weight of the penalty on mean spike rates outside `rate_low` to `rate_high`.
+    rate_low, rate_high : float
+        Spikes per neuron and step between which a layer's mean rate is free.
+    overshoot_penalty : float
+        Weight of the penalty on GRU states beyond half of their range, where saturation is near.
     gradient_clip : float
         Limit on the norm of the gradient of weights and biases.
+    tensorboard : bool
+        Write events for TensorBoard beside the metrics.
+    device : {"cpu", "cuda"}
     seed : int
     """
 
@@ -40,15 +72,36 @@ class TrainConfig(pydantic.BaseModel):
 
     network: str = "sgru-delay"
     data: str = "digits"
+    data_dir: str | None = None
+    bin_ms: float | None = pydantic.Field(default=None, gt=0)
+    steps: int | None = pydantic.Field(default=None, ge=1)
+    channels: int | None = pydantic.Field(default=None, ge=1)
+    validation: Literal["speakers", "samples"] = "speakers"
+    download: bool = False
     hidden: int = pydantic.Field(default=128, ge=1, le=1 << 16)
     epochs: int = pydantic.Field(default=40, ge=1)
     batch_size: int = pydantic.Field(default=64, ge=1)
     learning_rate: float = pydantic.Field(default=5e-3, gt=0)
     delay_learning_rate: float = pydantic.Field(default=0.2, ge=0)
+    delay_rule: Literal["finite-difference", "annealed"] = "finite-difference"
+    delay_init_steps: float | None = pydantic.Field(default=None, ge=0, le=fixed.DELAY_MAX)
+    delay_start: float = pydantic.Field(default=0.0, ge=0, lt=1)
+    delay_stop: float = pydantic.Field(default=1.0, gt=0, le=1)
+    delay_alternation_epochs: int = pydantic.Field(default=0, ge=0)
+    delay_width_steps: float = pydantic.Field(default=8.0, ge=0, le=fixed.DELAY_MAX)
     spike_gain: float = pydantic.Field(default=0.5, gt=0)
     label_smoothing: float = pydantic.Field(default=0.1, ge=0, lt=1)
     input_drop: float = pydantic.Field(default=0.1, ge=0, lt=1)
+    time_shift_steps: int = pydantic.Field(default=0, ge=0)
+    channel_shift: int = pydantic.Field(default=0, ge=0)
+    blend: float = pydantic.Field(default=0.0, ge=0, le=1)
+    rate_penalty: float = pydantic.Field(default=0.0, ge=0)
+    rate_low: float = pydantic.Field(default=0.01, ge=0, le=1)
+    rate_high: float = pydantic.Field(default=0.15, ge=0, le=1)
+    overshoot_penalty: float = pydantic.Field(default=0.0, ge=0)
     gradient_clip: float = pydantic.Field(default=1.0, gt=0)
+    tensorboard: bool = False
+    device: Literal["cpu", "cuda"] = "cpu"
     seed: int = pydantic.Field(default=0, ge=0)
 
 

@@ -9,8 +9,8 @@ import torch
 from kipuka.convert import fixed
 from kipuka.convert.netx_keys import SPIKING_GRU
 from kipuka.errors import KipukaError
-from kipuka.train.delays import AxonalDelay
-from kipuka.train.gru_sequence import GruStates, Surrogate, run_sequence
+from kipuka.train.delays import AxonalDelay, no_delay
+from kipuka.train.gru_sequence import Cell, GruStates, Surrogate, run_sequence
 from kipuka.train.mixing import Mixing
 from kipuka.train.slayer import Neuron as SlayerNeuron
 from kipuka.train.slayer import step_delay
@@ -94,6 +94,8 @@ class GruBlock(torch.nn.Module):
         From the own current to the update gate.
     mixing : Mixing
         How the weights of the last two act.
+    overshoot : tensor (batch,)
+        Of the last forward pass; see `kipuka.train.gru_sequence.GruStates`.
     """
 
     input_synapse: Any
@@ -118,6 +120,7 @@ class GruBlock(torch.nn.Module):
         self.delay_shift = delay_shift
         self.count_log = count_log
         self.update_gate_input = update_gate_input
+        self.overshoot = torch.zeros(0)
 
     def add_delays(
         self, output: bool, recurrence: bool, init_steps: tuple[float, float], reach_steps: int
@@ -156,23 +159,20 @@ class GruBlock(torch.nn.Module):
         states : GruStates
             int64 tensors (time, batch, neurons) or (time, batch, channels, height, width).
         """
-        delay, reach_steps = self.bias.new_zeros(self.bias.numel() // 3), 1
-        if self.delay_rec is not None:
-            self.delay_rec.clamp()
-            delay, reach_steps = self.delay_rec.delay, self.delay_rec.reach_steps
+        learned = self.delay_rec
+        delay = learned.delay if learned else self.bias.new_zeros(self.bias.numel() // 3)
+        taps = learned.taps() if learned else no_delay(len(delay), like=delay)
         current = None if self.current_synapse is None else self._quantized(self.current_synapse)
-        weight = self._quantized(self.recurrent_synapse)
+        surrogate = Surrogate(self.neuron.tau_rho, self.neuron.scale_rho)
         spikes, states = run_sequence(
             self.weighed_input(x).movedim(-1, 0),
-            weight,
+            self._quantized(self.recurrent_synapse),
             self.recurrent_synapse.pre_hook_fx(self.bias),
             delay,
-            self.neuron.v_th_mant,
-            Surrogate(self.neuron.tau_rho, self.neuron.scale_rho),
-            reach_steps,
-            self.mixing,
+            Cell(taps, self.neuron.v_th_mant, surrogate, self.mixing),
             current,
         )
+        self.overshoot = states.overshoot
         self.neuron.shape = torch.Size(spikes.shape[2:])
         return spikes.movedim(0, -1), states
 

@@ -2,11 +2,15 @@
 
 Time runs along the first axis here: [time, batch, neurons], or [time, batch, channels, height,
 width] of a convolutional layer. Activations and weights are in nominal units (64 weight units); as
-multiples of 1/32 their sums are exact in float32.
+multiples of 1/32, or 1/2048 while annealed delays divide spikes, their sums are exact in float32.
+
+The plain path in this file is the definition and runs on every device. On the CPU
+`kipuka.train.gru_fused` computes the same for dense layers in one compiled kernel per pass.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import torch
@@ -20,9 +24,12 @@ from kipuka.convert.neurons import (
     current_message,
     spiking_gru_step,
 )
-from kipuka.train.delays import delay_slope
+from kipuka.train.delays import TAP_UNITY, DelayTaps, delay_gradient
 from kipuka.train.mixing import MatrixProduct, Mixing
 from kipuka.train.slayer import SCALE_RHO_MULT, TAU_RHO_MULT, Spike
+
+OVERSHOOT_MARGIN = fixed.GRU_STATE_LIMIT // 2
+"""Magnitude in state units from which a state counts as overshooting: half of its range."""
 
 
 class Surrogate(NamedTuple):
@@ -33,22 +40,43 @@ class Surrogate(NamedTuple):
 
 
 class GruStates(NamedTuple):
-    """What a forward pass leaves behind, [time, batch, neurons].
+    """What a forward pass leaves behind, [time, batch, neurons] or [time, batch, channels, ...].
 
     Attributes
     ----------
-    i, v : int64 tensor
+    i, v : integer tensor
         Current and membrane in state units.
-    saturated : int64 tensor
+    saturated : integer tensor
         States that were clipped in each step, 0 to 2.
+    overshoot : float tensor (batch,)
+        By how much the magnitudes of both states exceed `OVERSHOOT_MARGIN`, in nominal units,
+        mean over neurons and steps. It has a gradient, which states beyond their limit feel too.
     """
 
     i: torch.Tensor
     v: torch.Tensor
     saturated: torch.Tensor
+    overshoot: torch.Tensor
 
 
-MATRIX_PRODUCT = MatrixProduct()
+class Cell(NamedTuple):
+    """What a sequence runs with beside its tensors that learn.
+
+    Attributes
+    ----------
+    taps : DelayTaps
+        Of the recurrence.
+    threshold : int
+        ``vThMant`` in weight units.
+    surrogate : Surrogate
+    mixing : Mixing
+        How the recurrent weights act on spikes.
+    """
+
+    taps: DelayTaps
+    threshold: int
+    surrogate: Surrogate
+    mixing: Mixing = MatrixProduct()
 
 
 def run_sequence(
@@ -56,11 +84,10 @@ def run_sequence(
     recurrent_weight: torch.Tensor,
     bias: torch.Tensor,
     delay: torch.Tensor,
-    threshold: int,
-    surrogate: Surrogate,
-    reach_steps: int,
-    mixing: Mixing = MATRIX_PRODUCT,
+    cell: Cell,
     current_weight: torch.Tensor | None = None,
+    *,
+    plain: bool = False,
 ) -> tuple[torch.Tensor, GruStates]:
     """Run the cell over a sequence from zero state.
 
@@ -74,37 +101,34 @@ def run_sequence(
     bias : float tensor (3 channels,)
         Quantized, nominal units.
     delay : float tensor (channels,)
-        Recurrent delays in steps, in [0, 62].
-    threshold : int
-        ``vThMant`` in weight units.
-    surrogate : Surrogate
-    reach_steps : int
-        Reach of the delay gradient.
-    mixing : Mixing
-        How the recurrent weights act on spikes.
+        Recurrent delays as they are learned; receives the gradient. The forward pass takes the
+        taps that were made of them.
+    cell : Cell
     current_weight : float tensor (channels, channels, ...), optional
         Weights from the current of the step before to the update gate, quantized, nominal units.
+    plain : bool
+        Take the plain path where the compiled one could be taken.
 
     Returns
     -------
     spikes : float tensor (time, batch, channels, ...)
     states : GruStates
     """
-    spikes, *states = _GruSequence.apply(  # type: ignore[no-untyped-call]
-        activations,
-        recurrent_weight,
-        bias,
-        delay,
-        current_weight,
-        threshold,
-        surrogate,
-        reach_steps,
-        mixing,
-    )
+    # Imported here because the compiled path needs this module's definitions.
+    from kipuka.train.gru_fused import FusedSequence, can_fuse
+
+    dense = isinstance(cell.mixing, MatrixProduct) and current_weight is None
+    given = (activations, recurrent_weight, bias, delay, cell)
+    if dense and not plain and can_fuse(activations, recurrent_weight):
+        spikes, *states = FusedSequence.apply(*given)  # type: ignore[no-untyped-call]
+    else:
+        spikes, *states = PlainSequence.apply(*given, current_weight)  # type: ignore[no-untyped-call]
     return spikes, GruStates(*states)
 
 
-class _GruSequence(torch.autograd.Function):
+class PlainSequence(torch.autograd.Function):
+    """The definition, one torch step after the other."""
+
     @staticmethod
     def forward(
         ctx: Any,
@@ -112,68 +136,84 @@ class _GruSequence(torch.autograd.Function):
         recurrent_weight: torch.Tensor,
         bias: torch.Tensor,
         delay: torch.Tensor,
+        cell: Cell,
         current_weight: torch.Tensor | None,
-        threshold: int,
-        surrogate: Surrogate,
-        reach_steps: int,
-        mixing: Mixing,
     ) -> tuple[torch.Tensor, ...]:
+        """Spikes and states; see `run_sequence`."""
+        del delay  # It is in the taps; as an argument it receives its gradient.
         n_steps, n_batch, rows, *extent = activations.shape
         shape = (n_batch, rows // 3, *extent)
-        bias_units = _weight_units(bias).reshape(-1, *[1] * len(extent))
-        parameters = SpikingGruParameters(threshold, *bias_units.chunk(3))
-        lag = 1 + torch.floor(delay).to(torch.int64)
+        bias_units = weight_units(bias).reshape(-1, *[1] * len(extent))
+        parameters = SpikingGruParameters(cell.threshold, *bias_units.chunk(3))
+        first, window = compact(cell.taps.weights)
         channels = torch.arange(rows // 3, device=activations.device)
         # Mailbox of recurrent spikes by step of arrival; what arrives after the end stays unread.
-        arriving = activations.new_zeros(n_steps + 1 + fixed.DELAY_MAX, *shape)
+        length = n_steps + 1 + cell.taps.weights.shape[1] + window.shape[1]
+        arriving = activations.new_zeros(length, *shape)
         zero = torch.zeros(shape, dtype=torch.int64, device=activations.device)
         state = SpikingGruState(zero, zero, zero.bool())
         history = []
         for step in range(n_steps):
-            recurrent = mixing.apply(arriving[step], recurrent_weight)
-            a = _weight_units(activations[step] + recurrent)
+            recurrent = cell.mixing.apply(arriving[step], recurrent_weight)
+            a = weight_units(activations[step] + recurrent)
             if current_weight is not None:
-                a[:, 2 * shape[1] :] += _weighed_current(mixing, current_weight, state.i)
+                a[:, 2 * shape[1] :] += _weighed_current(cell.mixing, current_weight, state.i)
             state, spikes, overflow = spiking_gru_step(
                 parameters, state, SpikingGruActivations(*a.chunk(3, dim=1))
             )
-            arriving[step + lag, :, channels] = spikes.transpose(0, 1).to(arriving.dtype)
+            for k, share in enumerate(window.T):
+                sent = _by_channel(share, spikes) * spikes.transpose(0, 1)
+                arriving[step + 1 + k + first, :, channels] += sent
             history.append((state.i, state.v, spikes, overflow.saturated, a))
         i, v, spikes, saturated, a = (torch.stack(x) for x in zip(*history, strict=True))
-        arrived = arriving[:n_steps]
         emitted = spikes.to(activations.dtype)
         ctx.save_for_backward(
-            i, v, saturated, a, arrived, recurrent_weight, lag, bias_units, current_weight
+            i,
+            v,
+            saturated,
+            a,
+            emitted,
+            arriving[:n_steps],
+            recurrent_weight,
+            bias_units,
+            current_weight,
         )
-        ctx.settings = (threshold, surrogate, reach_steps, mixing)
+        ctx.cell = cell
         ctx.mark_non_differentiable(i, v, saturated)
-        return emitted, i, v, saturated
+        over = ((x.abs() - OVERSHOOT_MARGIN).clamp(min=0).flatten(2).sum((0, 2)) for x in (i, v))
+        beyond = nominal_overshoot(torch.as_tensor(sum(over)), n_steps * zero[0].numel())
+        return emitted, i, v, saturated, beyond
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[Any, ...]:
-        i_units, v_units, saturated, a, arrived, weight, lag, bias, current_weight = (
+        """Gradients of activations, weights, bias and delays."""
+        i_units, v_units, saturated, a, emitted, arrived, weight, bias, current_weight = (
             ctx.saved_tensors
         )
-        threshold, surrogate, reach_steps, mixing = ctx.settings
+        mixing = ctx.cell.mixing
         grad_spikes = grad_outputs[0].clone()
         dtype = grad_spikes.dtype
         i, v = i_units.to(dtype) / fixed.STATE_SCALE, v_units.to(dtype) / fixed.STATE_SCALE
-        spike_slope = _spike_slope(v, threshold / fixed.WEIGHT_SCALE, surrogate)
+        spike_slope = spike_slopes(ctx.cell).to(i.device)[v_units + fixed.GRU_STATE_LIMIT]
         passes = (saturated == 0).to(dtype)
         _, raw_r, raw_z = (a + bias).chunk(3, dim=2)
         r, r_slope = _gate_and_slope(raw_r, dtype)
         z, z_slope = _gate_and_slope(raw_z, dtype)
 
         n_steps, n = i.shape[0], i.shape[2]
+        first, window = compact(ctx.cell.taps.weights)
         channels = torch.arange(n, device=i.device)
         zero = torch.zeros_like(i[0])
         carry_i, carry_v = zero, zero
+        pull = grad_outputs[4].reshape(-1, *[1] * (i.dim() - 2)) / (n_steps * zero[0].numel())
         grad_a = i.new_empty(*i.shape[:2], 3 * n, *i.shape[3:])
         grad_arrived = torch.empty_like(arrived)
         for step in reversed(range(n_steps)):
             # The reset is not differentiated, as in SLAYER's own neurons.
             grad_v = (grad_spikes[step] * spike_slope[step] + carry_v) * passes[step]
+            grad_v = grad_v + pull * _beyond_margin(v_units[step])
             grad_i = (grad_v * (1 - z[step]) + carry_i) * passes[step]
+            grad_i = grad_i + pull * _beyond_margin(i_units[step])
             i_before, v_before = (i[step - 1], v[step - 1]) if step else (zero, zero)
             grad_a[step, :, :n] = grad_i
             grad_a[step, :, n : 2 * n] = grad_i * i_before * r_slope[step]
@@ -184,32 +224,81 @@ class _GruSequence(torch.autograd.Function):
             if current_weight is not None:
                 grad_z = grad_a[step, :, 2 * n :]
                 carry_i = carry_i + mixing.input_gradient(grad_z, current_weight)
-            sent = step - lag
-            inside = sent >= 0
-            late = grad_arrived[step].transpose(0, 1)[inside]
-            grad_spikes[sent[inside], :, channels[inside]] += late
-        # Time last for the slope over delays, which looks forward and backward in time.
-        slope = delay_slope(arrived.movedim(0, -1), reach_steps)
-        grad_delay = (grad_arrived.movedim(0, -1) * slope).transpose(0, 1).flatten(1).sum(1)
-        grad_weight = mixing.weight_gradient(arrived.flatten(0, 1), grad_a.flatten(0, 1), weight)
-        grad_bias = grad_a.movedim(2, 0).flatten(1).sum(1)
+            for k, share in enumerate(window.T):
+                sent = step - 1 - k - first
+                inside = sent >= 0
+                back = _by_channel(share, zero) * grad_arrived[step].transpose(0, 1)
+                grad_spikes[sent[inside], :, channels[inside]] += back[inside]
+        taps = ctx.cell.taps if ctx.needs_input_grad[3] else None
         grad_current = None
         if current_weight is not None:
             grad_z = grad_a[1:, :, 2 * n :]
             grad_current = _current_gradient(mixing, current_weight, i_units[:-1], grad_z)
-        gradients = (grad_a, grad_weight, grad_bias, grad_delay, grad_current)
-        return (*gradients, None, None, None, None)
+        whole = whole_gradients(grad_a, grad_arrived, arrived, emitted, weight, mixing, taps)
+        return (*whole, grad_current)
 
 
-def _weight_units(nominal: torch.Tensor) -> torch.Tensor:
-    return torch.round(nominal * fixed.WEIGHT_SCALE).to(torch.int64)
+def whole_gradients(
+    grad_a: torch.Tensor,
+    grad_arrived: torch.Tensor,
+    arrived: torch.Tensor,
+    emitted: torch.Tensor,
+    weight: torch.Tensor,
+    mixing: Mixing,
+    taps: DelayTaps | None,
+) -> tuple[Any, ...]:
+    """Gradients of `run_sequence`'s arguments from those of each step; no taps, none of delays."""
+    grad_weight = mixing.weight_gradient(arrived.flatten(0, 1), grad_a.flatten(0, 1), weight)
+    grad_bias = grad_a.movedim(2, 0).flatten(1).sum(1)
+    grad_delay = None
+    if taps is not None:
+        # Emitted spikes arrive one step later even without a delay.
+        sent = torch.cat([torch.zeros_like(emitted[:1]), emitted[:-1]])
+        grad_delay = delay_gradient(_time_last(grad_arrived), _time_last(sent), taps)
+    return grad_a, grad_weight, grad_bias, grad_delay, None
+
+
+def _by_channel(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Values of channels in a shape that goes with (channels, batch, ...)."""
+    return values.reshape(-1, *[1] * (like.dim() - 1))
+
+
+def _time_last(x: torch.Tensor) -> torch.Tensor:
+    """Bring (time, batch, channels, ...) into (batch and positions, channels, time)."""
+    return x.movedim(2, -1).movedim(0, -1).flatten(0, -3)
+
+
+def compact(taps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """First delay with a share, int64 (neurons,), and the shares from there on, of unity 1."""
+    used = taps != 0
+    delays = torch.arange(taps.shape[1], device=taps.device)
+    first = torch.where(used, delays, taps.shape[1]).amin(1)
+    last = torch.where(used, delays, 0).amax(1)
+    window = first[:, None] + torch.arange(int((last - first).max()) + 1, device=taps.device)
+    padded = torch.nn.functional.pad(taps, (0, window.shape[1]))
+    return first, padded.gather(1, window) / TAP_UNITY
+
+
+def weight_units(nominal: torch.Tensor) -> torch.Tensor:
+    """Nearest whole weight units, halves upwards, as the compiled path rounds by a shift."""
+    return torch.floor(nominal * fixed.WEIGHT_SCALE + 0.5).to(torch.int64)
+
+
+def nominal_overshoot(beyond: torch.Tensor, count: int) -> torch.Tensor:
+    """Sums over `count` states in state units as means in nominal units."""
+    return (beyond.to(torch.float64) / (fixed.STATE_SCALE * count)).to(torch.float32)
+
+
+def _beyond_margin(state: torch.Tensor) -> torch.Tensor:
+    """Sign of states that overshoot, 0 for others."""
+    return state.sign() * (state.abs() > OVERSHOOT_MARGIN)
 
 
 def _weighed_current(mixing: Mixing, weight: torch.Tensor, i: torch.Tensor) -> torch.Tensor:
     """Part of the update gate's activation that the current of the step before brings, int64."""
     # Messages have 12 bits and weights 8: only float64 holds every sum of their products.
     message = current_message(i).to(torch.float64)
-    total = mixing.apply(message, _weight_units(weight).to(torch.float64))
+    total = mixing.apply(message, weight_units(weight).to(torch.float64))
     return current_activation(torch.round(total).to(torch.int64))
 
 
@@ -230,10 +319,16 @@ def _gate_and_slope(raw: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor
     return value.to(dtype) / fixed.UNITY, inside.to(dtype) * slope
 
 
-def _spike_slope(v: torch.Tensor, threshold: float, surrogate: Surrogate) -> torch.Tensor:
-    """Derivative of SLAYER's spike function at every membrane value at once."""
+def spike_slopes(cell: Cell) -> torch.Tensor:
+    """Derivative of SLAYER's spike function at every value that an 18-bit membrane can take."""
+    return _slope_table(cell.threshold / fixed.WEIGHT_SCALE, cell.surrogate)
+
+
+@functools.lru_cache(maxsize=8)
+def _slope_table(threshold: float, surrogate: Surrogate) -> torch.Tensor:
+    units = torch.arange(-fixed.GRU_STATE_LIMIT, fixed.GRU_STATE_LIMIT + 1)
     with torch.enable_grad():
-        leaf = v.detach().requires_grad_()
+        leaf = (units / fixed.STATE_SCALE).requires_grad_()
         spikes = Spike.apply(
             leaf,
             threshold,

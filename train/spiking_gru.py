@@ -39,7 +39,7 @@ class SpikingGRU(GruBlock):
     delay_init_steps : tuple of float
         Range of the initial delays in steps.
     delay_reach_steps : int
-        Reach of the delay gradient in steps; see `kipuka.train.delays.delay_slope`.
+        Reach of the delay gradient in steps; see `kipuka.train.delays.finite_difference_taps`.
     count_log : bool
         Return the mean spike rate as well.
     update_gate_input : {"spikes", "current"}

@@ -83,8 +83,9 @@ def trace_blocks(blocks: Any | Iterable[Any], inputs: np.ndarray) -> Trace:
             if isinstance(block, cuba.Input):
                 x = x.reshape(len(x), *(block.shape or x.shape[1:-1]), x.shape[-1])
             if isinstance(block, GruBlock):
-                layers.append(_trace_gru(block, x))
-                x = _spikes_of(block(x))
+                with _evaluated(block):
+                    layers.append(_trace_gru(block, x))
+                    x = _spikes_of(block(x))
             elif getattr(block, "neuron", None) is not None:
                 with _at_rest(block):
                     trace, x = _trace_cuba(block, x)
@@ -156,6 +157,17 @@ def _calls(module: torch.nn.Module) -> Iterator[list[_Call]]:
         yield calls
     finally:
         hook.remove()
+
+
+@contextmanager
+def _evaluated(block: torch.nn.Module) -> Iterator[None]:
+    """Evaluation with integer delays; the mode is put back afterwards."""
+    training = block.training
+    block.eval()
+    try:
+        yield
+    finally:
+        block.train(training)
 
 
 @contextmanager

@@ -1,13 +1,12 @@
-"""Training: one cycle of Adam on spike counts, the best epoch on validation wins."""
+"""Training: Adam on spike counts, one cycle of rates, the best epoch on validation wins."""
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,46 +14,22 @@ import torch
 from kipuka.convert.program import Program
 from kipuka.convert.quantize import program_from_blocks
 from kipuka.errors import KipukaError
-from kipuka.train.audio_layout import AudioLayout
 from kipuka.train.checkpoint import load_checkpoint, save_checkpoint
 from kipuka.train.config import TrainConfig, load_config, save_config
-from kipuka.train.datasets import Dataset, Split, load_dataset
-from kipuka.train.delays import AxonalDelay
-from kipuka.train.networks import build_network
-
-CONFIG_FILE, CHECKPOINT_FILE, METRICS_FILE = (
-    "config.yaml",
-    "checkpoint.safetensors",
-    "metrics.jsonl",
+from kipuka.train.datasets import DataOptions, Dataset, Split, load_dataset
+from kipuka.train.losses import count_right
+from kipuka.train.metrics import (
+    EpochMetrics,
+    tensorboard_writer,
+    write_metrics,
+    write_tensorboard,
 )
+from kipuka.train.networks import build_network
+from kipuka.train.parallel import joined_processes
+from kipuka.train.run import Run
+from kipuka.train.state import STATE_FILE, RunState, load_state, save_state
 
-
-@dataclass(frozen=True)
-class EpochMetrics:
-    """What is known after an epoch.
-
-    Attributes
-    ----------
-    epoch : int
-        From 1.
-    loss : float
-        Mean cross entropy over the training samples as they were seen.
-    validation_accuracy : float
-        Of the quantized forward pass, which is the integer network.
-    mean_delay_steps : float or None
-        Over all learnable delays; None without any.
-    seconds : float
-        Wall time since the start of training.
-    best : bool
-        Whether this epoch's parameters are the ones kept.
-    """
-
-    epoch: int
-    loss: float
-    validation_accuracy: float
-    mean_delay_steps: float | None
-    seconds: float
-    best: bool
+CONFIG_FILE, CHECKPOINT_FILE = "config.yaml", "checkpoint.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,16 +54,23 @@ def train(
     config: TrainConfig,
     folder: str | Path,
     progress: Callable[[EpochMetrics], None] | None = None,
+    *,
+    resume: bool = False,
 ) -> TrainingResult:
     """Train a named network on a data set and keep the best epoch on its validation part.
+
+    Under ``torchrun`` every process calls this with the same arguments; the first one writes.
 
     Parameters
     ----------
     config : TrainConfig
     folder : path-like
-        Run folder; receives ``config.yaml``, ``checkpoint.safetensors`` and ``metrics.jsonl``.
+        Run folder; receives ``config.yaml``, ``checkpoint.safetensors`` (the best epoch),
+        ``metrics.jsonl``, and ``state.safetensors``, where the run stands after each epoch.
     progress : callable (EpochMetrics), optional
-        Called after each epoch.
+        Called after each epoch, by the first process only.
+    resume : bool
+        Go on where the run in the folder stands; its settings must be `config`.
 
     Returns
     -------
@@ -97,142 +79,117 @@ def train(
     Raises
     ------
     KipukaError
-        If the folder holds a run already, or the loss stops being a number.
+        If the folder holds a run already that is not to be resumed, or one with other settings,
+        or the loss stops being a number.
     """
-    folder = _new_run_folder(folder)
-    dataset = load_dataset(config.data)
-    torch.manual_seed(config.seed)
-    network = build_network(config.network, dataset.n_units, dataset.n_classes, config.hidden)
-    delays_before = {name: _steps(delay) for name, delay in named_delays(network)}
-    save_config(folder / CONFIG_FILE, config)
-    run = _Run(config, network, dataset)
-    metrics: list[EpochMetrics] = []
-    start = time.perf_counter()
-    with (folder / METRICS_FILE).open("w") as log:
-        for epoch in range(1, config.epochs + 1):
-            loss = run.train_epoch(epoch)
-            accuracy = accuracy_of(network, dataset.validation)
-            # Of equals the later one wins: its loss is lower.
-            best = all(accuracy >= m.validation_accuracy for m in metrics)
-            if best:
-                save_checkpoint(folder / CHECKPOINT_FILE, network)
-            delays = [d for _, delay in named_delays(network) for d in _steps(delay)]
-            mean_delay = float(np.mean(delays)) if delays else None
-            seconds = time.perf_counter() - start
-            metrics.append(EpochMetrics(epoch, loss, accuracy, mean_delay, seconds, best))
-            log.write(json.dumps(vars(metrics[-1])) + "\n")
-            log.flush()
-            if progress:
-                progress(metrics[-1])
-    load_checkpoint(folder / CHECKPOINT_FILE, network)
-    return TrainingResult(network, tuple(metrics), delays_before)
+    folder = Path(folder)
+    with joined_processes(config.device) as processes:
+        _check_folder(folder, config, resume)
+        processes.wait()
+        dataset = load_dataset(config.data, data_options(config))
+        run = Run(config, dataset, processes)
+        if processes.first:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_config(folder / CONFIG_FILE, config)
+        state = run.initial_state()
+        if resume and (folder / STATE_FILE).exists():
+            state = load_state(folder / STATE_FILE, run.network, run.optimizer, run.generator)
+        writer = tensorboard_writer(folder) if config.tensorboard and processes.first else None
+        state = _all_epochs(run, state, folder, progress, writer)
+        processes.wait()
+        load_checkpoint(folder / CHECKPOINT_FILE, run.network)
+    return TrainingResult(run.network.eval(), state.metrics, state.delays_before)
 
 
 def load_run(folder: str | Path) -> tuple[TrainConfig, torch.nn.ModuleList, Dataset]:
     """Configuration, trained network and data set of a run folder."""
     folder = Path(folder)
     config = load_config(folder / CONFIG_FILE)
-    dataset = load_dataset(config.data)
+    dataset = load_dataset(config.data, data_options(config))
     network = build_network(config.network, dataset.n_units, dataset.n_classes, config.hidden)
     load_checkpoint(folder / CHECKPOINT_FILE, network)
-    return config, network, dataset
+    return config, network.eval(), dataset
+
+
+def data_options(config: TrainConfig) -> DataOptions:
+    """Return the part of the settings that says how the data are read."""
+    return DataOptions(
+        config.data_dir,
+        config.bin_ms,
+        config.steps,
+        config.channels,
+        config.validation,
+        config.download,
+    )
 
 
 def program_of(network: torch.nn.ModuleList, config: TrainConfig) -> Program:
     """Quantize a trained network, with its settings as metadata."""
     metadata = {"origin": f"kipuka train, network {config.network} on {config.data}"}
-    metadata["training"] = json.dumps(config.model_dump(), sort_keys=True)
+    metadata["training"] = config.model_dump_json()
     return program_from_blocks(network, metadata=metadata)
 
 
 def accuracy_of(network: torch.nn.ModuleList, split: Split) -> float:
     """Fraction of samples whose class the quantized forward pass gets right."""
-    with torch.no_grad():
-        counts = _forward(network, torch.from_numpy(split.spikes.astype(np.float32))).sum(-1)
-    # numpy's argmax takes the first of equals, torch's any of them.
-    return float((counts.numpy().argmax(1) == split.labels).mean())
+    spikes, labels = torch.from_numpy(split.spikes), torch.from_numpy(split.labels)
+    return count_right(network, spikes, labels) / len(labels)
 
 
-def named_delays(network: torch.nn.ModuleList) -> list[tuple[str, AxonalDelay]]:
-    """Learnable delays of a network, named by layer and by recurrence or output."""
-    found = []
-    # A layout only shapes the input, which is layer 0.
-    layers = (block for block in network if not isinstance(block, AudioLayout))
-    for number, block in enumerate(layers, start=1):
-        for attribute, place in (("delay_rec", "recurrence"), ("delay", "output")):
-            delay = getattr(block, attribute, None)
-            if isinstance(delay, AxonalDelay):
-                found.append((f"layer {number}, {place}", delay))
-    return found
+def _all_epochs(
+    run: Run,
+    state: RunState,
+    folder: Path,
+    progress: Callable[[EpochMetrics], None] | None,
+    writer: Any,
+) -> RunState:
+    """Train the epochs that are left, and write what is known after each of them."""
+    done = state.metrics[-1].seconds if state.metrics else 0.0
+    start = time.perf_counter()
+    for epoch in range(len(state.metrics) + 1, run.config.epochs + 1):
+        metrics = run.epoch(epoch, state.metrics, done - start)
+        state = RunState((*state.metrics, metrics), state.delays_before)
+        if run.processes.first:
+            if metrics.best:
+                save_checkpoint(folder / CHECKPOINT_FILE, run.network)
+            write_metrics(folder, state.metrics)
+            # Last, so that a run that is killed before this line repeats the whole epoch.
+            save_state(folder / STATE_FILE, state, run.network, run.optimizer, run.generator)
+            if writer is not None:
+                write_tensorboard(writer, metrics)
+            if progress:
+                progress(metrics)
+    return state
 
 
-class _Run:
-    """Optimizer, schedule and data of a run, one epoch at a time."""
+def _check_folder(folder: Path, config: TrainConfig, resume: bool) -> None:
+    """Check that the folder is free, or holds a run with the same settings to go on with.
 
-    def __init__(self, config: TrainConfig, network: torch.nn.ModuleList, data: Dataset) -> None:
-        self.config = config
-        self.network = network
-        self.inputs = torch.from_numpy(data.train.spikes.astype(np.float32))
-        self.labels = torch.from_numpy(data.train.labels)
-        self.delays = [delay.delay for _, delay in named_delays(network)]
-        own = {id(p) for p in self.delays}
-        self.weights = [p for p in network.parameters() if p.requires_grad and id(p) not in own]
-        groups = [(self.weights, config.learning_rate), (self.delays, config.delay_learning_rate)]
-        groups = [(group, rate) for group, rate in groups if group and rate > 0]
-        self.optimizer = torch.optim.Adam([{"params": group, "lr": rate} for group, rate in groups])
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer,
-            [rate for _, rate in groups],
-            total_steps=config.epochs * math.ceil(len(self.labels) / config.batch_size),
-            pct_start=0.1,
-        )
-
-    def train_epoch(self, epoch: int) -> float:
-        """Mean loss over one pass through the training part in random order."""
-        total = 0.0
-        for batch in torch.randperm(len(self.labels)).split(self.config.batch_size):
-            x = self.inputs[batch]
-            x = x * (torch.rand_like(x) >= self.config.input_drop)
-            logits = _forward(self.network, x).sum(-1) * self.config.spike_gain
-            loss = torch.nn.functional.cross_entropy(
-                logits, self.labels[batch], label_smoothing=self.config.label_smoothing
+    Raises
+    ------
+    KipukaError
+        If it holds another run.
+    """
+    if not resume:
+        held = [name for name in (CHECKPOINT_FILE, STATE_FILE) if (folder / name).exists()]
+        if held:
+            raise KipukaError(
+                "the folder holds a training run already",
+                where=str(folder),
+                limit="a new or empty folder",
+                value=held[0],
+                remedy="choose another folder, remove this one, or go on with --resume",
             )
-            if not torch.isfinite(loss):
-                raise KipukaError(
-                    "training diverged",
-                    where=f"epoch {epoch}",
-                    limit="a finite loss",
-                    value=loss.item(),
-                    remedy="lower learning_rate; the checkpoint of the best epoch is kept",
-                )
-            self.optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.weights, self.config.gradient_clip)
-            self.optimizer.step()
-            self.schedule.step()
-            total += loss.item() * len(batch)
-        return total / len(self.labels)
-
-
-def _forward(network: torch.nn.ModuleList, x: torch.Tensor) -> torch.Tensor:
-    for block in network:
-        x = block(x)
-    return x
-
-
-def _steps(delay: AxonalDelay) -> np.ndarray:
-    return delay.steps.cpu().numpy()
-
-
-def _new_run_folder(folder: str | Path) -> Path:
-    folder = Path(folder)
-    if (folder / CHECKPOINT_FILE).exists():
+        return
+    if not (folder / CONFIG_FILE).exists():
+        return
+    before = load_config(folder / CONFIG_FILE).model_dump()
+    changed = [key for key, value in config.model_dump().items() if before[key] != value]
+    if changed:
         raise KipukaError(
-            "the folder holds a training run already",
-            where=str(folder),
-            limit="a new or empty folder",
-            value=CHECKPOINT_FILE,
-            remedy="choose another folder or remove this one",
+            "the run was started with other settings",
+            where=f"{folder / CONFIG_FILE}, key {changed[0]}",
+            limit=f"{before[changed[0]]}, as at its start",
+            value=getattr(config, changed[0]),
+            remedy="resume with the same settings, or train in a new folder",
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

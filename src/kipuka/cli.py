@@ -112,11 +112,27 @@ def demo(
     return MISMATCH if wrong else 0
 
 
+Data = Annotated[
+    str | None, typer.Option(help="Name of the data set: digits, ntidigits, shd, ssc.")
+]
+DataDir = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder with the data set's files.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any setting of the training; repeatable."),
+]
+
+
 @app.command()
 def train(
     out: Annotated[Path, typer.Option(help="Run folder, new or empty.")],
     network: Annotated[str | None, typer.Option(help="Name, such as sgru-delay.")] = None,
-    data: Annotated[str | None, typer.Option(help="Name of the data set: digits.")] = None,
+    data: Data = None,
+    data_dir: DataDir = None,
+    download: Annotated[
+        bool | None, typer.Option("--download", help="Let tonic download missing files.")
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Settings as YAML; options given here come first."),
@@ -124,13 +140,53 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Passes over the training part.")] = None,
     hidden: Annotated[int | None, typer.Option(help="Neurons of each hidden layer.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all randomness.")] = None,
+    settings: Set = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the folder.")
+    ] = False,
     json_file: Json = None,
 ) -> int:
     """Train a named network on a data set and write the run folder with its network file."""
-    from kipuka.pipeline import train_run
+    from kipuka.pipeline import parse_settings, train_run
 
-    given = {"network": network, "data": data, "epochs": epochs, "hidden": hidden, "seed": seed}
-    _write_json(json_file, train_run(out, config, given))
+    given = {
+        **parse_settings(settings or []),
+        **_given(network=network, data=data, epochs=epochs, hidden=hidden, seed=seed),
+        **_given(data_dir=data_dir and str(data_dir), download=download),
+    }
+    _write_json(json_file, train_run(out, config, given, resume=resume))
+    return 0
+
+
+@app.command()
+def compare(
+    out: Annotated[Path, typer.Option(help="Folder for all runs, table and plot.")],
+    networks: Annotated[
+        str, typer.Option(help="Names, separated by commas.")
+    ] = "sgru,sgru-delay,sgru-delay-2l",
+    seeds: Annotated[int, typer.Option(help="Train each with seeds 0 to this less one.")] = 3,
+    data: Data = None,
+    data_dir: DataDir = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings of all networks as YAML.")
+    ] = None,
+    settings: Set = None,
+    hardware: Annotated[str, typer.Option(help="Name or file of a hardware profile.")] = "loihi2",
+    json_file: Json = None,
+) -> int:
+    """Train networks over several seeds; write accuracy and cost as table and plot."""
+    from kipuka.compare import compare as run
+    from kipuka.pipeline import parse_settings, run_settings
+
+    given = {
+        **parse_settings(settings or []),
+        **_given(data=data, data_dir=data_dir and str(data_dir)),
+    }
+    names = [name.strip() for name in networks.split(",") if name.strip()]
+    configs = [
+        run_settings(out, config, {**given, "network": name}, resume=False) for name in names
+    ]
+    _write_json(json_file, run(configs, range(seeds), out, hardware))
     return 0
 
 
@@ -303,6 +359,11 @@ def deploy(
     )
     _write_json(json_file, outcome)
     return 0 if outcome["agree"] else MISMATCH
+
+
+def _given(**options: object) -> dict[str, object]:
+    """Options that were given."""
+    return {key: value for key, value in options.items() if value is not None}
 
 
 def _write_json(path: Path | None, values: Mapping[str, Any]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import yaml
 
 from kipuka.backends import chosen_backends
 from kipuka.console import STDOUT, bounds_text, print_table, progress_bar
@@ -29,7 +31,8 @@ from kipuka.hardware_profiles import load_profile
 
 if TYPE_CHECKING:
     from kipuka.train.config import TrainConfig
-    from kipuka.train.trainer import EpochMetrics, TrainingResult
+    from kipuka.train.metrics import EpochMetrics
+    from kipuka.train.trainer import TrainingResult
 
 GOLDEN_VECTORS = 3
 """Inputs that a network file carries with their results."""
@@ -37,22 +40,67 @@ GOLDEN_VECTORS = 3
 NETWORK_FILE = "model.net"
 
 
-def train_run(out: Path, config_file: Path | None, given: Mapping[str, object]) -> dict[str, Any]:
+def train_run(
+    out: Path, config_file: Path | None, given: Mapping[str, object], *, resume: bool = False
+) -> dict[str, Any]:
     """Train, write the run folder and its network file, and print the accuracies.
 
-    Settings in `given` that are not None come before those of the file.
+    Under ``torchrun`` only the first process converts and prints.
     """
-    from kipuka.train.config import load_config, make_config
-
-    base = load_config(config_file).model_dump() if config_file else {}
-    named = {key: value for key, value in given.items() if value is not None}
-    config = make_config({**base, **named}, "command line")
-    result = train_with_progress(config, out)
+    config = run_settings(out, config_file, given, resume=resume)
+    result = train_with_progress(config, out, resume=resume)
+    if int(os.environ.get("RANK", "0")):
+        return {"config": config.model_dump(), "metrics": list(result.metrics)}
     converted = convert_run(out, out / NETWORK_FILE)
     return {"config": config.model_dump(), "metrics": list(result.metrics), **converted}
 
 
-def train_with_progress(config: TrainConfig, folder: Path) -> TrainingResult:
+def run_settings(
+    out: Path, config_file: Path | None, given: Mapping[str, object], *, resume: bool
+) -> TrainConfig:
+    """Settings of a run: those in `given` that are not None come before those of a file.
+
+    A run that is resumed without a file starts from the settings in its own folder.
+    """
+    from kipuka.train.config import load_config, make_config
+    from kipuka.train.trainer import CONFIG_FILE
+
+    if resume and config_file is None and (out / CONFIG_FILE).exists():
+        config_file = out / CONFIG_FILE
+    base = load_config(config_file).model_dump() if config_file else {}
+    named = {key: value for key, value in given.items() if value is not None}
+    return make_config({**base, **named}, "command line")
+
+
+def parse_settings(words: Sequence[str]) -> dict[str, object]:
+    """Settings from words of the form ``key=value``, with values as in YAML.
+
+    Raises
+    ------
+    KipukaError
+        If a word has another form.
+    """
+    parsed: dict[str, object] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        try:
+            parsed[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            equals = ""
+        if not equals:
+            raise KipukaError(
+                "a setting cannot be read",
+                where="option set",
+                limit="key=value",
+                value=word,
+                remedy="write it like --set learning_rate=0.01",
+            )
+    return parsed
+
+
+def train_with_progress(
+    config: TrainConfig, folder: Path, *, resume: bool = False
+) -> TrainingResult:
     """Train with a progress bar, an epoch at a time."""
     from kipuka.train.trainer import train
 
@@ -61,7 +109,7 @@ def train_with_progress(config: TrainConfig, folder: Path) -> TrainingResult:
         def show(metrics: EpochMetrics) -> None:
             advance(metrics.epoch, config.epochs)
 
-        return train(config, folder, progress=show)
+        return train(config, folder, progress=show, resume=resume)
 
 
 def convert_run(run: Path, output: Path) -> dict[str, Any]:

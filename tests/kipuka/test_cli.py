@@ -25,7 +25,17 @@ from kipuka_cases import (
     random_spikes,
 )
 
-COMMANDS = ("demo", "train", "convert", "inspect", "simulate", "verify", "profile", "deploy")
+COMMANDS = (
+    "demo",
+    "train",
+    "compare",
+    "convert",
+    "inspect",
+    "simulate",
+    "verify",
+    "profile",
+    "deploy",
+)
 
 
 @pytest.fixture
@@ -313,6 +323,7 @@ def test_demo_in_small(tmp_path):
         "config.yaml",
         "checkpoint.safetensors",
         "metrics.jsonl",
+        "state.safetensors",
         "model.net",
         "summary.json",
         "report.html",

@@ -12,7 +12,8 @@ from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.verify import verify
 from kipuka.errors import KipukaError
 from kipuka.train.conv_spiking_gru import ConvSpikingGRU
-from kipuka.train.gru_sequence import Surrogate, run_sequence
+from kipuka.train.delays import finite_difference_taps
+from kipuka.train.gru_sequence import Cell, Surrogate, run_sequence
 from kipuka.train.mixing import MatrixProduct, SameConvolution
 from kipuka.train.slayer import SCALE_RHO_MULT, TAU_RHO_MULT, Spike, cuba
 from kipuka.train.spiking_gru import SpikingGRU
@@ -210,9 +211,8 @@ def test_gradients_equal_those_of_autograd_through_an_eager_cell(convolutional, 
         (out * outer).sum().backward()
         return out.detach(), [leaf.grad for leaf in leaves]
 
-    found, ours = gradients(
-        lambda a, w, b, c: run_sequence(a, w, b, delay, 64, surrogate, 1, mixing, c)[0]
-    )
+    cell = Cell(finite_difference_taps(delay, 1, fixed.DELAY_MAX), 64, surrogate, mixing)
+    found, ours = gradients(lambda a, w, b, c: run_sequence(a, w, b, delay, cell, c)[0])
     spread = (-1, *[1] * len(extent))
     expected, theirs = gradients(
         lambda a, w, b, c: eager_cell(a, w, b.reshape(spread), c, mixing.apply, delay, surrogate)
@@ -242,9 +242,10 @@ def test_a_kernel_of_one_pixel_is_a_dense_layer_per_pixel():
     def run(mixing, activations, kernel, wanted):
         leaves = [activations, weight, bias, delay, current]
         a, w, b, d, c = (x.clone().requires_grad_() for x in leaves)
-        settings = (64, Surrogate(0.01, 10.0), 2, mixing)
+        taps = finite_difference_taps(d.detach(), 2, fixed.DELAY_MAX)
+        cell = Cell(taps, 64, Surrogate(0.01, 10.0), mixing)
         weights = w.reshape(*w.shape, *kernel), c.reshape(*c.shape, *kernel)
-        spikes, states = run_sequence(a, weights[0], b, d, *settings, weights[1])
+        spikes, states = run_sequence(a, weights[0], b, d, cell, weights[1])
         (spikes * wanted).sum().backward()
         return spikes, states, [x.grad for x in (a, w, b, d, c)]
 
@@ -252,7 +253,7 @@ def test_a_kernel_of_one_pixel_is_a_dense_layer_per_pixel():
     dense = run(MatrixProduct(), pixels_as_samples(a), (), pixels_as_samples(outer))
     assert dense[0].mean() > 0.05
     assert torch.equal(pixels_as_samples(convolved[0]), dense[0])
-    for found, expected in zip(convolved[1], dense[1], strict=True):
+    for found, expected in zip(convolved[1][:3], dense[1][:3], strict=True):
         assert torch.equal(pixels_as_samples(found), expected)
     gradients = [pixels_as_samples(convolved[2][0]), *convolved[2][1:]]
     for found, expected in zip(gradients, dense[2], strict=True):

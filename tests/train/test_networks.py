@@ -10,8 +10,8 @@ from kipuka.deploy.verify import verify
 from kipuka.errors import KipukaError
 from kipuka.train.delays import AxonalDelay
 from kipuka.train.networks import NETWORKS, build_network
+from kipuka.train.run import named_delays
 from kipuka.train.torch_backend import trace_blocks
-from kipuka.train.trainer import named_delays
 
 UNITS, CLASSES, STEPS = 28, 4, 30
 

@@ -1,6 +1,5 @@
 import json
 
-import numpy as np
 import pytest
 import torch
 
@@ -8,7 +7,7 @@ from kipuka.convert.netfile import load_net
 from kipuka.errors import KipukaError
 from kipuka.train.checkpoint import load_checkpoint, save_checkpoint
 from kipuka.train.config import TrainConfig, load_config, make_config, save_config
-from kipuka.train.datasets import SILENT_STEPS, STEPS_PER_ROW, load_dataset
+from kipuka.train.datasets import load_dataset
 from kipuka.train.networks import build_network
 from kipuka.train.trainer import load_run, train
 
@@ -19,23 +18,6 @@ SMALL = TrainConfig(hidden=8, epochs=3, seed=3)
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "a"
     return folder, train(SMALL, folder)
-
-
-def test_digits_show_one_row_at_a_time():
-    data = load_dataset("digits")
-    assert (data.n_units, data.n_steps) == (8, 8 * STEPS_PER_ROW + SILENT_STEPS)
-    assert [len(s.labels) for s in (data.train, data.validation, data.test)] == [1357, 200, 240]
-    assert not data.train.spikes[..., -SILENT_STEPS:].any()
-    # Within a row a unit's spikes come first: once silent, it stays silent until the next row.
-    rows = data.train.spikes[..., :-SILENT_STEPS].reshape(-1, STEPS_PER_ROW).astype(int)
-    assert (np.diff(rows, axis=1) <= 0).all()
-
-
-def test_digits_are_split_the_same_way_whatever_the_seed():
-    first, second = load_dataset("digits"), load_dataset("digits")
-    np.testing.assert_array_equal(first.test.spikes, second.test.spikes)
-    every = np.concatenate([s.labels for s in (first.train, first.validation, first.test)])
-    assert len(every) == 1797
 
 
 def test_run_folder_has_all_that_is_needed(run):
@@ -78,12 +60,25 @@ def test_a_folder_with_a_run_is_not_overwritten(run, check_error):
 
 
 def test_divergence_stops_with_the_checkpoint_kept(tmp_path, check_error, monkeypatch):
-    monkeypatch.setattr(
-        torch.nn.functional, "cross_entropy", lambda *_, **__: torch.tensor(float("nan"))
-    )
+    right = torch.nn.functional.cross_entropy
+    calls = []
+
+    def fails_in_the_second_epoch(logits, *given, **settings):
+        calls.append(len(logits))
+        loss = right(logits, *given, **settings)
+        return loss * float("nan") if sum(calls) > 1400 else loss
+
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", fails_in_the_second_epoch)
+    folder = tmp_path / "n"
     with pytest.raises(KipukaError) as caught:
-        train(SMALL, tmp_path / "n")
-    check_error(caught.value, what="diverged", where="epoch 1", limit="finite", value="nan")
+        train(SMALL, folder)
+    check_error(caught.value, what="diverged", where="epoch 2", limit="finite", value="nan")
+    check_error(caught.value, remedy="the checkpoint of the best epoch is kept")
+    _, network, _ = load_run(folder)
+    assert all(p.isfinite().all() for p in network.parameters())
+    # What stands in the folder is the state after the first epoch, from which one can go on.
+    monkeypatch.undo()
+    assert len(train(SMALL, folder, resume=True).metrics) == 3
 
 
 def test_convert_writes_a_network_with_golden_vectors(run, tmp_path):
@@ -154,5 +149,5 @@ def test_damaged_checkpoint(tmp_path, check_error):
 @pytest.mark.parametrize("what", ["data set", "network"])
 def test_unknown_names(what, check_error):
     with pytest.raises(KipukaError) as caught:
-        load_dataset("shd") if what == "data set" else build_network("lstm", 8, 10, 4)
+        load_dataset("nothing") if what == "data set" else build_network("lstm", 8, 10, 4)
     check_error(caught.value, what=f"the {what} is not known", remedy="choose")

@@ -1,49 +1,11 @@
-"""Data sets as spikes: training, validation (which selects) and test (which selects nothing)."""
+"""Scikit-learn's handwritten digits as spikes: a data set that needs no download."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 
-from kipuka.errors import choose
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """One part of a data set.
-
-    Attributes
-    ----------
-    spikes : bool array (samples, units, steps)
-    labels : int64 array (samples,)
-    """
-
-    spikes: np.ndarray
-    labels: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """A data set that is split once and for all, whatever the seed of a training run."""
-
-    name: str
-    n_classes: int
-    train: Split
-    validation: Split
-    test: Split
-
-    @property
-    def n_units(self) -> int:
-        """Input units."""
-        return int(self.train.spikes.shape[1])
-
-    @property
-    def n_steps(self) -> int:
-        """Steps of each sample."""
-        return int(self.train.spikes.shape[2])
-
+from kipuka.errors import KipukaError
+from kipuka.train.datasets.splits import DataOptions, Dataset, Split
 
 STEPS_PER_ROW = 4
 """Steps for which a row of a digit is shown; as many brightness levels are told apart."""
@@ -52,7 +14,7 @@ SILENT_STEPS = 8
 """Steps after the last row in which the network can settle its answer."""
 
 
-def load_digits() -> Dataset:
+def load_digits(options: DataOptions) -> Dataset:
     """Scikit-learn's 8 x 8 handwritten digits, streamed row by row, top to bottom.
 
     Each of 8 input units watches one column. While a row is shown, a unit spikes in the first k of
@@ -60,10 +22,29 @@ def load_digits() -> Dataset:
     time, so telling digits apart takes memory. 1797 samples of 40 steps: 1357 for training, 200
     for validation, 240 for test.
 
+    Parameters
+    ----------
+    options : DataOptions
+        Its defaults: there are no files, no events and no channels to choose.
+
     Returns
     -------
     Dataset
+
+    Raises
+    ------
+    KipukaError
+        If an option is set.
     """
+    for name in ("data_dir", "bin_ms", "steps", "channels"):
+        if getattr(options, name) is not None:
+            raise KipukaError(
+                "the data set digits does not have this setting",
+                where=f"setting {name}",
+                limit="nothing: images come with scikit-learn, 8 columns in 40 steps",
+                value=getattr(options, name),
+                remedy="leave it out, or choose another data set",
+            )
     from sklearn.datasets import load_digits as load
 
     images, labels = load(return_X_y=True)
@@ -77,19 +58,5 @@ def load_digits() -> Dataset:
     # A fixed shuffle, because neighbours in the original order come from the same writer.
     order = np.random.default_rng(0).permutation(samples)
     parts = np.split(order, [samples - 440, samples - 240])
-    splits = [Split(spikes[part], labels[part].astype(np.int64)) for part in parts]
-    return Dataset("digits", 10, *splits)
-
-
-DATASETS: dict[str, Callable[[], Dataset]] = {"digits": load_digits}
-
-
-def load_dataset(name: str) -> Dataset:
-    """Load a data set by its name.
-
-    Raises
-    ------
-    KipukaError
-        If there is none of that name.
-    """
-    return choose(DATASETS, name, what="data set", where="option data")()
+    train, validation, test = (Split(spikes[part], labels[part].astype(np.int64)) for part in parts)
+    return Dataset("digits", 10, train, validation, test)

@@ -1,0 +1,125 @@
+"""Recorded events (time, channel) as spikes in steps: binning and channel pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from kipuka.errors import KipukaError
+from kipuka.train.datasets.splits import DataOptions
+
+
+@dataclass(frozen=True)
+class Binning:
+    """Grid that events are laid on.
+
+    Attributes
+    ----------
+    bin_ms : float
+    steps : int
+    channels : int
+        After pooling.
+    recorded_channels : int
+    """
+
+    bin_ms: float
+    steps: int
+    channels: int
+    recorded_channels: int
+
+    @classmethod
+    def of(cls, options: DataOptions, default: Binning) -> Binning:
+        """Fill in what the options leave open, and check that channels can be pooled.
+
+        Raises
+        ------
+        KipukaError
+            If a setting is not positive, or neighbours cannot be pooled in equal groups.
+        """
+        chosen = cls(
+            default.bin_ms if options.bin_ms is None else options.bin_ms,
+            default.steps if options.steps is None else options.steps,
+            default.channels if options.channels is None else options.channels,
+            default.recorded_channels,
+        )
+        for name in ("bin_ms", "steps", "channels"):
+            if getattr(chosen, name) <= 0:
+                raise KipukaError(
+                    "events cannot be laid on such a grid",
+                    where=f"setting {name}",
+                    limit="more than 0",
+                    value=getattr(chosen, name),
+                    remedy="leave it out for the data set's default",
+                )
+        if chosen.recorded_channels % chosen.channels:
+            raise KipukaError(
+                "the channels cannot be pooled in equal groups",
+                where="setting channels",
+                limit=f"a divisor of {chosen.recorded_channels}",
+                value=chosen.channels,
+                remedy=f"leave it out for {default.channels} channels",
+            )
+        return chosen
+
+
+def bin_events(
+    samples: Iterable[tuple[np.ndarray, np.ndarray]], count: int, grid: Binning, where: str
+) -> tuple[np.ndarray, int, int]:
+    """Lay events on a grid; several events of a channel in a step make one spike.
+
+    Parameters
+    ----------
+    samples : iterable of (times in seconds, channels)
+    count : int
+        Number of samples.
+    grid : Binning
+    where : str
+        File, for messages.
+
+    Returns
+    -------
+    spikes : bool array (samples, channels, steps)
+    events, left_out : int
+        Events in all, and those beyond the last step.
+
+    Raises
+    ------
+    KipukaError
+        If a sample's arrays differ in length, a channel is out of range, or a time is negative or
+        not a number.
+    """
+    spikes = np.zeros((count, grid.channels, grid.steps), dtype=bool)
+    events = left_out = 0
+    for number, (times, units) in enumerate(samples):
+        _check(times, units, grid, f"{where}, sample {number}")
+        step = np.floor(times.astype(np.float64) * 1000 / grid.bin_ms).astype(np.int64)
+        inside = step < grid.steps
+        channel = units.astype(np.int64) * grid.channels // grid.recorded_channels
+        spikes[number, channel[inside], step[inside]] = True
+        events += step.size
+        left_out += int(step.size - inside.sum())
+    return spikes, events, left_out
+
+
+def _check(times: np.ndarray, units: np.ndarray, grid: Binning, where: str) -> None:
+    def refuse(what: str, limit: str, value: object) -> None:
+        raise KipukaError(
+            what,
+            where=where,
+            limit=limit,
+            value=value,
+            remedy="check that the file belongs to this data set, or download it again",
+        )
+
+    if times.shape != units.shape:
+        refuse("times and channels do not match", f"{times.size} channels", units.size)
+    if units.size and not 0 <= int(units.min()) <= int(units.max()) < grid.recorded_channels:
+        wrong = units[(units < 0) | (units >= grid.recorded_channels)][0]
+        refuse(
+            "the file has another number of channels", f"0 to {grid.recorded_channels - 1}", wrong
+        )
+    good = np.isfinite(times) & (times >= 0)
+    if not good.all():
+        refuse("the time of an event cannot be used", "seconds from 0 on", times[~good][0])

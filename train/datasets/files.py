@@ -1,0 +1,194 @@
+"""The files of a data set: where they are looked for, how they are opened, what is cached."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from kipuka.convert.files import replacing
+from kipuka.errors import KipukaError
+from kipuka.train.datasets.splits import DataOptions, Dataset, Split
+
+CACHE_FOLDER, CACHE_VERSION = ".kipuka", 1
+PARTS = ("train", "validation", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where a data set comes from.
+
+    Attributes
+    ----------
+    name : str
+        As users write it.
+    tonic_class : str
+        Class of `tonic.datasets`, which is also the folder that tonic puts the files in.
+    files : tuple of str
+    address : str
+        Where to download them by hand.
+    """
+
+    name: str
+    tonic_class: str
+    files: tuple[str, ...]
+    address: str
+
+
+def find_files(
+    source: Source, options: DataOptions, download: Callable[[str], object]
+) -> list[Path]:
+    """Paths of a data set's files in the data folder, or in tonic's folder within it.
+
+    Raises
+    ------
+    KipukaError
+        If one is missing: what to download and where to put it.
+    """
+    folder = Path(options.data_dir or ".")
+    if options.data_dir is not None and options.download:
+        _download(source, folder, download)
+    found = []
+    for name in source.files:
+        places = [folder / name, folder / source.tonic_class / name]
+        there = [place for place in places if options.data_dir is not None and place.is_file()]
+        if not there:
+            raise _missing(source, options.data_dir, name)
+        found.append(there[0])
+    return found
+
+
+def _missing(source: Source, data_dir: str | None, name: str) -> KipukaError:
+    folder = data_dir or "DIR"
+    return KipukaError(
+        f"the data set {source.name} is not there",
+        where=f"option data-dir, {folder}" if data_dir else "option data-dir",
+        limit=f"a folder with {', '.join(source.files)}",
+        value=f"no {name}" if data_dir else "no folder given",
+        remedy=f"download {', '.join(source.files)} from {source.address} and put them, unpacked, "
+        f"into {folder}, or let tonic do it with the option --download",
+    )
+
+
+def _download(source: Source, folder: Path, download: Callable[[str], object]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        download(str(folder))
+    except Exception as error:  # tonic lets through whatever its connection raises
+        raise KipukaError(
+            f"the data set {source.name} cannot be downloaded",
+            where=str(folder),
+            limit=f"a connection to {source.address} and room on the disk",
+            value=" ".join(f"{type(error).__name__}: {error}".split())[:300],
+            remedy=f"download {', '.join(source.files)} by hand and put them, unpacked, there",
+        ) from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading.
+
+    Raises
+    ------
+    KipukaError
+        If it is damaged or lacks something that is read from it.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, KeyError, RuntimeError) as error:
+        raise KipukaError(
+            "the data file cannot be read",
+            where=str(path),
+            limit="a complete HDF5 file of this data set",
+            value=" ".join(str(error).split()),
+            remedy="download it again",
+        ) from error
+
+
+def cached(
+    source: Source, files: list[Path], settings: object, build: Callable[[], Dataset]
+) -> Dataset:
+    """Return the data set that `build` makes, from the cache beside its files if it is there.
+
+    The cache is keyed by the settings and by size and time of the files. Where the folder may not
+    be written to, there is none; that it is marked so counts for the superuser too.
+
+    Parameters
+    ----------
+    source : Source
+    files : list of Path
+    settings : dataclass
+        All that the result depends on.
+    build : callable
+    """
+    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    key = json.dumps([CACHE_VERSION, source.name, repr(settings), stats])
+    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+    path = files[0].parent / CACHE_FOLDER / f"{source.name}-{digest}.safetensors"
+    stored = _load(path)
+    if stored is not None:
+        return stored
+    dataset = build()
+    if not path.parent.parent.stat().st_mode & stat.S_IWUSR:
+        return dataset
+    try:
+        path.parent.mkdir(exist_ok=True)
+        _save(path, dataset)
+    except (OSError, KipukaError):
+        return dataset
+    return dataset
+
+
+def _save(path: Path, dataset: Dataset) -> None:
+    from safetensors.numpy import save_file
+
+    facts = {
+        key: getattr(dataset, key) for key in ("name", "n_classes", "events", "events_left_out")
+    }
+    arrays = {}
+    for part in PARTS:
+        split: Split = getattr(dataset, part)
+        arrays[f"{part}.spikes"] = np.packbits(split.spikes, axis=-1)
+        arrays[f"{part}.labels"] = split.labels
+    with replacing(path) as temporary:
+        steps = {"n_steps": dataset.n_steps}
+        save_file(arrays, temporary, metadata={"dataset": json.dumps({**facts, **steps})})
+
+
+def _load(path: Path) -> Dataset | None:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, "np") as file:
+            facts = json.loads(file.metadata()["dataset"])
+            n_steps = facts.pop("n_steps")
+            splits = {
+                part: Split(
+                    np.unpackbits(file.get_tensor(f"{part}.spikes"), axis=-1, count=n_steps).astype(
+                        bool
+                    ),
+                    file.get_tensor(f"{part}.labels"),
+                )
+                for part in PARTS
+            }
+    except (SafetensorError, OSError, KeyError, ValueError):
+        return None  # Damaged: what it held is made again from the files.
+    counts = (facts["events"], facts["events_left_out"])
+    return Dataset(
+        facts["name"],
+        facts["n_classes"],
+        splits["train"],
+        splits["validation"],
+        splits["test"],
+        *counts,
+    )

@@ -1,0 +1,98 @@
+"""What training minimizes: cross entropy of spike counts, and penalties on activity."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from kipuka.train.config import TrainConfig
+from kipuka.train.spiking_gru import SpikingGRU
+
+
+class BatchLoss(NamedTuple):
+    """Sums over the samples of a batch, so that parts of it can be added up.
+
+    Attributes
+    ----------
+    total : tensor
+        Cross entropy and penalties, with gradient.
+    cross_entropy : tensor
+        Without gradient.
+    spike_rate : tensor
+        Spikes per hidden neuron and step, without gradient.
+    overshoot : tensor
+        Mean overshoot of GRU states; see `kipuka.train.gru_sequence.GruStates`.
+    """
+
+    total: torch.Tensor
+    cross_entropy: torch.Tensor
+    spike_rate: torch.Tensor
+    overshoot: torch.Tensor
+
+
+def batch_loss(
+    network: torch.nn.ModuleList, x: torch.Tensor, labels: torch.Tensor, config: TrainConfig
+) -> BatchLoss:
+    """Run a network on samples and sum up their losses.
+
+    The rate penalty of a layer and sample is the square of what its mean rate lacks of
+    `rate_low` or exceeds `rate_high` by.
+
+    Parameters
+    ----------
+    network : torch.nn.ModuleList
+    x : float tensor (samples, units, time)
+    labels : int64 tensor (samples,)
+    config : TrainConfig
+    """
+    zero = torch.zeros(len(x), device=x.device)
+    rate_penalty, overshoot, rates = zero, zero, []
+    for block in network:
+        x = block(x)
+        if block is not network[-1]:
+            rates.append(x.flatten(1).mean(1))
+            outside = (config.rate_low - rates[-1]).relu() + (rates[-1] - config.rate_high).relu()
+            rate_penalty = rate_penalty + outside**2
+        if isinstance(block, SpikingGRU):
+            overshoot = overshoot + block.overshoot
+    entropy = torch.nn.functional.cross_entropy(
+        x.sum(-1) * config.spike_gain,
+        labels,
+        label_smoothing=config.label_smoothing,
+        reduction="none",
+    )
+    total = entropy + config.rate_penalty * rate_penalty + config.overshoot_penalty * overshoot
+    rate = torch.stack(rates).mean(0) if rates else zero
+    return BatchLoss(
+        total.sum(), entropy.detach().sum(), rate.detach().sum(), overshoot.detach().sum()
+    )
+
+
+def count_right(
+    network: torch.nn.ModuleList, spikes: torch.Tensor, labels: torch.Tensor, batch_size: int = 256
+) -> int:
+    """Samples whose class the quantized forward pass gets right.
+
+    Parameters
+    ----------
+    network : torch.nn.ModuleList
+        Run in evaluation mode, with integer delays, and left as it was.
+    spikes : bool tensor (samples, units, time)
+    labels : int64 tensor (samples,)
+    batch_size : int
+    """
+    device = next(network.parameters()).device
+    was_training = network.training
+    network.eval()
+    right = 0
+    with torch.no_grad():
+        for samples in torch.arange(len(spikes)).split(batch_size):
+            x = spikes[samples].float().to(device)
+            for block in network:
+                x = block(x)
+            counts = x.sum(-1).cpu().numpy()
+            # numpy's argmax takes the first of equals, torch's any of them.
+            right += int((counts.argmax(1) == labels[samples].numpy()).sum())
+    network.train(was_training)
+    return right
