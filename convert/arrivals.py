@@ -26,7 +26,7 @@ class Bounds(NamedTuple):
 
 def brings_spikes(projection: Projection) -> bool:
     """Tell whether a projection carries spikes, and not graded messages."""
-    return getattr(projection, "message", "spikes") == "spikes"
+    return projection.message == "spikes"
 
 
 def activation_bounds(layer: Layer, can_spike: CanSpike | None = None) -> dict[Target, Bounds]:

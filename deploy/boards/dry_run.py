@@ -258,6 +258,20 @@ def weight_exponent_over_the_limit(stream: Stream, hardware: HardwareProfile) ->
             )
 
 
+def parameter_over_its_bits(stream: Stream, hardware: HardwareProfile) -> Iterator[Finding]:
+    """Decays of ``LIF``, which have 12 bits without a sign."""
+    for node in stream.graph.nodes:
+        for key in ("du", "dv"):
+            value = int(np.max(node.parameters.get(key, 0)))
+            if not 0 <= value < fixed.UNITY:
+                yield Finding(
+                    "parameter over its bits",
+                    f"{node.kind} ({node.name}), parameter {key}",
+                    f"0 to {fixed.UNITY - 1}",
+                    f"{value}",
+                )
+
+
 def core_memory(placements: tuple[Placement, ...], limits: CoreLimits) -> Iterator[Finding]:
     """Processes of which not one neuron fits on a core."""
     for placement in placements:
@@ -278,6 +292,7 @@ CHECKS: tuple[Callable[[Stream, HardwareProfile], Iterator[Finding]], ...] = (
     pause_too_short,
     message_over_its_bits,
     weight_exponent_over_the_limit,
+    parameter_over_its_bits,
 )
 """Checks of single processes; `core_memory` follows them."""
 

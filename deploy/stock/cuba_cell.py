@@ -10,6 +10,7 @@ from kipuka.convert.neurons import CubaParameters
 from kipuka.convert.program import Layer
 from kipuka.deploy.stock.cell import Cell, CellBuilder, Senders
 from kipuka.deploy.stock.graph import INPUT, LayerReadings, Reading
+from kipuka.deploy.stock.schedule import MEMORYLESS
 from kipuka.deploy.stock.wiring import multiples, projections
 from kipuka.errors import KipukaError
 
@@ -46,7 +47,8 @@ def cuba_cell(layer: Layer, position: int, name: str, senders: Senders, *, idles
         (0, 1),
         # Lava adds one to du (its ds_offset), so that iDecay 4096 fits 12 bits.
         du=int(neuron.current_decay[0]) - 1,
-        dv=int(neuron.voltage_decay[0]),
+        # With two idle steps 4095 forgets as 4096 does, and fits 12 bits.
+        dv=min(int(neuron.voltage_decay[0]), MEMORYLESS["dv"] if idles else fixed.UNITY),
         vth=int(neuron.threshold[0]),
         bias_mant=np.zeros_like(neuron.bias) if idles else neuron.bias,
     )

@@ -163,7 +163,7 @@ class Draft:
         With algorithmic steps.
     layers : tuple of LayerReadings
     constants : int64 array (channels,)
-        What the constant source sends in every algorithmic step.
+        What the constant source sends in every algorithmic step; empty if there is none.
     """
 
     nodes: tuple[Node, ...]

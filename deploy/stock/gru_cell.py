@@ -31,6 +31,7 @@ from kipuka.convert.neurons import SpikingGruParameters
 from kipuka.convert.program import Layer, Projection
 from kipuka.deploy.stock.cell import Cell, CellBuilder, Senders, power_above
 from kipuka.deploy.stock.graph import LayerReadings, Reading, Term, Wire
+from kipuka.deploy.stock.schedule import MEMORYLESS
 from kipuka.deploy.stock.wiring import projections
 from kipuka.errors import KipukaError
 
@@ -84,7 +85,7 @@ class GruCell(CellBuilder):
         ]
         self.biases = biases
         # Present only in programs with update_gate_input="current".
-        self.of_current: Projection | None = getattr(layer, "of_current", None)
+        self.of_current: Projection | None = layer.of_current
         if self.of_current is not None:
             self.message_reach = max(LIMIT >> fixed.STATE_SHIFT, self.reach[0]) + 1
             strongest = self.message_reach * largest_fan_in(self.of_current)
@@ -229,7 +230,9 @@ class GruCell(CellBuilder):
     def _spikes(self) -> None:
         """Spikes, which are possible only together with the constants."""
         help_needed = power_above(self.reach[0] + 2)
-        self.add("spikes", "LIF", 1, (0, 1), du=fixed.UNITY - 1, dv=fixed.UNITY, vth=help_needed)
+        self.add(
+            "spikes", "LIF", 1, (0, 1), vth=help_needed, du=MEMORYLESS["du"], dv=MEMORYLESS["dv"]
+        )
         self.feed("membrane", "spikes", [(0, 0, 1)], shift_right=fixed.STATE_SHIFT)
         self.constant("spikes", [help_needed - self.neuron.threshold])
 

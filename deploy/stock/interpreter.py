@@ -55,6 +55,8 @@ def played(graph: StockGraph, inputs: np.ndarray, steps: int) -> dict[str, np.nd
     sent = {}
     repeated = np.broadcast_to(graph.constants[:, None], (n_samples, graph.constants.size, n_steps))
     for name, values in ((INPUT, inputs), (CONSTANT, repeated)):
+        if values.shape[1] == 0:
+            continue
         sent[name] = np.zeros((n_samples, values.shape[1], steps), dtype=np.int64)
         sent[name][..., : n_steps * graph.period : graph.period] = values
     return sent
@@ -120,7 +122,7 @@ def _simulate(
     graph: StockGraph, sent: dict[str, np.ndarray], first: int
 ) -> dict[tuple[str, str], np.ndarray]:
     """Fill in what all nodes send after the sources, and return what variables were."""
-    n_samples, _, steps = sent[CONSTANT].shape
+    n_samples, _, steps = sent[INPUT].shape
     populations = {
         node.name: _Population(node, graph, n_samples)
         for node in graph.nodes

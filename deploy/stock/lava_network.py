@@ -114,7 +114,7 @@ class StockNetwork:
         adapters: Adapters,
     ) -> None:
         self.graph, self.config = graph, config
-        self.steps = sources[CONSTANT].shape[1]
+        self.steps = sources[INPUT].shape[1]
         nodes = {node.name: node for node in graph.nodes}
         self.neurons = {n.name: neurons(n) for n in graph.nodes if n.kind != "source"}
         outlets = {name: process.s_out for name, process in self.neurons.items()}

@@ -13,7 +13,7 @@ from kipuka.deploy.stock.cell import Cell, Senders
 from kipuka.deploy.stock.cuba_cell import cuba_cell
 from kipuka.deploy.stock.graph import CONSTANT, INPUT, Draft, Node, StockGraph
 from kipuka.deploy.stock.gru_cell import GruCell, Saturating
-from kipuka.deploy.stock.schedule import schedule
+from kipuka.deploy.stock.schedule import PERIOD_MIN, schedule
 from kipuka.deploy.stock.wiring import DIGIT_BITS, channels_used
 from kipuka.errors import KipukaError
 
@@ -44,12 +44,12 @@ def lower(program: Program, n_steps: int | None = None) -> StockGraph:
     payloads = np.int64(1) << DIGIT_BITS * np.arange(channels_used(wires))
     limit = fixed.CUBA_STATE_LIMIT - 1
     low, high = (-limit, limit) if program.encoder else (0, 1)
-    sources = (
-        Node(INPUT, "source", program.n_inputs, -1, {}, low, high),
-        Node(CONSTANT, "source", payloads.size, -1, {}, 0, int(payloads[-1])),
-    )
+    sources = [Node(INPUT, "source", program.n_inputs, -1, {}, low, high)]
+    if payloads.size:
+        sources.append(Node(CONSTANT, "source", payloads.size, -1, {}, 0, int(payloads[-1])))
     nodes = (*sources, *(node for cell in cells for node in cell.nodes))
-    return schedule(Draft(nodes, wires, tuple(cell.readings for cell in cells), payloads))
+    draft = Draft(nodes, wires, tuple(cell.readings for cell in cells), payloads)
+    return schedule(draft, PERIOD_MIN if idles else 1)
 
 
 def _cell(program: Program, position: int, n_steps: int | None, idles: bool) -> Cell:

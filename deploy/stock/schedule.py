@@ -8,7 +8,9 @@ ratios, rounded up, and phases are the earliest that satisfy all wires.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -19,7 +21,7 @@ HOP_STEPS = fixed.DELAY_MAX + 1
 """Hardware steps that one synapse process can bridge, its own step included."""
 
 
-def schedule(draft: Draft) -> StockGraph:
+def schedule(draft: Draft, least_period: int = 1) -> StockGraph:
     """Find the shortest period and the earliest phases, and give the wires their delays.
 
     Delays beyond what the hardware has go through relay neurons.
@@ -27,12 +29,14 @@ def schedule(draft: Draft) -> StockGraph:
     Parameters
     ----------
     draft : Draft
+    least_period : int
+        K is not made shorter than this: `PERIOD_MIN` for graphs with memoryless ``LIF``.
 
     Returns
     -------
     StockGraph
     """
-    period, phases = shortest_period(draft)
+    period, phases = shortest_period(draft, least_period)
     wires = tuple(_timed(wire, period, phases) for wire in draft.wires)
     nodes, wires, relayed = _relayed(draft.nodes, wires)
     for name, (origin, stage) in relayed.items():
@@ -40,12 +44,12 @@ def schedule(draft: Draft) -> StockGraph:
     return StockGraph(nodes, wires, draft.layers, draft.constants, period, phases)
 
 
-def shortest_period(draft: Draft) -> tuple[int, dict[str, int]]:
-    """Return the smallest K with a schedule, and its phases by node."""
+def shortest_period(draft: Draft, least: int) -> tuple[int, dict[str, int]]:
+    """Return the smallest K from `least` on that has a schedule, and its phases by node."""
     spans = [
         (wire.source, wire.target, int(wire.steps.min())) for wire in draft.wires if wire.steps.size
     ]
-    period = 1
+    period = least
     while True:
         phases = _phases(draft.nodes, spans, period)
         if phases is not None:
@@ -107,7 +111,7 @@ def _relay(
     if node.graded:
         relay = Node(name, "GradedVec", kept.size, node.layer, {"vth": 0}, node.low, node.high)
     else:
-        relay = Node(name, "LIF", kept.size, node.layer, MEMORYLESS)
+        relay = Node(name, "LIF", kept.size, node.layer, {**MEMORYLESS, "vth": 0})
     wire = Wire(
         before,
         name,
@@ -120,8 +124,12 @@ def _relay(
     return relay, wire, kept
 
 
-MEMORYLESS = {"du": fixed.UNITY - 1, "dv": fixed.UNITY, "vth": 0}
-"""``LIF`` that fires exactly on a positive activation, and forgets it."""
+MEMORYLESS: Mapping[str, int] = MappingProxyType({"du": fixed.UNITY - 1, "dv": fixed.UNITY - 1})
+"""Decays of a ``LIF`` that forgets, in 12 bits: what ``dv`` leaves of a membrane is gone two
+hardware steps later, so nothing may arrive in the `PERIOD_MIN` - 1 steps in between."""
+
+PERIOD_MIN = 3
+"""Shortest period of graphs with memoryless ``LIF``."""
 
 
 def _stage_of(leaving: list[Wire], source: str, held: np.ndarray, stage: int) -> list[Wire]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kipuka.convert import fixed
 from kipuka.convert.program import Program
 from kipuka.deploy.stock.cell import power_above
 from kipuka.deploy.stock.graph import Node, StockGraph
 from kipuka.deploy.stock.lowering import lower
+from kipuka.deploy.stock.schedule import MEMORYLESS, PERIOD_MIN
 from kipuka.errors import KipukaError
 
 PARTS = 16
@@ -93,7 +93,10 @@ def settling_steps(program: Program) -> int:
 def _resetting(node: Node, graph: StockGraph, interval: int) -> Node:
     """``LIFReset`` for a ``LIF`` that remembers anything, reset before a sample's first step."""
     parameters = node.parameters
-    if node.kind != "LIF" or parameters["dv"] == fixed.UNITY == parameters["du"] + 1:
+    forgets = graph.period >= PERIOD_MIN and all(
+        parameters.get(k) == v for k, v in MEMORYLESS.items()
+    )
+    if node.kind != "LIF" or forgets:
         return node
     # Lava counts time from 1 and resets before the step in which the remainder is the offset.
     offset = (graph.phases[node.name] + 1) % interval

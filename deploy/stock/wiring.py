@@ -126,8 +126,8 @@ def constants(target: str, values: np.ndarray, port: str = "a_in", steps: int = 
 
 
 def channels_used(wires: Sequence[Wire]) -> int:
-    """Channels of the constant source that some wire reads; at least 1."""
-    return 1 + max((int(w.sources.max()) for w in wires if w.source == CONSTANT), default=0)
+    """Channels of the constant source, up to the last one that some wire reads."""
+    return 1 + max((int(w.sources.max()) for w in wires if w.source == CONSTANT), default=-1)
 
 
 def projections(layer: Layer, senders: Mapping[int, tuple[str, int]], target: str) -> list[Wire]:

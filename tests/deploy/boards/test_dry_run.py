@@ -106,6 +106,16 @@ def test_weight_exponent_over_the_limit(stream):
     assert "input to layer 1 activation" in found.where
 
 
+@pytest.mark.parametrize(("key", "decay", "value"), [("du", 0, "-1"), ("dv", 4096, "4096")])
+def test_parameter_over_its_bits(rng, key, decay, value):
+    decays = {"current_decay" if key == "du" else "voltage_decay": decay}
+    found = finding(
+        plan_stream(program(4, random_cuba(rng, 4, 3, **decays)), 10), "parameter over its bits"
+    )
+    assert found.where == f"LIFReset (layer 1 spikes), parameter {key}"
+    assert found.value == value
+
+
 def test_layer_over_a_core_s_memory():
     layer = cuba(2, dense(np.full((2, 9000), 2)), threshold=20000)
     found = finding(plan_stream(program(9000, layer), 10), "layer over a core's memory")

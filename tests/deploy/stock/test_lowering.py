@@ -79,7 +79,7 @@ def test_random_stacks_of_grus_give_the_reference(seed, scale):
 
 def test_the_period_is_the_shortest_that_the_delays_allow(rng):
     n = 4
-    for least, saturating, proven in ((0, 7, 6), (1, 4, 3), (3, 3, 2)):
+    for least, saturating, proven in ((0, 7, 6), (1, 4, 3), (3, 3, 3)):
         delays = np.array([least, 9, 9, 40])
         driven = random_gru(rng, 4, n, delays_own=delays, scale=254, bias_i=254, bias_r=254)
         assert lower(program(4, driven), 90).period == saturating
@@ -174,6 +174,17 @@ def test_constants_are_what_the_channels_give(values):
     for wire in constants("x", np.array(values)):
         np.add.at(total, wire.targets, wire.weights << 7 * wire.sources)
     np.testing.assert_array_equal(total >> 1, values)
+
+
+def test_a_memoryless_readout_forgets_with_twelve_bits(rng):
+    # All recurrent delays are long, so that the period is the shortest there is.
+    gru = random_gru(rng, 4, 5, delays_own=np.full(5, 9), scale=254, threshold=1)
+    readout = random_cuba(rng, 5, 3, voltage_decay=4096, scale=254, bias=[0, 900, -900])
+    network = program(4, gru, readout)
+    graph = lower(network)
+    assert graph.period == 3
+    assert all(node.parameters.get("dv", 0) < 4096 for node in graph.nodes)
+    assert mismatches(network, random_spikes(rng, 3, 4, 40, 0.6), graph) == ()
 
 
 def test_small_factors_take_one_wire():
