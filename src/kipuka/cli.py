@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from kipuka import __version__
 from kipuka.errors import KipukaError
+from kipuka.hardware_cli import app as hardware_app
 
 BAD_INPUT, MISMATCH, INTERNAL_ERROR, INTERRUPTED = 2, 1, 70, 130
 """Exit statuses besides 0."""
@@ -24,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Spiking networks with axonal delays and a spiking GRU, exact from training to Loihi 2.",
 )
+
+app.add_typer(hardware_app, name="hardware")
 
 Net = Annotated[Path, typer.Argument(metavar="NET", help="Network file (.net).")]
 Json = Annotated[
@@ -257,16 +259,9 @@ def profile(
 
 def _write_json(path: Path | None, values: Mapping[str, Any]) -> None:
     if path is not None:
-        from kipuka.convert.files import replacing
+        from kipuka.convert.files import write_json
 
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(values, indent=2, default=_plain) + "\n")
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    return value.item() if hasattr(value, "item") else list(value)
+        write_json(path, values)
 
 
 def _range(value: object) -> object:
