@@ -6,7 +6,7 @@ import numpy as np
 
 from kipuka.convert.netx_differences import weight_bits
 from kipuka.convert.neurons import CubaParameters
-from kipuka.convert.program import OWN, Layer, Projection
+from kipuka.convert.program import Layer, Projection
 from kipuka.convert.synapses import ConvSynapses
 from kipuka.deploy.mapping.axons import Axons
 from kipuka.deploy.mapping.blocks import Partition
@@ -68,7 +68,8 @@ def synaptic_words(
     all weights of the block in order, or only those that are not 0, each with its index,
     whichever is shorter; each weight with the bits of its delay, if the projection has delays.
     """
-    weight = weight_bits(projection.synapses.weights)
+    # A single power of two needs no more bits than one.
+    weight = max(1, weight_bits(projection.synapses.weights))
     delay = int(projection.delays.max(initial=0)).bit_length()
     if isinstance(projection.synapses, ConvSynapses):
         weights = projection.synapses.weights
@@ -102,8 +103,3 @@ def unique_axons(tables: list[Axons]) -> tuple[np.ndarray, np.ndarray]:
     n_sources = 1 + max((int(table.sources.max(initial=0)) for table in tables), default=0)
     keys = np.unique(np.concatenate([t.cores * n_sources + t.sources for t in tables]))
     return keys // n_sources, keys % n_sources
-
-
-def reads_itself(layer: Layer) -> bool:
-    """Whether a layer receives its own spikes."""
-    return any(projection.source == OWN for projection in layer.projections)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kipuka.convert.netx_differences import weight_bits
-from kipuka.convert.program import OWN, Program
+from kipuka.convert.program import Program
 from kipuka.deploy.mapping.axons import Axons
 from kipuka.deploy.mapping.blocks import Partition, as_grid
 from kipuka.deploy.mapping.demand import unique_axons
@@ -291,11 +291,3 @@ def _check_chips(needed: int, limits: CoreLimits, hardware: HardwareProfile) -> 
             value=f"{needed} chips",
             remedy="take a larger system, or a network of fewer neurons and synapses",
         )
-
-
-def senders(program: Program, position: int) -> list[int]:
-    """Positions whose spikes reach a layer's projections, in their order; -1 is the input."""
-    return [
-        position - p.source if p.source != OWN else position
-        for p in program.layers[position].projections
-    ]

@@ -183,7 +183,7 @@ def profile_file(
     profiled = load_profile(hardware)
     inputs = _inputs(net, program, load_golden(net), input_file)
     simulation = simulate_reference(program, inputs)
-    priced = price(simulation.counters, profiled)
+    priced = price(program, inputs, simulation, profiled)
     print_profile(priced)
     if report is not None:
         contents = ReportContents(
