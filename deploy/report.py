@@ -185,6 +185,9 @@ def _plots(contents: ReportContents) -> list[plots.Plot]:
         plots.plot_delays(delays_by_label(program), contents.delays_before or {}),
         plots.plot_spikes(profile),
         plots.plot_energy(profile, hardware.chip, energies),
+        plots.plot_timeline(profile, sample=0),
+        plots.plot_cores(profile),
+        plots.plot_rates(contents.simulation.counters),
     ]
     return [plot for plot in drawn if plot is not None]
 
