@@ -246,6 +246,15 @@ def profile(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write a report as one HTML file.")
     ] = None,
+    cores: Annotated[
+        int | None, typer.Option(min=1, help="Spread over so many cores, not over the fewest.")
+    ] = None,
+    advise: Annotated[
+        bool, typer.Option("--advise", help="Price changes that save energy or time.")
+    ] = False,
+    compare: Annotated[
+        Path | None, typer.Option(metavar="B.net", help="Show a second network beside this one.")
+    ] = None,
     clamp_delays: ClampDelays = False,
     json_file: Json = None,
 ) -> int:
@@ -253,7 +262,10 @@ def profile(
     from kipuka.pipeline import open_network, profile_file
 
     program = open_network(net, clamp_delays=clamp_delays)
-    _write_json(json_file, profile_file(net, program, hardware, input_file, report))
+    values = profile_file(
+        net, program, hardware, input_file, report, cores=cores, advice=advise, other=compare
+    )
+    _write_json(json_file, values)
     return 0
 
 

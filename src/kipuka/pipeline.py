@@ -14,8 +14,18 @@ from kipuka.console import STDOUT, bounds_text, print_table, progress_bar
 from kipuka.convert.netfile import GoldenVector, load_golden, load_net, save_net
 from kipuka.convert.program import Program, Reset
 from kipuka.convert.trace import decide, readout_input
+from kipuka.costing import (
+    advice_numbers,
+    mapping_numbers,
+    print_advice,
+    print_comparison,
+    print_mapping,
+)
+from kipuka.deploy.advice import advise
+from kipuka.deploy.fast import simulate
 from kipuka.deploy.golden import golden_mismatches, golden_vectors
 from kipuka.deploy.inputs import load_inputs, save_spikes
+from kipuka.deploy.neurobench import neurobench
 from kipuka.deploy.numbers import si_bounds
 from kipuka.deploy.profile import Profile
 from kipuka.deploy.profile import profile as price
@@ -177,14 +187,36 @@ def print_verification(verification: Verification) -> None:
 
 
 def profile_file(
-    net: Path, program: Program, hardware: str, input_file: Path | None, report: Path | None
+    net: Path,
+    program: Program,
+    hardware: str,
+    input_file: Path | None,
+    report: Path | None,
+    *,
+    cores: int | None = None,
+    advice: bool = False,
+    other: Path | None = None,
 ) -> dict[str, Any]:
-    """Cost of a network file on a chip, per sample."""
+    """Cost of a network file on a chip, per sample; `other` is a second one beside it."""
     profiled = load_profile(hardware)
     inputs = _inputs(net, program, load_golden(net), input_file)
-    simulation = simulate_reference(program, inputs)
-    priced = price(program, inputs, simulation, profiled)
+    simulation = simulate(program, inputs)
+    priced = price(program, inputs, simulation, profiled, cores=cores)
     print_profile(priced)
+    print_mapping(priced)
+    values = profile_numbers(priced, simulation)
+    values["neurobench"] = dataclasses.asdict(neurobench(program, simulation.counters))
+    if advice:
+        changes = advise(program, inputs, simulation, profiled, priced)
+        print_advice(changes)
+        values["advice"] = advice_numbers(changes)
+    if other is not None:
+        second = load_net(other)
+        given = _inputs(other, second, load_golden(other), input_file)
+        run = simulate(second, given)
+        against = price(second, given, run, profiled, cores=cores)
+        print_comparison([net.name, other.name], [priced, against])
+        values["compare"] = {"network": str(other), **profile_numbers(against, run)}
     if report is not None:
         contents = ReportContents(
             title=net.name,
@@ -198,7 +230,7 @@ def profile_file(
             seconds={},
         )
         write_report(report, contents)
-    return profile_numbers(priced, simulation)
+    return values
 
 
 def profile_numbers(priced: Profile, simulation: Simulation) -> dict[str, Any]:
@@ -220,6 +252,7 @@ def profile_numbers(priced: Profile, simulation: Simulation) -> dict[str, Any]:
             {**vars(layer), "dynamic_energy_j": layer.dynamic_energy_j._asdict()}
             for layer in priced.layers
         ],
+        "mapping": mapping_numbers(priced),
         "left_out": list(priced.left_out),
         "estimate": True,
     }

@@ -154,7 +154,7 @@ def test_balancing_shares_the_load_of_the_busiest_core(rng):
     network = program(4, cuba(100, dense(even(rng, (100, 4)))))
     load = np.zeros(100, dtype=np.int64)
     load[:10] = 1000
-    chip = small_chip(neurons_per_core=90)
+    chip = small_chip(neurons_per_core=95)
     equal = map_program(network, chip)
     balanced = map_program(network, chip, (load,))
     assert equal.n_cores == balanced.n_cores == 2
@@ -177,7 +177,7 @@ REFUSALS = {
         "fewer cores",
     ),
     "delay slots": ({"delay_slots_per_core": 8}, "delay slots", "8 slots", "9 slots", "shorten"),
-    "weights": ({"weight_bits": 4}, "bits of a weight", "4 bits", "8", "fewer bits"),
+    "weights": ({"weight_bits": 4}, "bits of a weight", "4 bits", "7", "fewer bits"),
     "delays": ({"delay_steps": 8}, "longest delay", "8 steps", "9", "smaller largest delay"),
 }
 
@@ -186,7 +186,7 @@ REFUSALS = {
 def test_what_does_not_fit_is_refused_with_the_change_that_helps(case, check_error):
     limits, name, available, needed, change = REFUSALS[case]
     first = cuba(4, dense(np.full((4, 5), 254)))
-    last = cuba(3, dense(np.full((3, 4), 254), delays=9))
+    last = cuba(3, dense([[-254, 254, 2, 128]] * 3, delays=9))
     with pytest.raises(KipukaError) as caught:
         map_program(program(5, first, last), small_chip(**limits))
     check_error(

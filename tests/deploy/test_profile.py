@@ -137,10 +137,9 @@ def test_messages_go_once_to_each_core_and_hop_between_routers(chip):
     assert cost.layers[0].messages == 16
     # Cores 1 to 3 on the sender's router, 4 to 7 one hop away, core 8 two.
     assert cost.work.hops[0] == 2 * (4 * 1 + 1 * 2)
-    assert dict(zip(cost.work.routes.links, cost.work.link_messages, strict=True)) == {
-        (0, 0, 0, 1, 0): 10,
-        (0, 1, 0, 2, 0): 2,
-    }
+    loads = dict(zip(cost.work.routes.links, cost.work.link_messages, strict=True))
+    used = {link: load for link, load in loads.items() if load}
+    assert used == {(0, 0, 0, 1, 0): 10, (0, 1, 0, 2, 0): 2}
 
 
 def test_bounds_that_are_not_published_stay_unknown(rng):
