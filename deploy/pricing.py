@@ -34,12 +34,15 @@ class Prices:
         profile has cases that hold together, they are these cases, because the bounds of the
         single operations never occur together.
     left_out : tuple of str
+    unpublished : tuple of str
+        Kinds whose price is not published.
     """
 
     low: Case | None
     typical: Case | None
     high: tuple[Case, ...]
     left_out: tuple[str, ...]
+    unpublished: tuple[str, ...]
 
     def bounds(self, parts: np.ndarray) -> SiBounds:
         """Bounds of one part: array (cases,) in the order low, typical, high cases."""
@@ -65,6 +68,9 @@ def prices_of(hardware: HardwareProfile) -> Prices:
         for name, one in (("a spike message", bounds[3]), ("a hop between routers", bounds[4]))
         if one.typical is None
     ]
+    unpublished = tuple(
+        kind for kind, one in ((MESSAGES, bounds[3]), (HOPS, bounds[4])) if one.typical is None
+    )
     if bounds[2].typical is None:
         left_out.append("savings of inactive neurons: every update is priced as active")
         bounds[2] = bounds[1]
@@ -77,7 +83,7 @@ def prices_of(hardware: HardwareProfile) -> Prices:
         for one in hardware.energy_cases
     )
     high = joint or ((cases[2],) if cases[2] else ())
-    return Prices(cases[0], cases[1], high, tuple(left_out))
+    return Prices(cases[0], cases[1], high, tuple(left_out), unpublished)
 
 
 def energy_of(work: Work, cores: slice, prices: Prices, n_samples: int) -> dict[str, np.ndarray]:

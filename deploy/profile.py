@@ -151,7 +151,10 @@ def profile(
         dynamic_energy_j=total_of(by_kind, prices),
         static_energy_j=static,
         latency_s=timing.latency_s,
-        energy_by_kind_j={kind: prices.bounds(parts) for kind, parts in by_kind.items()},
+        energy_by_kind_j={
+            kind: SiBounds(None, None, None) if kind in prices.unpublished else prices.bounds(parts)
+            for kind, parts in by_kind.items()
+        },
         core_energy_j=np.array(core_energy),
         mapping=mapping,
         work=work,

@@ -34,7 +34,7 @@ def refuse_unsourced_energies(quantities: Iterable[tuple[str, Quantity]]) -> Non
             continue
         numbers = [*quantity.in_si(), *(given.in_si() for given in quantity.inputs)]
         for number in numbers:
-            if number in UNSOURCED_J:
+            if number is not None and number in UNSOURCED_J:
                 raise refusal(
                     "An energy of Loihi 2 has no source behind it",
                     limit="an energy that a measurement, a specification or a formula supports; "

@@ -79,8 +79,8 @@ def _in_block(synapses: ConvSynapses, block: Block) -> tuple[np.ndarray, np.ndar
     n_channels, *extents = synapses.input_shape
     reached = np.zeros((n_channels, *synapses.kernel), dtype=np.int64)
     for output in range(first, end):
-        channels = output // out_per_group * in_per_group
-        reached[channels : channels + in_per_group] += synapses.weights[output] != 0
+        first_in = output // out_per_group * in_per_group
+        reached[first_in : first_in + in_per_group] += synapses.weights[output] != 0
     sizes = [b - a for a, b in spans]
     reach = [
         (size - 1) * stride + (kernel - 1) * dilation + 1

@@ -38,7 +38,7 @@ def plot_cores(profile: Profile) -> Plot:
                 x, y = (int(n) for n in mapping.routers[core])
                 left, top = _corner(x, y, int(filled[x, y]))
                 filled[x, y] += 1
-                alpha = 0.12 + 0.88 * float(share[core])
+                alpha = 0.08 + 0.57 * float(share[core])
                 ax.add_patch(_square(left, top, facecolor=DATA, alpha=alpha))
                 ax.text(
                     left + 0.215,

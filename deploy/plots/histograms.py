@@ -75,6 +75,10 @@ def _histogram(ax: Axes, delays: NDArray[Any], before: NDArray[Any] | None, long
     ax.xaxis.set_major_locator(ticks(10))
 
 
+NAMED = 8
+"""Silent or saturated neurons of a layer that a caption names; the others are counted."""
+
+
 def plot_rates(counters: Counters) -> Plot:
     """Draw how many neurons of each layer spike how often.
 
@@ -96,12 +100,22 @@ def plot_rates(counters: Counters) -> Plot:
             ax.yaxis.set_major_locator(ticks(3))
         axes[-1].set_xlabel("spikes per step and neuron")
 
-    silent = {n: int((rate == 0).sum()) for n, rate in rates.items()}
-    listed = "; ".join(f"layer {n}: {k} of {rates[n].size}" for n, k in silent.items())
+    silent = _named({n: np.flatnonzero(rate == 0) for n, rate in rates.items()})
+    saturated = _named({n: np.flatnonzero(rate == 1) for n, rate in rates.items()})
+    listed = f"Silent: {silent}. In every step: {saturated}"
     return Plot(
         name="rates",
         title="Firing rates",
-        caption=f"Neurons by their spikes per step, mean over the run. Silent neurons: {listed}.",
-        alt=f"Histograms of firing rates. Silent neurons: {listed}.",
+        caption=f"Neurons by their spikes per step, mean over the run. {listed}.",
+        alt=f"Histograms of firing rates. {listed}.",
         svg=as_svg("rates", draw, height_in=0.7 + 1.2 * len(rates)),
     )
+
+
+def _named(neurons: Mapping[int, NDArray[Any]]) -> str:
+    parts = []
+    for layer, found in neurons.items():
+        if found.size:
+            more = f" and {found.size - NAMED} more" if found.size > NAMED else ""
+            parts.append(f"layer {layer}: {', '.join(str(n) for n in found[:NAMED])}{more}")
+    return "; ".join(parts) or "none"

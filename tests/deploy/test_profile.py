@@ -62,8 +62,9 @@ def test_energy_is_additive_over_layers_and_cores(rng, chip):
     for k in range(2):
         parts = [layer.dynamic_energy_j[k] for layer in cost.layers]
         assert cost.dynamic_energy_j[k] == pytest.approx(sum(parts))
-        kinds = [bounds[k] for bounds in cost.energy_by_kind_j.values()]
+        kinds = [bounds[k] or 0.0 for bounds in cost.energy_by_kind_j.values()]
         assert cost.dynamic_energy_j[k] == pytest.approx(sum(kinds))
+    assert cost.energy_by_kind_j["spike messages"] == (None, None, None)
     assert cost.core_energy_j.sum() == pytest.approx(cost.dynamic_energy_j.typical)
     # The worst case of a sum is one case for all parts: never above the sum of their worst cases.
     highs = sum(layer.dynamic_energy_j.high for layer in cost.layers)
