@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kipuka.errors import KipukaError
 
@@ -54,6 +57,26 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, values: Mapping[str, Any]) -> None:
+    """Write values as JSON; dataclasses become mappings and arrays lists.
+
+    Raises
+    ------
+    KipukaError
+        If the file cannot be written.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=2, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return list(value)
 
 
 def existing_file(path: str | Path, what: str) -> Path:

@@ -1,21 +1,25 @@
-"""What a run costs on a chip: counts times the chip's costs, with low, typical and high.
+"""What a run costs on a chip: counts by core times the chip's costs, low, typical and high.
 
 The latency is a lower bound in the form of Timcheck, Pierro and Shrestha (arXiv:2601.10035, eq. 1):
-per step the maximum of what the busiest core and the chip need, summed over the steps of the run.
+per step the maximum of what the busiest core, the busiest link and the barrier need, summed over
+the steps of the run.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from kipuka.deploy.counters import Counters, LayerCounters
-from kipuka.hardware_profiles import HardwareProfile, Quantity, SiBounds
+from kipuka.convert.program import Program
+from kipuka.deploy.mapping import Mapping, Spread, map_program
+from kipuka.deploy.pricing import Prices, energy_of, prices_of, total_of
+from kipuka.deploy.reference import Simulation
+from kipuka.deploy.timing import TERMS, Timing, timing_of
+from kipuka.deploy.work import Work, work_of
+from kipuka.hardware_profiles import HardwareProfile, SiBounds
 
-Bounds = SiBounds
-"""Low, typical and high of an energy or time; None where nothing is published."""
+__all__ = ["TERMS", "LayerCost", "Profile", "profile"]
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,10 @@ class LayerCost:
     Attributes
     ----------
     layer : int
-        From 1; the input is layer 0, as in NetX.
+        Number in the file.
     neurons, cores : int
-    spikes, synaptic_operations, neuron_updates : float
+    spikes, synaptic_operations, neuron_updates, messages : float
+        ``messages`` counts a spike once for each core that it reaches.
     dynamic_energy_j : SiBounds
     """
 
@@ -37,10 +42,11 @@ class LayerCost:
     spikes: float
     synaptic_operations: float
     neuron_updates: float
+    messages: float
     dynamic_energy_j: SiBounds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Profile:
     """Cost of a run per sample.
 
@@ -53,6 +59,13 @@ class Profile:
     steps : int
     dynamic_energy_j, static_energy_j, latency_s : SiBounds
         Estimates; None for a bound that nothing published supports.
+    energy_by_kind_j : mapping of str to SiBounds
+        Parts of the dynamic energy: synaptic operations, neuron updates, messages, hops.
+    core_energy_j : float array (cores,)
+        Typical dynamic energy of each core.
+    mapping : Mapping
+    work : Work
+    timing : Timing
     left_out : tuple of str
         Costs that the profile has no number for, and what the model does not cover.
     """
@@ -64,6 +77,11 @@ class Profile:
     dynamic_energy_j: SiBounds
     static_energy_j: SiBounds
     latency_s: SiBounds
+    energy_by_kind_j: dict[str, SiBounds]
+    core_energy_j: np.ndarray
+    mapping: Mapping
+    work: Work
+    timing: Timing
     left_out: tuple[str, ...]
 
     @property
@@ -82,119 +100,105 @@ class Profile:
         return sum(layer.neuron_updates for layer in self.layers)
 
 
-def profile(counters: Counters, hardware: HardwareProfile) -> Profile:
-    """Price the counters of a run.
-
-    Every layer gets neuro cores of its own, as many as its neurons need and equally loaded.
+def profile(
+    program: Program,
+    inputs: np.ndarray,
+    simulation: Simulation,
+    hardware: HardwareProfile,
+    *,
+    cores: int | None = None,
+) -> Profile:
+    """Map a network onto a chip and price a run of it.
 
     Parameters
     ----------
-    counters : Counters
+    program : Program
+    inputs : array (samples, units, steps)
+    simulation : Simulation
+        Of these inputs, with the spikes of every layer.
     hardware : HardwareProfile
+    cores : int, optional
+        Cores to spread over; by default the fewest that hold the network.
 
     Returns
     -------
     Profile
+
+    Raises
+    ------
+    KipukaError
+        If the network does not fit the chip.
     """
-    layers = tuple(_layer_cost(layer, counters.n_steps, hardware) for layer in counters.layers)
-    latency = _latency(counters, layers, hardware)
-    static = _times(latency, hardware.static_power.in_si())
-    energy = hardware.energy
-    missing = {
-        "energy of a spike's message": energy.spike,
-        "energy of a hop between routers": energy.hop,
-    }
-    left_out = [f"{name}: not published" for name, q in missing.items() if q.value is None]
-    if energy.hop.value is not None:
-        left_out.append("hops between routers: no placement on the mesh is assumed")
-    if energy.neuron_update_inactive.value is not None:
-        left_out.append("savings of inactive neurons: every neuron update is priced as active")
-    left_out += [
-        "host input and output, embedded processors",
-        "routing and link time between cores",
-        "microcode of the spiking GRU: priced like any other neuron update",
+    counters = simulation.counters
+    load = tuple(layer.arrivals_per_neuron for layer in counters.layers)
+    mapping = map_program(program, hardware, load, None if cores is None else Spread(cores))
+    work = work_of(program, mapping, inputs, simulation)
+    prices = prices_of(hardware)
+    timing = timing_of(mapping, work, hardware)
+    n_samples = counters.n_samples
+    everything = slice(0, mapping.n_cores)
+    by_kind = energy_of(work, everything, prices, n_samples)
+    static = _static(timing.latency_s, hardware, mapping.n_chips)
+    core_energy = [
+        total_of(energy_of(work, slice(k, k + 1), prices, n_samples), prices).typical or 0.0
+        for k in range(mapping.n_cores)
     ]
     return Profile(
         hardware=hardware.name,
-        layers=layers,
+        layers=_layer_costs(mapping, work, simulation, prices),
         input_spikes=float(counters.input_spikes.sum(axis=1).mean()),
         steps=counters.n_steps,
-        dynamic_energy_j=_sum([layer.dynamic_energy_j for layer in layers]),
+        dynamic_energy_j=total_of(by_kind, prices),
         static_energy_j=static,
-        latency_s=latency,
-        left_out=tuple(left_out),
+        latency_s=timing.latency_s,
+        energy_by_kind_j={
+            kind: SiBounds(None, None, None) if kind in prices.unpublished else prices.bounds(parts)
+            for kind, parts in by_kind.items()
+        },
+        core_energy_j=np.array(core_energy),
+        mapping=mapping,
+        work=work,
+        timing=timing,
+        left_out=(*prices.left_out, *timing.left_out, *_always_left_out(mapping)),
     )
 
 
-def _layer_cost(layer: LayerCounters, n_steps: int, hardware: HardwareProfile) -> LayerCost:
-    energy = hardware.energy
-    spikes = float(layer.spikes.sum(axis=1).mean())
-    operations = float(layer.synaptic_operations.sum(axis=1).mean())
-    updates = float(layer.n_neurons * n_steps)
-    passes = _times(_scaled(energy.neuron_update, updates), _passes(hardware))
-    parts = [_scaled(energy.synaptic_operation, operations), passes]
-    if energy.spike.value is not None:
-        parts.append(_scaled(energy.spike, spikes))
-    return LayerCost(
-        layer=layer.layer,
-        neurons=layer.n_neurons,
-        cores=_cores(layer.n_neurons, hardware),
-        spikes=spikes,
-        synaptic_operations=operations,
-        neuron_updates=updates,
-        dynamic_energy_j=_sum(parts),
-    )
+def _layer_costs(
+    mapping: Mapping, work: Work, simulation: Simulation, prices: Prices
+) -> tuple[LayerCost, ...]:
+    n_samples = simulation.counters.n_samples
+    costs = []
+    for own, counted in zip(mapping.layers, simulation.counters.layers, strict=True):
+        energy = energy_of(work, own.cores, prices, n_samples)
+        costs.append(
+            LayerCost(
+                layer=own.layer,
+                neurons=counted.n_neurons,
+                cores=own.n_cores,
+                spikes=float(counted.spikes.sum(axis=1).mean()),
+                synaptic_operations=float(counted.synaptic_operations.sum(axis=1).mean()),
+                neuron_updates=float(work.updates[own.cores].sum() / n_samples),
+                messages=float(work.messages[own.cores].sum() / n_samples),
+                dynamic_energy_j=total_of(energy, prices),
+            )
+        )
+    return tuple(costs)
 
 
-def _latency(
-    counters: Counters, layers: tuple[LayerCost, ...], hardware: HardwareProfile
-) -> SiBounds:
-    """Mean over samples of the sum over steps of the slowest term."""
-    latency = hardware.latency
-    operations = np.max(
-        [
-            np.ceil(counted.synaptic_operations / cost.cores)
-            for counted, cost in zip(counters.layers, layers, strict=True)
-        ],
-        axis=0,
-    )
-    updates = max(math.ceil(cost.neurons / cost.cores) for cost in layers)
-    update_s = _times(latency.neuron_update.in_si(), _passes(hardware))
-    bounds: list[float | None] = []
-    for operation_s, one_update_s, barrier_s in zip(
-        latency.synaptic_operation.in_si(), update_s, latency.barrier.in_si(), strict=True
-    ):
-        terms = (operation_s, one_update_s, barrier_s)
-        if any(term is None for term in terms):
-            bounds.append(None)
-            continue
-        floor = max(updates * (one_update_s or 0.0), barrier_s or 0.0)
-        steps = np.maximum(operations * (operation_s or 0.0), floor)
-        bounds.append(float(steps.sum(axis=1).mean()))
-    return SiBounds(*bounds)
+def _static(latency_s: SiBounds, hardware: HardwareProfile, n_chips: int) -> SiBounds:
+    """Static power times latency; for several chips nothing is published to multiply with."""
+    own = hardware.system is not None and hardware.system.static_power is not None
+    if n_chips > 1 and not own:
+        return SiBounds(None, None, None)
+    pairs = zip(hardware.static_power.in_si(), latency_s, strict=True)
+    return SiBounds(*(None if p is None or t is None else p * t for p, t in pairs))
 
 
-def _cores(neurons: int, hardware: HardwareProfile) -> int:
-    bounds = hardware.limits.neurons_per_core.in_si()
-    # The lower figure is what compilers grant in practice.
-    limit = bounds.low or bounds.typical
-    return math.ceil(neurons / limit) if limit else 1
-
-
-def _passes(hardware: HardwareProfile) -> SiBounds:
-    return hardware.energy.dendrite_updates_per_neuron_update.in_si()
-
-
-def _scaled(quantity: Quantity, count: float) -> SiBounds:
-    return SiBounds(*(None if x is None else x * count for x in quantity.in_si()))
-
-
-def _times(a: SiBounds, b: SiBounds) -> SiBounds:
-    pairs = zip(a, b, strict=True)
-    return SiBounds(*(None if x is None or y is None else x * y for x, y in pairs))
-
-
-def _sum(parts: list[SiBounds]) -> SiBounds:
-    """Add bound by bound; one unknown bound makes the sum's unknown."""
-    columns = zip(*parts, strict=True)
-    return SiBounds(*(None if None in column else sum(column) for column in columns))
+def _always_left_out(mapping: Mapping) -> list[str]:
+    several = mapping.n_chips > 1
+    static = ["static power of several chips: not published"] if several else []
+    return [
+        *static,
+        "host input and output, embedded processors; input spikes send no messages on the mesh",
+        "microcode of the spiking GRU: priced like any other neuron update",
+    ]

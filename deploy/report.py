@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from kipuka.convert.files import replacing
 from kipuka.convert.program import OWN, PREVIOUS, Program
 from kipuka.deploy import plots
+from kipuka.deploy.mapping.limits import NAMES
+from kipuka.deploy.neurobench import neurobench
 from kipuka.deploy.numbers import NOT_PUBLISHED, SPACE, count, si, si_bounds
 from kipuka.deploy.profile import LayerCost, Profile
 from kipuka.deploy.reference import Simulation
@@ -168,11 +170,40 @@ def _view(contents: ReportContents) -> dict[str, Any]:
         "layers": _layer_rows(program, profile),
         "input": _input_row(program, profile),
         "total": _total_row(program, profile),
+        "fits": f"{_plural(profile.mapping.n_cores, 'core')} on "
+        f"{_plural(profile.mapping.n_chips, 'chip')}",
+        "cores": _core_rows(profile),
+        "kinds": [
+            (kind, *si_bounds(bounds, "J")) for kind, bounds in profile.energy_by_kind_j.items()
+        ],
+        "metrics": _metrics(program, contents.simulation),
         "plots": _plots(contents),
         "chips": [_chip(cost, chip) for cost, chip in contents.profiles],
         "seconds": {stage: si(value, "s") for stage, value in contents.seconds.items()},
         "metadata": dict(program.metadata),
     }
+
+
+def _core_rows(profile: Profile) -> list[dict[str, str]]:
+    """Fullest core under each limit."""
+    rows = []
+    for name in NAMES:
+        limit, share = profile.mapping.limits.per_core[name], profile.mapping.utilisation(name)
+        most = int(profile.mapping.needs(name).max(initial=0))
+        rows.append(
+            {
+                "name": name,
+                "used": count(most),
+                "available": NOT_PUBLISHED if limit is None else count(limit),
+                "share": "–" if share is None else _percent(float(share.max(initial=0.0))),
+            }
+        )
+    return rows
+
+
+def _metrics(program: Program, simulation: Simulation) -> list[tuple[str, str]]:
+    values = asdict(neurobench(program, simulation.counters))
+    return [(name.replace("_", " "), count(value)) for name, value in values.items()]
 
 
 def _plots(contents: ReportContents) -> list[plots.Plot]:
@@ -185,6 +216,9 @@ def _plots(contents: ReportContents) -> list[plots.Plot]:
         plots.plot_delays(delays_by_label(program), contents.delays_before or {}),
         plots.plot_spikes(profile),
         plots.plot_energy(profile, hardware.chip, energies),
+        plots.plot_timeline(profile, sample=0),
+        plots.plot_cores(profile),
+        plots.plot_rates(contents.simulation.counters),
     ]
     return [plot for plot in drawn if plot is not None]
 

@@ -1,4 +1,4 @@
-"""Hardware as data: one YAML file per chip, every number with unit, source and uncertainty.
+"""Hardware as data: a YAML file per chip or system, each number with unit, source, uncertainty.
 
 The files hold what has been published about a chip, and estimates that say so. `load_profile`
 reads one of them and refuses whatever the schema does not allow.
@@ -11,25 +11,29 @@ Examples
 """
 
 from kipuka.hardware_profiles.loading import load_profile, profile_names
-from kipuka.hardware_profiles.schema import (
-    UNITS,
+from kipuka.hardware_profiles.quantity import (
     Basis,
     Confidence,
-    Energy,
     FormulaInput,
+    Quantity,
+    Reference,
+)
+from kipuka.hardware_profiles.schema import (
+    Energy,
+    EnergyCase,
     HardwareProfile,
     Latency,
     Limits,
-    Quantity,
-    Reference,
-    SiBounds,
+    SystemProfile,
 )
+from kipuka.hardware_profiles.units import UNITS, SiBounds
 
 __all__ = [
     "UNITS",
     "Basis",
     "Confidence",
     "Energy",
+    "EnergyCase",
     "FormulaInput",
     "HardwareProfile",
     "Latency",
@@ -37,6 +41,7 @@ __all__ = [
     "Quantity",
     "Reference",
     "SiBounds",
+    "SystemProfile",
     "load_profile",
     "profile_names",
 ]

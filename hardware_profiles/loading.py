@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from kipuka.errors import KipukaError
-from kipuka.hardware_profiles.schema import HardwareProfile
+from kipuka.hardware_profiles.schema import HardwareProfile, SystemProfile
 
 _MAX_BYTES = 1024 * 1024
 _SUFFIX = ".yaml"
@@ -35,7 +35,7 @@ def profile_names() -> tuple[str, ...]:
     Examples
     --------
     >>> profile_names()
-    ('loihi1', 'loihi2')
+    ('hala_point', 'kapoho_point', 'loihi1', 'loihi2', 'oheo_gulch')
     """
     files = resources.files(__package__).iterdir()
     return tuple(
@@ -55,7 +55,8 @@ def load_profile(name_or_path: str | Path) -> HardwareProfile:
     Returns
     -------
     HardwareProfile
-        Immutable; each quantity gives its numbers in base units by ``in_si()``.
+        Immutable; each quantity gives its numbers in base units by ``in_si()``. For the file of
+        a system: the profile of its chip, with the system's name and static power.
 
     Raises
     ------
@@ -127,10 +128,40 @@ def _parse(content: bytes, file_name: str) -> HardwareProfile:
             value="an empty file" if data is None else _short(data),
             remedy="start from a bundled profile",
         )
+    is_system = isinstance(data, dict) and "chip_profile" in data
     try:
-        return HardwareProfile.model_validate(data)
+        if not is_system:
+            return HardwareProfile.model_validate(data)
+        system = SystemProfile.model_validate(data)
     except ValidationError as error:
         raise _schema_error(error, root, file_name) from error
+    return _of_system(system, f"{file_name}, key chip_profile, line {_line_of(root, _CHIP)}")
+
+
+_CHIP = ("chip_profile",)
+
+
+def _of_system(system: SystemProfile, where: str) -> HardwareProfile:
+    """Profile of a system's chip with what the system says of it."""
+    chips = [name for name in profile_names() if name != system.name]
+    chip = load_profile(system.chip_profile) if system.chip_profile in chips else None
+    if chip is None or chip.system is not None:
+        raise KipukaError(
+            "A system refers to a chip that has no profile",
+            where=where,
+            limit="the name of a bundled profile of a chip",
+            value=repr(system.chip_profile),
+            remedy="name the chip, as in chip_profile: loihi2",
+        )
+    known = {reference.key for reference in system.references}
+    others = tuple(one for one in chip.references if one.key not in known)
+    changes = {
+        "name": system.name,
+        "system": system,
+        "static_power": system.static_power or chip.static_power,
+        "references": (*system.references, *others),
+    }
+    return chip.model_copy(update=changes)
 
 
 def _syntax_error(error: Exception, file_name: str) -> KipukaError:
@@ -174,16 +205,24 @@ def _refuse_duplicate_keys(node: yaml.Node, file_name: str, path: tuple[str, ...
 def _schema_error(error: ValidationError, root: yaml.Node, file_name: str) -> KipukaError:
     """Report the violation that stands first in the file, and how many there are."""
     details = error.errors(include_url=False)
-    first = min(details, key=lambda detail: _line_of(root, detail["loc"]))
+    first = min(details, key=lambda detail: _line_of(root, _location(detail)))
+    location = _location(first)
     what, limit, value, remedy = _describe(first)
     count = "" if len(details) == 1 else f" (the first of {len(details)} problems in this file)"
     return KipukaError(
         what + count,
-        where=_place(file_name, first["loc"], _line_of(root, first["loc"])),
+        where=_place(file_name, location, _line_of(root, location)),
         limit=limit,
         value=value,
         remedy=remedy,
     )
+
+
+def _location(detail: ErrorDetails) -> tuple[int | str, ...]:
+    """Keys and positions that lead to a violation."""
+    below = str(detail.get("ctx", {}).get("key") or "")
+    parts = [int(part) if part.isdigit() else part for part in below.split(".") if part]
+    return (*detail["loc"], *parts)
 
 
 def _line_of(root: yaml.Node, location: Sequence[int | str]) -> int:

@@ -1,325 +1,19 @@
-"""What a hardware profile may say: quantities with unit, source, confidence and bounds."""
+"""What a profile of a chip or a system holds: energies, times, static power and limits."""
 
-import re
 from collections.abc import Iterator
-from decimal import Decimal
-from typing import Annotated, Literal, NamedTuple, TypeAlias
+from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, model_validator
 
-UNITS: dict[str, tuple[str, str]] = {
-    "J": ("J", "1"),
-    "mJ": ("J", "1e-3"),
-    "uJ": ("J", "1e-6"),
-    "nJ": ("J", "1e-9"),
-    "pJ": ("J", "1e-12"),
-    "s": ("s", "1"),
-    "ms": ("s", "1e-3"),
-    "us": ("s", "1e-6"),
-    "ns": ("s", "1e-9"),
-    "W": ("W", "1"),
-    "mW": ("W", "1e-3"),
-    "uW": ("W", "1e-6"),
-    "bytes": ("bytes", "1"),
-    "KiB": ("bytes", "1024"),
-    "bits": ("bits", "1"),
-    "axons": ("axons", "1"),
-    "chips": ("chips", "1"),
-    "cores": ("cores", "1"),
-    "groups": ("groups", "1"),
-    "neurons": ("neurons", "1"),
-    "slots": ("slots", "1"),
-    "steps": ("steps", "1"),
-    "synapses": ("synapses", "1"),
-    "synops": ("synops", "1"),
-    "updates": ("updates", "1"),
-    "words": ("words", "1"),
-    "synops/s": ("synops/s", "1"),
-    "updates/s": ("updates/s", "1"),
-    "ratio": ("ratio", "1"),
-}
-"""Every unit a profile may use: its base unit and the exact factor to it, as decimal text."""
-
-Confidence: TypeAlias = Literal[
-    "measured",
-    "published spec",
-    "pre-silicon simulation",
-    "derived",
-    "plot reading",
-    "script comment",
-]
-
-_CITATION = re.compile(r"\[([^\[\]]+)\]")
+from kipuka.hardware_profiles.quantity import Quantity, Reference, Strict, Text, measured_in
+from kipuka.hardware_profiles.refused import refuse_unsourced_energies
+from kipuka.hardware_profiles.units import CITATION, refusal
 
 
-class SiBounds(NamedTuple):
-    """Low, typical and high value in the base unit (J, s, W, bytes, or a plain count).
-
-    ``None`` stands for a number that nobody has published: it is neither zero nor the typical
-    value, and whoever computes with it decides in the open what to do.
-    """
-
-    low: float | None
-    typical: float | None
-    high: float | None
-
-
-def _refusal(what: str, *, limit: str, found: object, remedy: str) -> PydanticCustomError:
-    """Build a violation that carries the parts of a `KipukaError` beside its message."""
-    context = {"limit": limit, "found": str(found), "remedy": remedy}
-    return PydanticCustomError("profile_rule", "{what}", {"what": what, **context})
-
-
-def _known_unit(unit: str) -> str:
-    """Return `unit` if it stands in `UNITS`."""
-    if unit not in UNITS:
-        raise _refusal(
-            "The unit is not one that profiles use",
-            limit=f"one of {', '.join(UNITS)}",
-            found=repr(unit),
-            remedy="convert the number to one of these units",
-        )
-    return unit
-
-
-def _cited(source: str) -> str:
-    """Return `source` if it has a citation key and a place within that source."""
-    if not _CITATION.search(source) or not _CITATION.sub("", source).strip(" ,;."):
-        raise _refusal(
-            "The source does not say where the number stands",
-            limit="a key in square brackets and a table, page or file, as in '[Davies18] Table 2'",
-            found=repr(source),
-            remedy="cite one of the references of the profile, with the place in it",
-        )
-    return source
-
-
-def _to_si(number: float | None, unit: str) -> float | None:
-    """Convert through decimal digits, so that 23.6 pJ is the float nearest to 23.6e-12."""
-    if number is None:
-        return None
-    return float(Decimal(repr(number)) * Decimal(UNITS[unit][1]))
-
-
-def _measured_in(base_unit: str) -> AfterValidator:
-    """Make a validator that refuses a quantity of another dimension than `base_unit`."""
-    allowed = [unit for unit, (base, _) in UNITS.items() if base == base_unit]
-
-    def check(quantity: "Quantity") -> "Quantity":
-        if quantity.unit not in allowed:
-            raise _refusal(
-                "The unit does not fit this quantity",
-                limit=f"one of {', '.join(allowed)}",
-                found=repr(quantity.unit),
-                remedy="give the number in a unit of the right kind, or move it to its own key",
-            )
-        return quantity
-
-    return AfterValidator(check)
-
-
-# Strict, because a lax float would take the text '23.6' or the switch 'yes' for a number.
-Number: TypeAlias = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
-Unit: TypeAlias = Annotated[str, AfterValidator(_known_unit)]
-Source: TypeAlias = Annotated[str, AfterValidator(_cited)]
-Text: TypeAlias = Annotated[str, Field(min_length=1, pattern=r"\S")]
-
-
-class _Strict(BaseModel):
-    """Immutable, and closed: a mistyped key is an error instead of a silent default."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Reference(_Strict):
-    """A source that a profile cites.
-
-    Parameters
-    ----------
-    key : str
-        Citation key, written in square brackets where it is cited.
-    citation : str
-        Authors, title, year and identifier, enough to find the source.
-    """
-
-    key: Annotated[str, Field(pattern=r"^[^\[\]]+$")]
-    citation: Text
-
-
-class Basis(_Strict):
-    """Where a number comes from and how far to trust it.
-
-    Parameters
-    ----------
-    source : str
-        Citation key in square brackets with table, page or file.
-    confidence : str
-        One of `Confidence`.
-    secondary : bool
-        The number was taken from a transcription; check the source before printing it.
-    """
-
-    source: Source
-    confidence: Confidence
-    secondary: bool = False
-
-
-class FormulaInput(Basis):
-    """A number that a formula of a derived quantity uses.
-
-    Parameters
-    ----------
-    name : str
-        Name of the number in the formula.
-    value : float
-        The number, in `unit`.
-    unit : str
-        One of `UNITS`.
-    note : str, optional
-        What the number counts.
-    """
-
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    value: Number
-    unit: Unit
-    note: Text | None = None
-
-    def in_si(self) -> float:
-        """Return the number in the base unit of its unit (J, s, W, bytes, or a count)."""
-        return float(Decimal(repr(self.value)) * Decimal(UNITS[self.unit][1]))
-
-
-class Quantity(_Strict):
-    """One number of a profile, with everything needed to judge it.
-
-    Parameters
-    ----------
-    value : float or None
-        Typical value in `unit`; ``None`` where nothing is published, and `note` says so.
-    unit : str
-        One of `UNITS`.
-    low, high : float, optional
-        Bounds in `unit`; absent means that no bound is published.
-    source : str
-        Citation key in square brackets with table, page or file. For a number that is not
-        published: the source that would be expected to have it.
-    confidence : str, optional
-        One of `Confidence`; required unless the value is ``None``.
-    secondary : bool
-        The number was taken from a transcription; check the source before printing it.
-    low_basis, high_basis : Basis, optional
-        Origin of a bound that does not come from where the value comes from.
-    formula : str, optional
-        Assignments to ``low``, ``value`` and ``high``, separated by semicolons, over the names in
-        `inputs`, all in base units. Required for each number whose confidence is 'derived'.
-    inputs : tuple of FormulaInput
-        The numbers in the formula.
-    note : str, optional
-        What the number means, and what it does not include.
-    """
-
-    value: Number | None
-    unit: Unit
-    low: Number | None = None
-    high: Number | None = None
-    source: Source
-    confidence: Confidence | None = None
-    secondary: bool = False
-    low_basis: Basis | None = None
-    high_basis: Basis | None = None
-    formula: Text | None = None
-    inputs: tuple[FormulaInput, ...] = ()
-    note: Text | None = None
-
-    def in_si(self) -> SiBounds:
-        """Return (low, typical, high) in J, s, W, bytes or counts; ``None`` is not published."""
-        return SiBounds(
-            *(_to_si(number, self.unit) for number in (self.low, self.value, self.high))
-        )
-
-    def sources(self) -> tuple[str, ...]:
-        """Return the source of the value, of each bound and of each input of the formula."""
-        others = (self.low_basis, self.high_basis, *self.inputs)
-        return (self.source, *(basis.source for basis in others if basis is not None))
-
-    @model_validator(mode="after")
-    def _null_is_explained(self) -> "Quantity":
-        """Allow an absent value only where the note says that it is not published."""
-        if self.value is None:
-            if "not published" not in (self.note or ""):
-                raise _refusal(
-                    "A value is null without saying why",
-                    limit="null only with a note that says 'not published'",
-                    found=f"note {self.note!r}",
-                    remedy="give the value, or a note with the words 'not published'",
-                )
-            if (self.low, self.high, self.confidence) != (None, None, None):
-                raise _refusal(
-                    "A number that is not published has bounds or a confidence",
-                    limit="no low, high or confidence beside a null value",
-                    found=f"low {self.low}, high {self.high}, confidence {self.confidence}",
-                    remedy="give a value too, or remove them",
-                )
-        elif self.confidence is None:
-            raise _refusal(
-                "A value has no confidence",
-                limit="a confidence beside every value",
-                found="no confidence",
-                remedy="add the key confidence",
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _bounds_are_ordered(self) -> "Quantity":
-        """Require low <= value <= high, and a bound wherever its basis is given."""
-        present = [number for number in (self.low, self.value, self.high) if number is not None]
-        if present != sorted(present):
-            raise _refusal(
-                "The bounds of a quantity do not enclose its value",
-                limit="low <= value <= high",
-                found=f"low {self.low}, value {self.value}, high {self.high} {self.unit}",
-                remedy="correct or remove the bound that is wrong",
-            )
-        for name, bound, basis in (
-            ("low", self.low, self.low_basis),
-            ("high", self.high, self.high_basis),
-        ):
-            if basis is not None and bound is None:
-                raise _refusal(
-                    f"{name}_basis belongs to a bound that is not there",
-                    limit=f"{name}_basis only beside {name}",
-                    found=f"{name} null",
-                    remedy=f"give {name}, or remove {name}_basis",
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _derived_has_formula(self) -> "Quantity":
-        """Require an assignment, and inputs, for each derived number."""
-        derived = {"value"} if self.confidence == "derived" else set()
-        for name, bound, basis in (
-            ("low", self.low, self.low_basis),
-            ("high", self.high, self.high_basis),
-        ):
-            confidence = self.confidence if basis is None else basis.confidence
-            if bound is not None and confidence == "derived":
-                derived.add(name)
-        assigned = {part.split("=")[0].strip() for part in (self.formula or "").split(";")}
-        if not derived <= assigned or (derived and not self.inputs):
-            raise _refusal(
-                "A derived number does not say how it was derived",
-                limit=f"inputs, and a formula that assigns {', '.join(sorted(derived))}",
-                found=f"formula {self.formula!r} with {len(self.inputs)} inputs",
-                remedy="add formula, as in 'value = a / b', and its inputs",
-            )
-        return self
-
-
-def _states_boundary(quantity: Quantity) -> Quantity:
+def states_boundary(quantity: Quantity) -> Quantity:
     """Refuse a static power that does not say which rails, chips and board it covers."""
     if quantity.note is None or "boundary:" not in quantity.note.lower():
-        raise _refusal(
+        raise refusal(
             "Static power does not state its boundary",
             limit="a note with the word 'Boundary:' and the rails, chips and board it covers",
             found=f"note {quantity.note!r}",
@@ -328,16 +22,17 @@ def _states_boundary(quantity: Quantity) -> Quantity:
     return quantity
 
 
-JouleQuantity: TypeAlias = Annotated[Quantity, _measured_in("J")]
-SecondQuantity: TypeAlias = Annotated[Quantity, _measured_in("s")]
-ByteQuantity: TypeAlias = Annotated[Quantity, _measured_in("bytes")]
-BitQuantity: TypeAlias = Annotated[Quantity, _measured_in("bits")]
-AxonQuantity: TypeAlias = Annotated[Quantity, _measured_in("axons")]
-CoreQuantity: TypeAlias = Annotated[Quantity, _measured_in("cores")]
-NeuronQuantity: TypeAlias = Annotated[Quantity, _measured_in("neurons")]
+JouleQuantity: TypeAlias = Annotated[Quantity, measured_in("J")]
+SecondQuantity: TypeAlias = Annotated[Quantity, measured_in("s")]
+ByteQuantity: TypeAlias = Annotated[Quantity, measured_in("bytes")]
+BitQuantity: TypeAlias = Annotated[Quantity, measured_in("bits")]
+AxonQuantity: TypeAlias = Annotated[Quantity, measured_in("axons")]
+CoreQuantity: TypeAlias = Annotated[Quantity, measured_in("cores")]
+NeuronQuantity: TypeAlias = Annotated[Quantity, measured_in("neurons")]
+StaticPower: TypeAlias = Annotated[Quantity, measured_in("W"), AfterValidator(states_boundary)]
 
 
-class Energy(_Strict):
+class Energy(Strict):
     """Dynamic energy of single operations; static power is kept apart from it.
 
     Parameters
@@ -362,10 +57,10 @@ class Energy(_Strict):
     neuron_update_inactive: JouleQuantity
     spike: JouleQuantity
     hop: JouleQuantity
-    dendrite_updates_per_neuron_update: Annotated[Quantity, _measured_in("updates")]
+    dendrite_updates_per_neuron_update: Annotated[Quantity, measured_in("updates")]
 
 
-class Latency(_Strict):
+class Latency(Strict):
     """Time that single operations occupy the unit that does them.
 
     Parameters
@@ -380,6 +75,12 @@ class Latency(_Strict):
         s per spike message and hop between neighbouring tiles.
     barrier : Quantity
         s per step that the synchronization of all cores takes.
+    synaptic_memory_read : Quantity
+        s per word of synaptic memory that a core reads.
+    link_message : Quantity
+        s per spike message on a directed link between two routers.
+    chip_link_message : Quantity
+        s per binary spike message on a directed link between two chips.
     """
 
     synaptic_operation: SecondQuantity
@@ -388,9 +89,12 @@ class Latency(_Strict):
     spike: SecondQuantity
     hop: SecondQuantity
     barrier: SecondQuantity
+    synaptic_memory_read: SecondQuantity
+    link_message: SecondQuantity
+    chip_link_message: SecondQuantity
 
 
-class Limits(_Strict):
+class Limits(Strict):
     """What fits. Where ``low`` is given, the value is the ceiling and ``low`` is safe to plan with.
 
     Parameters
@@ -423,21 +127,85 @@ class Limits(_Strict):
     embedded_cpus_per_chip: CoreQuantity
     neurons_per_core: NeuronQuantity
     neurons_per_chip: NeuronQuantity
-    synapses_per_chip: Annotated[Quantity, _measured_in("synapses")]
+    synapses_per_chip: Annotated[Quantity, measured_in("synapses")]
     input_axons_per_core: AxonQuantity
     output_axons_per_core: AxonQuantity
-    neuron_groups_per_core: Annotated[Quantity, _measured_in("groups")]
+    neuron_groups_per_core: Annotated[Quantity, measured_in("groups")]
     memory_per_core: ByteQuantity
     synaptic_memory_per_core: ByteQuantity
-    synaptic_words_per_core: Annotated[Quantity, _measured_in("words")]
+    synaptic_words_per_core: Annotated[Quantity, measured_in("words")]
     neuron_state: ByteQuantity
-    delay_steps: Annotated[Quantity, _measured_in("steps")]
-    delay_slots_per_core: Annotated[Quantity, _measured_in("slots")]
+    delay_steps: Annotated[Quantity, measured_in("steps")]
+    delay_slots_per_core: Annotated[Quantity, measured_in("slots")]
     weight_bits: BitQuantity
     spike_payload_bits: BitQuantity
 
 
-class HardwareProfile(_Strict):
+class EnergyCase(Strict):
+    """Energies that hold together, where one measured total was shared out among operations.
+
+    Parameters
+    ----------
+    name : str
+        How the total was shared out.
+    synaptic_operation, neuron_update : Quantity
+        As in `Energy`.
+    """
+
+    name: Text
+    synaptic_operation: JouleQuantity
+    neuron_update: JouleQuantity
+
+
+class SystemProfile(Strict):
+    """A board or system: so many chips, and what is known of them together.
+
+    Parameters
+    ----------
+    name : str
+        Short name, as in `load_profile`.
+    system : str
+        Name for people.
+    chip_profile : str
+        Name of the bundled profile of its chip.
+    description : str
+    chips : Quantity
+        Chips, in chips.
+    cores : Quantity, optional
+        Neuro cores of all chips that can be used, if fewer than the chips have.
+    static_power : Quantity, optional
+        Power of the idle system in W with its boundary in the note; absent where the chip's own
+        figure was measured on this system.
+    board_power : Quantity, optional
+        Most that the whole system draws, in W; no part of an estimate.
+    references : tuple of Reference
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    system: Text
+    chip_profile: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    description: Text
+    chips: Annotated[Quantity, measured_in("chips")]
+    cores: CoreQuantity | None = None
+    static_power: StaticPower | None = None
+    board_power: Annotated[Quantity, measured_in("W")] | None = None
+    references: tuple[Reference, ...]
+
+    def quantities(self) -> Iterator[tuple[str, Quantity]]:
+        """Yield every quantity that the file gives, with its key."""
+        for name in ("chips", "cores", "static_power", "board_power"):
+            quantity = getattr(self, name)
+            if quantity is not None:
+                yield name, quantity
+
+    @model_validator(mode="after")
+    def _citations_resolve(self) -> "SystemProfile":
+        """Require a reference for every citation key that a quantity uses."""
+        _check_citations(self.quantities(), self.references)
+        return self
+
+
+class HardwareProfile(Strict):
     """Everything known about one chip.
 
     Parameters
@@ -458,6 +226,11 @@ class HardwareProfile(_Strict):
         Capacity of cores and chip.
     references : tuple of Reference
         The sources that the quantities cite.
+    energy_cases : tuple of EnergyCase
+        Energies of `energy` that hold together; bounds of a sum are taken over the cases. Empty
+        where the energies of the operations are independent.
+    system : SystemProfile or None
+        The system whose chips these are; None for a chip by itself. No key of a chip's file.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -465,9 +238,11 @@ class HardwareProfile(_Strict):
     description: Text
     energy: Energy
     latency: Latency
-    static_power: Annotated[Quantity, _measured_in("W"), AfterValidator(_states_boundary)]
+    static_power: StaticPower
     limits: Limits
     references: tuple[Reference, ...]
+    energy_cases: tuple[EnergyCase, ...] = ()
+    system: SystemProfile | None = Field(default=None, exclude=True)
 
     def quantities(self) -> Iterator[tuple[str, Quantity]]:
         """Yield every quantity with its dotted key, such as ``energy.hop``, in file order."""
@@ -478,18 +253,39 @@ class HardwareProfile(_Strict):
                 continue
             for name in type(group).model_fields:
                 yield f"{group_name}.{name}", getattr(group, name)
+        for number, case in enumerate(self.energy_cases):
+            yield f"energy_cases.{number}.synaptic_operation", case.synaptic_operation
+            yield f"energy_cases.{number}.neuron_update", case.neuron_update
+        if self.system is not None:
+            for name, quantity in self.system.quantities():
+                if name != "static_power":
+                    yield f"system.{name}", quantity
 
     @model_validator(mode="after")
     def _citations_resolve(self) -> "HardwareProfile":
         """Require a reference for every citation key that a quantity uses."""
-        known = [reference.key for reference in self.references]
-        for name, quantity in self.quantities():
-            for key in _CITATION.findall(" ".join(quantity.sources())):
-                if key not in known:
-                    raise _refusal(
-                        f"{name} cites a source that the profile does not list",
-                        limit=f"one of {', '.join(known)}",
-                        found=f"[{key}]",
-                        remedy="add the source to references, or correct the key",
-                    )
+        _check_citations(self.quantities(), self.references)
         return self
+
+    @model_validator(mode="after")
+    def _energies_have_a_source(self) -> "HardwareProfile":
+        """Refuse figures that circulate as Loihi 2 energies without a source."""
+        if "loihi 2" in self.chip.lower() or "loihi2" in self.name:
+            refuse_unsourced_energies(self.quantities())
+        return self
+
+
+def _check_citations(
+    quantities: Iterator[tuple[str, Quantity]], references: tuple[Reference, ...]
+) -> None:
+    known = [reference.key for reference in references]
+    for name, quantity in quantities:
+        for key in CITATION.findall(" ".join(quantity.sources())):
+            if key not in known:
+                raise refusal(
+                    f"{name} cites a source that the profile does not list",
+                    limit=f"one of {', '.join(known)}",
+                    found=f"[{key}]",
+                    remedy="add the source to references, or correct the key",
+                    key=name,
+                )

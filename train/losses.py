@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 
 from kipuka.train.config import TrainConfig
-from kipuka.train.spiking_gru import SpikingGRU
+from kipuka.train.gru_block import GruBlock
 
 
 class BatchLoss(NamedTuple):
@@ -54,7 +54,7 @@ def batch_loss(
             rates.append(x.flatten(1).mean(1))
             outside = (config.rate_low - rates[-1]).relu() + (rates[-1] - config.rate_high).relu()
             rate_penalty = rate_penalty + outside**2
-        if isinstance(block, SpikingGRU):
+        if isinstance(block, GruBlock):
             overshoot = overshoot + block.overshoot
     entropy = torch.nn.functional.cross_entropy(
         x.sum(-1) * config.spike_gain,

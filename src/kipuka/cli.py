@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from kipuka import __version__
 from kipuka.errors import KipukaError
+from kipuka.hardware_cli import app as hardware_app
 
 BAD_INPUT, MISMATCH, INTERNAL_ERROR, INTERRUPTED = 2, 1, 70, 130
 """Exit statuses besides 0."""
@@ -24,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Spiking networks with axonal delays and a spiking GRU, exact from training to Loihi 2.",
 )
+
+app.add_typer(hardware_app, name="hardware")
 
 INPUT_HELP = "Spikes [batch,] units, time as 0 and 1, or a .npz of events (see the README)."
 
@@ -317,6 +319,15 @@ def profile(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write a report as one HTML file.")
     ] = None,
+    cores: Annotated[
+        int | None, typer.Option(min=1, help="Spread over so many cores, not over the fewest.")
+    ] = None,
+    advise: Annotated[
+        bool, typer.Option("--advise", help="Price changes that save energy or time.")
+    ] = False,
+    compare: Annotated[
+        Path | None, typer.Option(metavar="B.net", help="Show a second network beside this one.")
+    ] = None,
     clamp_delays: ClampDelays = False,
     json_file: Json = None,
 ) -> int:
@@ -324,7 +335,10 @@ def profile(
     from kipuka.pipeline import open_network, profile_file
 
     program = open_network(net, clamp_delays=clamp_delays)
-    _write_json(json_file, profile_file(net, program, hardware, input_file, report))
+    values = profile_file(
+        net, program, hardware, input_file, report, cores=cores, advice=advise, other=compare
+    )
+    _write_json(json_file, values)
     return 0
 
 
@@ -368,16 +382,9 @@ def _given(**options: object) -> dict[str, object]:
 
 def _write_json(path: Path | None, values: Mapping[str, Any]) -> None:
     if path is not None:
-        from kipuka.convert.files import replacing
+        from kipuka.convert.files import write_json
 
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(values, indent=2, default=_plain) + "\n")
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    return value.item() if hasattr(value, "item") else list(value)
+        write_json(path, values)
 
 
 def _range(value: object) -> object:

@@ -18,6 +18,7 @@ from kipuka.convert.trace import decide
 from kipuka.deploy.fast import Record, simulate
 from kipuka.deploy.golden import golden_vectors
 from kipuka.deploy.profile import profile
+from kipuka.deploy.reference import Simulation
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import HardwareProfile, SiBounds, load_profile
 from kipuka.pipeline import GOLDEN_VECTORS, NETWORK_FILE, train_with_progress
@@ -154,9 +155,10 @@ def _run(config: TrainConfig, dataset: Dataset, out: Path, chip: HardwareProfile
     save_net(folder / NETWORK_FILE, program, golden)
     start = time.perf_counter()
     validation_accuracy, _ = judged(program, dataset.validation)
-    test_accuracy, counters = judged(program, dataset.test)
+    test_accuracy, simulation = judged(program, dataset.test)
     simulation_s = time.perf_counter() - start
-    priced = profile(counters, chip)
+    counters = simulation.counters
+    priced = profile(program, dataset.test.spikes, simulation, chip)
     return ComparedRun(
         network=config.network,
         seed=config.seed,
@@ -172,14 +174,15 @@ def _run(config: TrainConfig, dataset: Dataset, out: Path, chip: HardwareProfile
     )
 
 
-def judged(program: Program, split: Split) -> tuple[float, Any]:
-    """Accuracy of the integer network on a part of a data set, and the counters of the run."""
+def judged(program: Program, split: Split) -> tuple[float, Simulation]:
+    """Accuracy of the integer network on a part of a data set, and the run."""
     last = len(program.layers) - 1
     spiking = program.readout.kind == "spike_count"
-    record = Record(spikes=(last,) if spiking else (), states=() if spiking else ((last, "v"),))
+    # Every layer's spikes, because they are priced by the cores that they reach.
+    record = Record(states=() if spiking else ((last, "v"),))
     simulation = simulate(program, split.spikes, record=record)
     decided = decide(program, simulation.trace.layers[-1])
-    return float((decided == split.labels).mean()), simulation.counters
+    return float((decided == split.labels).mean()), simulation
 
 
 def summary(network: str, runs: Sequence[ComparedRun]) -> dict[str, Any]:

@@ -90,7 +90,8 @@ def demo(
         name: accuracy_in(program, trace.layers[-1], data.test.labels[:samples])
         for name, trace in traces.items()
     }
-    profiles = [(profile(simulation.counters, chip), chip) for chip in map(load_profile, HARDWARE)]
+    chips = [load_profile(name) for name in HARDWARE]
+    profiles = [(profile(program, inputs, simulation, chip), chip) for chip in chips]
     priced = {chip.name: profile_numbers(cost, simulation) for cost, chip in profiles}
     contents = ReportContents(
         title=f"Kipuka demo: {config.network} on {config.data}",

@@ -21,6 +21,7 @@ from kipuka.deploy.profile import profile as price
 from kipuka.deploy.reference import Simulation, simulate_reference
 from kipuka.deploy.stock.counters import LoweredLayer, lowered_counters, summarise_lowered
 from kipuka.deploy.stock.interpreter import run_stock, stream_stock
+from kipuka.deploy.stock.price import price_lowered
 from kipuka.deploy.stock.streaming import PARTS, Stream, plan_stream
 from kipuka.deploy.verify import verify
 from kipuka.errors import choose
@@ -86,7 +87,7 @@ def deploy_file(
     lowered = _lowered(program, stream, inputs, hardware)
     _print_dry_run(stream, outcome, streamed, lowered["layers"])
     prices = {
-        "fused": profile_numbers(price(simulation.counters, hardware), simulation),
+        "fused": profile_numbers(price(program, inputs, simulation, hardware), simulation),
         "lowered": lowered["price"],
     }
     _print_prices(prices)
@@ -162,7 +163,7 @@ def _lowered(
     """Size, work and estimated price of the lowered network on a few samples."""
     run = run_stock(stream.graph, inputs[:STREAMED_IN_NUMPY])
     counters = lowered_counters(program, stream.graph, run)
-    priced = price(counters, hardware)
+    priced = price_lowered(counters, hardware)
     return {
         "hardware_steps": counters.n_steps,
         "layers": summarise_lowered(program, stream.graph, run),

@@ -17,9 +17,18 @@ from kipuka.convert.netfile import GoldenVector, load_golden, load_net, save_net
 from kipuka.convert.program import Program, Reset
 from kipuka.convert.range_analysis import with_verdict
 from kipuka.convert.trace import Trace, decide, readout_input
+from kipuka.costing import (
+    advice_numbers,
+    mapping_numbers,
+    print_advice,
+    print_comparison,
+    print_mapping,
+)
+from kipuka.deploy.advice import advise
 from kipuka.deploy.fast import Record, simulate
 from kipuka.deploy.golden import golden_mismatches, golden_vectors
 from kipuka.deploy.inputs import load_inputs, save_spikes
+from kipuka.deploy.neurobench import neurobench
 from kipuka.deploy.numbers import si_bounds
 from kipuka.deploy.profile import Profile
 from kipuka.deploy.profile import profile as price
@@ -249,15 +258,37 @@ def print_verification(verification: Verification) -> None:
 
 
 def profile_file(
-    net: Path, program: Program, hardware: str, input_file: Path | None, report: Path | None
+    net: Path,
+    program: Program,
+    hardware: str,
+    input_file: Path | None,
+    report: Path | None,
+    *,
+    cores: int | None = None,
+    advice: bool = False,
+    other: Path | None = None,
 ) -> dict[str, Any]:
-    """Cost of a network file on a chip, per sample."""
+    """Cost of a network file on a chip, per sample; `other` is a second one beside it."""
     profiled = load_profile(hardware)
     inputs = _inputs(net, program, load_golden(net), input_file)
     with progress_bar("simulating", unit="steps") as advance:
         simulation = simulate(program, inputs, progress=advance)
-    priced = price(simulation.counters, profiled)
+    priced = price(program, inputs, simulation, profiled, cores=cores)
     print_profile(priced)
+    print_mapping(priced)
+    values = profile_numbers(priced, simulation)
+    values["neurobench"] = dataclasses.asdict(neurobench(program, simulation.counters))
+    if advice:
+        changes = advise(program, inputs, simulation, profiled, priced)
+        print_advice(changes)
+        values["advice"] = advice_numbers(changes)
+    if other is not None:
+        second = load_net(other)
+        given = _inputs(other, second, load_golden(other), input_file)
+        run = simulate(second, given)
+        against = price(second, given, run, profiled, cores=cores)
+        print_comparison([net.name, other.name], [priced, against])
+        values["compare"] = {"network": str(other), **profile_numbers(against, run)}
     if report is not None:
         contents = ReportContents(
             title=net.name,
@@ -271,7 +302,7 @@ def profile_file(
             seconds={},
         )
         write_report(report, contents)
-    return profile_numbers(priced, simulation)
+    return values
 
 
 def profile_numbers(priced: Profile, simulation: Simulation) -> dict[str, Any]:
@@ -293,6 +324,7 @@ def profile_numbers(priced: Profile, simulation: Simulation) -> dict[str, Any]:
             {**vars(layer), "dynamic_energy_j": layer.dynamic_energy_j._asdict()}
             for layer in priced.layers
         ],
+        "mapping": mapping_numbers(priced),
         "left_out": list(priced.left_out),
         "estimate": True,
     }

@@ -65,7 +65,7 @@ def contents(program: Program | None = None) -> ReportContents:
         program=program,
         inputs=inputs,
         simulation=simulation,
-        profiles=tuple((profile(simulation.counters, chip), chip) for chip in chips),
+        profiles=tuple((profile(program, inputs, simulation, chip), chip) for chip in chips),
         verification=Verification(("reference", "fast", "lava"), SAMPLES, STEPS, 12960, (), {}),
         accuracy={"reference": 0.9125, "lava": 0.9125},
         delays_before={"layer 1, recurrence": np.zeros(HIDDEN, dtype=np.int16)},
@@ -234,7 +234,7 @@ def test_silent_network_has_a_report(tmp_path: Path) -> None:
     shown = contents()
     inputs = np.zeros_like(shown.inputs)
     simulation = simulate_reference(shown.program, inputs)
-    cost = profile(simulation.counters, load_profile("loihi2"))
+    cost = profile(shown.program, inputs, simulation, load_profile("loihi2"))
     silent = dataclasses.replace(
         shown,
         inputs=inputs,

@@ -215,6 +215,40 @@ def test_profile_and_its_report(net, spikes, tmp_path):
     assert "<html" in report.read_text()
 
 
+def test_profile_shows_mapping_metrics_advice_and_a_second_network(net, tmp_path, capsys):
+    numbers = tmp_path / "p.json"
+    words = ["profile", net, "--cores", "4", "--advise", "--compare", net, "--json", str(numbers)]
+    assert main(words) == 0
+    values = loaded(numbers)
+    assert values["mapping"]["cores_used"] == len(values["mapping"]["cores"]) == 4
+    assert sum(values["mapping"]["timeline"]["steps_bounded_by"].values()) == 60
+    assert values["neurobench"]["effective_acs"] == values["synops_per_sample"]
+    assert values["compare"]["dynamic_energy_j"] == values["dynamic_energy_j"]
+    assert all(one["energy_gain"] < 1 for one in values["advice"])
+    text = capsys.readouterr().out
+    assert "fits: 4 cores on 1 chip" in text
+    assert "advice" in text
+
+
+def test_hardware_list_show_and_check(tmp_path, capsys):
+    numbers = tmp_path / "h.json"
+    assert main(["hardware", "list", "--json", str(numbers)]) == 0
+    assert [one["name"] for one in loaded(numbers)["profiles"]] == [
+        "hala_point",
+        "kapoho_point",
+        "loihi1",
+        "loihi2",
+        "oheo_gulch",
+    ]
+    assert main(["hardware", "show", "kapoho_point", "--json", str(numbers)]) == 0
+    assert loaded(numbers)["system"]["chips"]["value"] == 8
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("name: mine\n")
+    capsys.readouterr()
+    assert main(["hardware", "check", str(mine)]) == 2
+    assert "A key is missing" in capsys.readouterr().err
+
+
 def test_profile_on_golden_vectors_and_the_other_chip(net, tmp_path):
     numbers = tmp_path / "p.json"
     assert main(["profile", net, "--hardware", "loihi1", "--json", str(numbers)]) == 0

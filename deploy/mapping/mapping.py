@@ -1,0 +1,293 @@
+"""Layers onto neuro cores, cores onto chips and routers, under the limits of a profile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kipuka.convert.netx_differences import weight_bits
+from kipuka.convert.program import Program
+from kipuka.deploy.mapping.axons import Axons
+from kipuka.deploy.mapping.blocks import Partition, as_grid
+from kipuka.deploy.mapping.demand import unique_axons
+from kipuka.deploy.mapping.limits import AXONS_OUT, CoreLimits, core_limits
+from kipuka.deploy.mapping.splitting import Split, does_not_fit, more_blocks, split_layer
+from kipuka.errors import KipukaError
+from kipuka.hardware_profiles import HardwareProfile
+
+ROUTERS_X, ROUTERS_Y, CORES_PER_ROUTER = 8, 4, 4
+"""Mesh of a chip ([Timcheck26] sec. II-1; assumed for both generations)."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How many cores to use beyond the fewest.
+
+    Attributes
+    ----------
+    cores : int
+        Cores to fill: the layer whose busiest core has most to do is cut further until they are
+        used, or one more cut would exceed them.
+    """
+
+    cores: int
+
+
+@dataclass(frozen=True, eq=False)
+class LayerMapping:
+    """One layer on its cores.
+
+    Attributes
+    ----------
+    layer : int
+        Number in the file.
+    first_core : int
+        Its cores are ``first_core`` and those that follow.
+    parts : Partition
+    axons : tuple of Axons
+        Of each projection; their cores count from 0 within the layer.
+    needs : dict of str to int64 array (cores,)
+        Under each limit of `limits.NAMES`.
+    """
+
+    layer: int
+    first_core: int
+    parts: Partition
+    axons: tuple[Axons, ...]
+    needs: dict[str, np.ndarray]
+
+    @property
+    def n_cores(self) -> int:
+        """Cores of the layer."""
+        return self.parts.n_cores
+
+    @property
+    def cores(self) -> slice:
+        """Its cores among all."""
+        return slice(self.first_core, self.first_core + self.n_cores)
+
+
+@dataclass(frozen=True, eq=False)
+class Mapping:
+    """A network on a chip, or on several.
+
+    Attributes
+    ----------
+    hardware : str
+    limits : CoreLimits
+    layers : tuple of LayerMapping
+    chips : int64 array (cores,)
+        Chip of each core.
+    routers : int64 array (cores, 2)
+        Column and row of each core's router on the mesh of its chip.
+    """
+
+    hardware: str
+    limits: CoreLimits
+    layers: tuple[LayerMapping, ...]
+    chips: np.ndarray
+    routers: np.ndarray
+
+    @property
+    def n_cores(self) -> int:
+        """Cores in use."""
+        return int(self.chips.size)
+
+    @property
+    def n_chips(self) -> int:
+        """Chips in use."""
+        return int(self.chips.max(initial=0)) + 1
+
+    def needs(self, name: str) -> np.ndarray:
+        """What each core uses of a limit: int64 array (cores,)."""
+        return np.concatenate([layer.needs[name] for layer in self.layers])
+
+    def utilisation(self, name: str) -> np.ndarray | None:
+        """Share of a limit that each core uses; None where the limit is not published."""
+        available = self.limits.per_core[name]
+        return None if available is None else self.needs(name) / max(available, 1)
+
+
+def map_program(
+    program: Program,
+    hardware: HardwareProfile,
+    load: tuple[np.ndarray, ...] | None = None,
+    spread: Spread | None = None,
+) -> Mapping:
+    """Place a network on the neuro cores of a chip.
+
+    Each layer gets cores of its own, the fewest that keep every published limit: dense layers are
+    cut along their outputs, convolutions by region and channel.
+
+    Parameters
+    ----------
+    program : Program
+    hardware : HardwareProfile
+        Of a chip, with as many chips as are needed, or of a system with those that it has.
+    load : tuple of array (neurons,), optional
+        Work of each neuron of each layer, such as ``arrivals_per_neuron`` of the counters; the
+        cores of a layer share it evenly.
+    spread : Spread, optional
+        Cores to use beyond the fewest, for the busiest layers.
+
+    Returns
+    -------
+    Mapping
+
+    Raises
+    ------
+    KipukaError
+        If the network does not fit; it names layer, limit, needed, available and a change.
+    """
+    limits = core_limits(hardware)
+    for position, number in enumerate(program.numbers):
+        _check_layer(program, position, number, limits)
+    loads = load or (None,) * len(program.layers)
+    splits = [split_layer(program, k, limits, loads[k]) for k in range(len(program.layers))]
+    splits = _within_output_axons(program, splits, limits, loads)
+    if spread is not None:
+        splits = _spread(program, splits, limits, loads, spread.cores)
+    return _placed(program, hardware, limits, splits)
+
+
+def _check_layer(program: Program, position: int, number: int, limits: CoreLimits) -> None:
+    """Refuse weights and delays that no core can hold."""
+    for projection in program.layers[position].projections:
+        bits = weight_bits(projection.synapses.weights)
+        longest = int(projection.delays.max(initial=0))
+        for name, needed, limit, remedy in (
+            ("bits of a weight", bits, limits.weight_bits, "quantize to fewer bits"),
+            ("longest delay", longest, limits.delay_steps, "train with a smaller largest delay"),
+        ):
+            if limit is not None and needed > limit:
+                raise KipukaError(
+                    "the network does not fit the chip",
+                    where=f"layer {number}, {name}",
+                    limit=f"{limit} {'bits' if 'bits' in name else 'steps'}",
+                    value=needed,
+                    remedy=remedy,
+                )
+
+
+def _within_output_axons(
+    program: Program,
+    splits: list[Split],
+    limits: CoreLimits,
+    loads: tuple[np.ndarray | None, ...],
+) -> list[Split]:
+    """Cut layers further whose neurons reach too many cores, last layer first."""
+    available = limits.per_core[AXONS_OUT]
+    while True:
+        needs = output_axons(program, splits)
+        for split, needed in zip(splits, needs, strict=True):
+            split.needs[AXONS_OUT] = needed
+        over = [k for k, n in enumerate(needs) if available is not None and n.max() > available]
+        if not over or available is None:
+            return splits
+        k = over[-1]
+        larger = more_blocks(as_grid(program.layers[k].shape), splits[k].grid)
+        if larger is None:
+            raise does_not_fit(program.numbers[k], AXONS_OUT, int(needs[k].max()), available)
+        splits[k] = split_layer(program, k, limits, loads[k], larger)
+
+
+def output_axons(program: Program, splits: list[Split]) -> list[np.ndarray]:
+    """Pairs of a neuron and a core that it reaches, by the neuron's core, for each layer."""
+    fan_out = [np.zeros(layer.n_neurons, dtype=np.int64) for layer in program.layers]
+    for position, layer in enumerate(program.layers):
+        for source in {p.source for p in layer.projections}:
+            sender = position - source
+            if sender < 0:
+                continue
+            tables = [
+                axons
+                for projection, axons in zip(layer.projections, splits[position].axons, strict=True)
+                if projection.source == source
+            ]
+            np.add.at(fan_out[sender], unique_axons(tables)[1], 1)
+    return [
+        np.bincount(split.parts.assignment(), reached, split.parts.n_cores).astype(np.int64)
+        for split, reached in zip(splits, fan_out, strict=True)
+    ]
+
+
+def _spread(
+    program: Program,
+    splits: list[Split],
+    limits: CoreLimits,
+    loads: tuple[np.ndarray | None, ...],
+    cores: int,
+) -> list[Split]:
+    """Cut the layer with the busiest core, again and again, while cores are left."""
+    finished: set[int] = set()
+    while len(finished) < len(splits):
+        used = sum(split.parts.n_cores for split in splits)
+        work = [_busiest(split, load) for split, load in zip(splits, loads, strict=True)]
+        k = max((k for k in range(len(splits)) if k not in finished), key=lambda k: work[k])
+        larger = more_blocks(as_grid(program.layers[k].shape), splits[k].grid)
+        if larger is None or used + int(np.prod(larger)) - splits[k].parts.n_cores > cores:
+            finished.add(k)
+            continue
+        splits[k] = split_layer(program, k, limits, loads[k], larger)
+    return _within_output_axons(program, splits, limits, loads)
+
+
+def _busiest(split: Split, load: np.ndarray | None) -> float:
+    """Synaptic operations of the busiest core, or where they are not known its synapses."""
+    if load is not None:
+        return float(np.bincount(split.parts.assignment(), load).max())
+    synapses = np.zeros(split.parts.n_cores, dtype=np.int64)
+    for axons in split.axons:
+        np.add.at(synapses, axons.cores, axons.synapses)
+    return float(synapses.max())
+
+
+def _placed(
+    program: Program, hardware: HardwareProfile, limits: CoreLimits, splits: list[Split]
+) -> Mapping:
+    layers, first = [], 0
+    for number, split in zip(program.numbers, splits, strict=True):
+        layers.append(LayerMapping(number, first, split.parts, split.axons, split.needs))
+        first += split.parts.n_cores
+    chips, slots = _chips(layers, limits)
+    _check_chips(int(chips.max()) + 1, limits, hardware)
+    places = slots // CORES_PER_ROUTER
+    columns, rows = places % ROUTERS_X, places // ROUTERS_X
+    # Boustrophedon: cores that follow each other lie on the same router or on neighbours.
+    columns = np.where(rows % 2 == 1, ROUTERS_X - 1 - columns, columns)
+    routers = np.stack([columns, rows], axis=1)
+    return Mapping(hardware.name, limits, tuple(layers), chips, routers)
+
+
+def _chips(layers: list[LayerMapping], limits: CoreLimits) -> tuple[np.ndarray, np.ndarray]:
+    """Chip of each core and its place there; a chip is full at the first limit that it meets."""
+    neurons = np.concatenate([layer.needs["neurons"] for layer in layers])
+    synapses = np.zeros(neurons.size, dtype=np.int64)
+    for layer in layers:
+        for axons in layer.axons:
+            np.add.at(synapses, axons.cores + layer.first_core, axons.synapses)
+    ends = (limits.cores_per_chip, limits.neurons_per_chip, limits.synapses_per_chip)
+    chips, slots = np.zeros_like(neurons), np.zeros_like(neurons)
+    chip, used = 0, [0, 0, 0]
+    for core, amounts in enumerate(zip(np.ones_like(neurons), neurons, synapses, strict=True)):
+        full = any(
+            end is not None and have + int(more) > end
+            for have, more, end in zip(used, amounts, ends, strict=True)
+        )
+        if full and used[0]:
+            chip, used = chip + 1, [0, 0, 0]
+        chips[core], slots[core] = chip, used[0]
+        used = [have + int(more) for have, more in zip(used, amounts, strict=True)]
+    return chips, slots
+
+
+def _check_chips(needed: int, limits: CoreLimits, hardware: HardwareProfile) -> None:
+    if limits.chips is not None and needed > limits.chips:
+        raise KipukaError(
+            "the network does not fit the system",
+            where=f"all layers on {hardware.name}",
+            limit=f"{limits.chips} chips",
+            value=f"{needed} chips",
+            remedy="take a larger system, or a network of fewer neurons and synapses",
+        )

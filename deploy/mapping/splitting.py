@@ -1,0 +1,172 @@
+"""Cutting one layer until every block fits its core, or saying why none can."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kipuka.convert.program import Layer, Program
+from kipuka.deploy.mapping.axons import Axons, axons_of
+from kipuka.deploy.mapping.blocks import Grid, Partition, as_grid, partition
+from kipuka.deploy.mapping.demand import demands
+from kipuka.deploy.mapping.limits import (
+    AXONS_IN,
+    AXONS_OUT,
+    DELAY_SLOTS,
+    MEMORY,
+    NEURONS,
+    SYNAPTIC_MEMORY,
+    UNITS,
+    CoreLimits,
+)
+from kipuka.errors import KipukaError
+
+REMEDIES = {
+    NEURONS: "make the layer smaller, or take a chip with more neurons on a core",
+    AXONS_IN: "reduce the layer's inputs (a pool or a layer of fewer neurons before it), or prune "
+    "all weights of some inputs",
+    AXONS_OUT: "make the layers that receive its spikes smaller, so that they need fewer cores, or "
+    "the layer itself",
+    SYNAPTIC_MEMORY: "prune weights, or give the layer fewer inputs",
+    MEMORY: "prune weights, or give the layer fewer inputs",
+    DELAY_SLOTS: "shorten the longest delay that arrives at the layer",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A layer on cores of its own.
+
+    Attributes
+    ----------
+    grid : tuple of int
+    parts : Partition
+    axons : tuple of Axons
+        Of each projection.
+    needs : dict of str to int64 array (cores,)
+    """
+
+    grid: Grid
+    parts: Partition
+    axons: tuple[Axons, ...]
+    needs: dict[str, np.ndarray]
+
+
+def split_layer(
+    program: Program,
+    position: int,
+    limits: CoreLimits,
+    load: np.ndarray | None,
+    start: Grid = (1, 1, 1),
+) -> Split:
+    """Cut a layer into the fewest blocks that fit, from a grid on.
+
+    Parameters
+    ----------
+    program : Program
+    position : int
+        Of the layer.
+    limits : CoreLimits
+    load : array (neurons,) or None
+        Work of each neuron, which the blocks share evenly where the limits allow.
+    start : tuple of int
+        Smallest grid to try.
+
+    Raises
+    ------
+    KipukaError
+        If not even blocks of one neuron, row or channel fit.
+    """
+    layer = program.layers[position]
+    shape = as_grid(layer.shape)
+    grid = _room_for_neurons(shape, limits, start)
+    while True:
+        # Balanced blocks first; where one of them is too large, blocks of equal size.
+        tries = [load, None] if load is not None else [None]
+        for shared_by in tries:
+            split = _at(layer, shape, grid, shared_by)
+            worst = _worst(split.needs, limits)
+            if worst is None:
+                return split
+        name, needed, available = worst
+        larger = _larger(shape, grid, name, needed / available, layer.convolutional)
+        if larger is None:
+            raise does_not_fit(program.numbers[position], name, needed, available)
+        grid = larger
+
+
+def more_blocks(shape: Grid, grid: Grid) -> Grid | None:
+    """Grid with one more part along the axis whose parts are longest; None at single neurons."""
+    lengths = [extent / parts for extent, parts in zip(shape, grid, strict=True)]
+    order = np.argsort(lengths, kind="stable")[::-1]
+    for axis in order:
+        if grid[axis] < shape[axis]:
+            return _with(grid, int(axis), grid[axis] + 1)
+    return None
+
+
+def does_not_fit(number: int, name: str, needed: int, available: int) -> KipukaError:
+    """Describe the limit that no way of cutting the layer keeps."""
+    return KipukaError(
+        "the network does not fit the chip",
+        where=f"layer {number}, {name} of a neuro core",
+        limit=f"{available:,} {UNITS[name]}",
+        value=f"{needed:,} {UNITS[name]} on the busiest core, however the layer is cut",
+        remedy=REMEDIES[name],
+    )
+
+
+def _at(layer: Layer, shape: Grid, grid: Grid, load: np.ndarray | None) -> Split:
+    parts = partition(shape, grid, load)
+    axons = [axons_of(projection, parts) for projection in layer.projections]
+    return Split(grid, parts, tuple(axons), demands(layer, parts, axons))
+
+
+def _worst(needs: dict[str, np.ndarray], limits: CoreLimits) -> tuple[str, int, int] | None:
+    """Limit that is exceeded by the largest factor, with what is needed and available."""
+    found: list[tuple[float, str, int, int]] = []
+    for name, values in needs.items():
+        available = limits.per_core[name]
+        needed = int(values.max(initial=0))
+        if available is not None and needed > available:
+            found.append((needed / max(available, 1), name, needed, available))
+    return max(found)[1:] if found else None
+
+
+def _room_for_neurons(shape: Grid, limits: CoreLimits, start: Grid) -> Grid:
+    """Smallest grid from `start` on whose blocks have no more neurons than a core holds."""
+    available = limits.per_core[NEURONS]
+    grid = start
+    while available is not None:
+        sizes = [-(-extent // parts) for extent, parts in zip(shape, grid, strict=True)]
+        ratio = float(np.prod(sizes)) / available
+        larger = _larger(shape, grid, NEURONS, ratio, convolutional=True) if ratio > 1 else None
+        if larger is None:
+            break
+        grid = larger
+    return grid
+
+
+def _larger(shape: Grid, grid: Grid, name: str, ratio: float, convolutional: bool) -> Grid | None:
+    """Grid with more parts along the axis that relieves a limit; None if that is exhausted."""
+    if name in (SYNAPTIC_MEMORY, MEMORY) and convolutional:
+        # A kernel is stored whole for each output channel, wherever the region ends.
+        axes = [0, 1, 2] if name == MEMORY else [0]
+    elif name == AXONS_IN and convolutional:
+        axes = [1, 2] if shape[1] / grid[1] >= shape[2] / grid[2] else [2, 1]
+        axes.append(0)
+    else:
+        lengths = [extent / parts for extent, parts in zip(shape, grid, strict=True)]
+        axes = [int(axis) for axis in np.argsort(lengths, kind="stable")[::-1]]
+    for axis in axes:
+        if grid[axis] < shape[axis]:
+            grown = max(grid[axis] + 1, int(grid[axis] * min(ratio, 2.0)))
+            return _with(grid, axis, min(grown, shape[axis]))
+    return None
+
+
+def _with(grid: Grid, axis: int, parts: int) -> Grid:
+    changed = list(grid)
+    changed[axis] = parts
+    return changed[0], changed[1], changed[2]

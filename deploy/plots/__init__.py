@@ -1,0 +1,20 @@
+"""Plots of a report, one file for each theme."""
+
+from kipuka.deploy.plots.activity import plot_membranes, plot_rasters
+from kipuka.deploy.plots.cores import plot_cores
+from kipuka.deploy.plots.costs import plot_energy, plot_spikes, plot_timeline
+from kipuka.deploy.plots.histograms import plot_delays, plot_rates
+from kipuka.deploy.plots.style import PAGE_COLOURS, Plot
+
+__all__ = [
+    "PAGE_COLOURS",
+    "Plot",
+    "plot_cores",
+    "plot_delays",
+    "plot_energy",
+    "plot_membranes",
+    "plot_rasters",
+    "plot_rates",
+    "plot_spikes",
+    "plot_timeline",
+]
