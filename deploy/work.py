@@ -96,8 +96,19 @@ def work_of(program: Program, mapping: Mapping, inputs: np.ndarray, simulation: 
     messages, hops = _messages(routes, simulation, mapping.n_cores)
     active, updates = _updates(mapping, simulation)
     return Work(
-        total, active, updates, messages, hops, *busiest, links, chip_links, routes
-    )  # fmt: skip
+        synaptic_operations=total,
+        active_updates=active,
+        updates=updates,
+        messages=messages,
+        hops=hops,
+        busiest_operations=busiest[0],
+        busiest_core=busiest[1],
+        busiest_link=busiest[2],
+        busiest_chip_link=busiest[3],
+        link_messages=links,
+        chip_link_messages=chip_links,
+        routes=routes,
+    )
 
 
 def core_operations(

@@ -19,8 +19,8 @@ from kipuka.deploy.mapping.limits import (
     WORD_BITS,
 )
 
-STATE_WORDS = {CubaParameters: 1}
-"""Words of state of a neuron: `u` and `v` of 24 bits fit one."""
+CUBA_STATE_WORDS = 1
+"""Words of state of a CUBA neuron: `u` and `v` of 24 bits fit one."""
 
 GRU_STATE_WORDS = 3
 """`i` and `v` of 18 bits with the last spike, and three activations of 24 bits."""
@@ -49,7 +49,8 @@ def demands(layer: Layer, parts: Partition, axons: list[Axons]) -> dict[str, np.
         longest = np.zeros(n_cores, dtype=np.int64)
         np.maximum.at(longest, table.cores, table.delays)
         slots += longest * neurons
-    state = STATE_WORDS.get(type(layer.neuron), GRU_STATE_WORDS)
+    cuba = isinstance(layer.neuron, CubaParameters)
+    state = CUBA_STATE_WORDS if cuba else GRU_STATE_WORDS
     return {
         NEURONS: neurons,
         SYNAPTIC_MEMORY: words,

@@ -83,12 +83,13 @@ def split_layer(
     grid = _room_for_neurons(shape, limits, start)
     while True:
         # Balanced blocks first; where one of them is too large, blocks of equal size.
-        tries = [load, None] if load is not None else [None]
-        for shared_by in tries:
-            split = _at(layer, shape, grid, shared_by)
+        split = _at(layer, shape, grid, load)
+        worst = _worst(split.needs, limits)
+        if worst is not None and load is not None:
+            split = _at(layer, shape, grid, None)
             worst = _worst(split.needs, limits)
-            if worst is None:
-                return split
+        if worst is None:
+            return split
         name, needed, available = worst
         larger = _larger(shape, grid, name, needed / available, layer.convolutional)
         if larger is None:

@@ -41,7 +41,7 @@ def refused(folder, name, old, new):
 @pytest.mark.parametrize("figure", ["0.23", "0.9", "2.1", "15", "20", "100"])
 def test_unsourced_energies_are_refused_with_key_line_and_reason(figure, tmp_path, check_error):
     old = "    value: 19.2\n    unit: pJ\n    low: 6.8\n    high: 29.9\n"
-    new = f"    value: {figure}\n    unit: pJ\n"
+    new = f"    value: {figure}\n    unit: pJ\n    low: 0.01\n    high: 200\n"
     error, line = refused(tmp_path, "loihi2", old, new)
     check_error(
         error,
