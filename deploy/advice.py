@@ -45,6 +45,7 @@ def advise(
     simulation: Simulation,
     hardware: HardwareProfile,
     now: Profile,
+    cores: int | None = None,
 ) -> tuple[Advice, ...]:
     """Price changes of a network on the spikes of a run, the largest gain first.
 
@@ -57,6 +58,8 @@ def advise(
     hardware : HardwareProfile
     now : Profile
         Cost as it is.
+    cores : int, optional
+        Cores over which it is spread.
 
     Returns
     -------
@@ -71,7 +74,7 @@ def advise(
     ]
     for change, changed, exact in candidates:
         if changed is not None:
-            found.append(_priced(change, changed, exact, inputs, simulation, hardware, now))
+            found.append(_priced(change, changed, exact, inputs, simulation, hardware, now, cores))
     worth = [
         one
         for one in found
@@ -190,10 +193,11 @@ def _priced(
     simulation: Simulation,
     hardware: HardwareProfile,
     now: Profile,
+    cores: int | None,
 ) -> Advice:
     """Cost of the changed network, if its neurons spike as they did."""
     try:
-        then = profile(changed, inputs, simulation, hardware)
+        then = profile(changed, inputs, simulation, hardware, cores=cores)
     except KipukaError:
         return Advice(change, 0.0, 0.0, 0, exact)
     return _gain(change, exact, then, now)

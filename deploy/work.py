@@ -7,10 +7,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from kipuka.convert.neurons import current_message
 from kipuka.convert.program import OWN, Program, Projection
+from kipuka.convert.trace import LayerTrace
 from kipuka.deploy.mapping.axons import Axons
 from kipuka.deploy.mapping.mapping import Mapping
 from kipuka.deploy.mapping.traffic import Routes, routes_of
+from kipuka.deploy.recording import Record
 from kipuka.deploy.reference import Simulation
 from kipuka.errors import KipukaError
 
@@ -84,8 +87,9 @@ def work_of(program: Program, mapping: Mapping, inputs: np.ndarray, simulation: 
     busiest = np.zeros((4, n_samples, n_steps), dtype=np.int64)
     for first in range(0, n_samples, at_once):
         chosen = slice(first, first + at_once)
-        spikes = [layer.spikes[chosen] for layer in simulation.trace.layers]
-        operations = _operations(program, mapping, inputs[chosen], spikes)
+        traces = [_of_samples(layer, chosen) for layer in simulation.trace.layers]
+        spikes = [trace.spikes for trace in traces]
+        operations = _operations(program, mapping, inputs[chosen], traces)
         total += operations.sum(axis=(1, 2))
         busiest[0, chosen], busiest[1, chosen] = operations.max(axis=0), operations.argmax(axis=0)
         on_links, on_chip_links = _on_links(routes, spikes)
@@ -111,24 +115,36 @@ def work_of(program: Program, mapping: Mapping, inputs: np.ndarray, simulation: 
     )
 
 
+def record_for_costs(program: Program) -> Record:
+    """Record of what costs are computed from: all spikes, and currents that are sent."""
+    sending = [(k, "i") for k, layer in enumerate(program.layers) if layer.of_current]
+    return Record(states=tuple(sending))
+
+
 def core_operations(
     program: Program, mapping: Mapping, inputs: np.ndarray, simulation: Simulation
 ) -> np.ndarray:
     """Count synaptic operations of each core: int64 array (cores, samples, steps)."""
     _check_recorded(program, simulation, inputs.shape[2])
-    spikes = [layer.spikes for layer in simulation.trace.layers]
-    return _operations(program, mapping, inputs, spikes)
+    return _operations(program, mapping, inputs, list(simulation.trace.layers))
+
+
+def _of_samples(layer: LayerTrace, chosen: slice) -> LayerTrace:
+    states = {name: values[chosen] for name, values in layer.states.items()}
+    return LayerTrace(layer.spikes[chosen], states)
 
 
 def _operations(
-    program: Program, mapping: Mapping, inputs: np.ndarray, spikes: list[np.ndarray]
+    program: Program, mapping: Mapping, inputs: np.ndarray, traces: list[LayerTrace]
 ) -> np.ndarray:
     n_samples, _, n_steps = inputs.shape
     total = np.zeros((mapping.n_cores, n_samples * n_steps), dtype=np.int64)
     for position, (layer, own) in enumerate(zip(program.layers, mapping.layers, strict=True)):
         for projection, axons in zip(layer.projections, own.axons, strict=True):
             sender = position if projection.source == OWN else position - projection.source
-            emitted = inputs if sender < 0 else spikes[sender]
+            emitted = inputs if sender < 0 else traces[sender].spikes
+            if projection.message == "current":
+                emitted = current_message(traces[sender].states["i"]) != 0
             counted = _delivered(projection, axons, emitted, int(sender >= 0), own.n_cores)
             total[own.cores] += counted
     return total.reshape(mapping.n_cores, n_samples, n_steps)
@@ -219,12 +235,13 @@ def _updates(mapping: Mapping, simulation: Simulation) -> tuple[np.ndarray, np.n
 
 
 def _check_recorded(program: Program, simulation: Simulation, n_steps: int) -> None:
-    for number, layer in zip(program.numbers, simulation.trace.layers, strict=True):
-        if layer.spikes.shape[2] != n_steps:
+    recorded = zip(program.numbers, program.layers, simulation.trace.layers, strict=True)
+    for number, layer, trace in recorded:
+        if trace.spikes.shape[2] != n_steps or (layer.of_current and "i" not in trace.states):
             raise KipukaError(
-                "the spikes of a layer were not recorded",
+                "what a layer sends was not recorded",
                 where=f"profile, layer {number}",
-                limit=f"{n_steps} steps, as the input has",
-                value=f"{layer.spikes.shape[2]} steps",
-                remedy="simulate with a record of every layer's spikes",
+                limit=f"spikes of {n_steps} steps, and the state i where currents are sent",
+                value=f"{trace.spikes.shape[2]} steps, states {', '.join(trace.states) or 'none'}",
+                remedy="simulate with record_for_costs(program)",
             )

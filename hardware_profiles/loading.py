@@ -153,15 +153,17 @@ def _of_system(system: SystemProfile, where: str) -> HardwareProfile:
             value=repr(system.chip_profile),
             remedy="name the chip, as in chip_profile: loihi2",
         )
-    known = {reference.key for reference in system.references}
-    others = tuple(one for one in chip.references if one.key not in known)
     changes = {
         "name": system.name,
         "system": system,
         "static_power": system.static_power or chip.static_power,
-        "references": (*system.references, *others),
     }
-    return chip.model_copy(update=changes)
+    joined = chip.model_copy(update=changes)
+    # What the system replaces takes its citations with it.
+    sources = " ".join(source for _, each in joined.quantities() for source in each.sources())
+    references = {one.key: one for one in (*chip.references, *system.references)}
+    cited = tuple(one for key, one in references.items() if f"[{key}]" in sources)
+    return joined.model_copy(update={"references": cited})
 
 
 def _syntax_error(error: Exception, file_name: str) -> KipukaError:

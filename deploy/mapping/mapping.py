@@ -147,6 +147,7 @@ def map_program(
     splits = [split_layer(program, k, limits, loads[k]) for k in range(len(program.layers))]
     splits = _within_output_axons(program, splits, limits, loads)
     if spread is not None:
+        _check_spread(splits, spread)
         splits = _spread(program, splits, limits, loads, spread.cores)
     return _placed(program, hardware, limits, splits)
 
@@ -210,6 +211,18 @@ def output_axons(program: Program, splits: list[Split]) -> list[np.ndarray]:
         np.bincount(split.parts.assignment(), reached, split.parts.n_cores).astype(np.int64)
         for split, reached in zip(splits, fan_out, strict=True)
     ]
+
+
+def _check_spread(splits: list[Split], spread: Spread) -> None:
+    fewest = sum(split.parts.n_cores for split in splits)
+    if spread.cores < fewest:
+        raise KipukaError(
+            "the network does not fit so few cores",
+            where="option cores",
+            limit=f"at least {fewest}",
+            value=spread.cores,
+            remedy="give more cores, or leave the option out to use the fewest",
+        )
 
 
 def _spread(

@@ -6,7 +6,7 @@ import json
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,11 @@ from kipuka.convert.files import replacing
 from kipuka.convert.netfile import save_net
 from kipuka.convert.program import Program
 from kipuka.convert.trace import decide
-from kipuka.deploy.fast import Record, simulate
+from kipuka.deploy.fast import simulate
 from kipuka.deploy.golden import golden_vectors
 from kipuka.deploy.profile import profile
 from kipuka.deploy.reference import Simulation
+from kipuka.deploy.work import record_for_costs
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import HardwareProfile, SiBounds, load_profile
 from kipuka.pipeline import GOLDEN_VECTORS, NETWORK_FILE, train_with_progress
@@ -176,10 +177,10 @@ def _run(config: TrainConfig, dataset: Dataset, out: Path, chip: HardwareProfile
 
 def judged(program: Program, split: Split) -> tuple[float, Simulation]:
     """Accuracy of the integer network on a part of a data set, and the run."""
-    last = len(program.layers) - 1
-    spiking = program.readout.kind == "spike_count"
-    # Every layer's spikes, because they are priced by the cores that they reach.
-    record = Record(states=() if spiking else ((last, "v"),))
+    record = record_for_costs(program)
+    if program.readout.kind == "membrane":
+        states = (*(record.states or ()), (len(program.layers) - 1, "v"))
+        record = replace(record, states=states)
     simulation = simulate(program, split.spikes, record=record)
     decided = decide(program, simulation.trace.layers[-1])
     return float((decided == split.labels).mean()), simulation

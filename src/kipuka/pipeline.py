@@ -279,7 +279,7 @@ def profile_file(
     values = profile_numbers(priced, simulation)
     values["neurobench"] = dataclasses.asdict(neurobench(program, simulation.counters))
     if advice:
-        changes = advise(program, inputs, simulation, profiled, priced)
+        changes = advise(program, inputs, simulation, profiled, priced, cores)
         print_advice(changes)
         values["advice"] = advice_numbers(changes)
     if other is not None:

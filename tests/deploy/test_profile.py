@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from kipuka.convert.synapses import OWN
+from kipuka.deploy.fast import COUNTERS, Record, simulate
 from kipuka.deploy.profile import profile
 from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.timing import TERMS
-from kipuka.deploy.work import core_operations
+from kipuka.deploy.work import core_operations, record_for_costs
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import load_profile
 from kipuka_cases import cuba, dense, program, pulses, random_cuba, random_gru, random_spikes
@@ -97,11 +98,15 @@ def counted_by_hand(network, inputs, trace):
             index = position + 1 - projection.source
             transit = 1 if index > 0 else 0
             delays = projection.delays
+            sent = emitted[index]
+            if projection.message == "current":
+                # Currents are sent in units of the weights, and only those that are not 0.
+                sent = trace.layers[position].states["i"] // 64 != 0
             for target, source, _ in zip(*projection.synapses.entries(), strict=True):
                 delay = delays[source] if delays.ndim == 1 else delays[target, source]
                 late = int(delay) + transit
                 if late < n_steps:
-                    total[target, :, late:] += emitted[index][:, source, : n_steps - late]
+                    total[target, :, late:] += sent[:, source, : n_steps - late]
         found.append(total)
     return found
 
@@ -158,11 +163,37 @@ def test_what_is_left_out_is_said(rng, chip):
 
 
 def test_spikes_must_have_been_recorded(rng, chip, check_error):
-    from kipuka.deploy.fast import COUNTERS, simulate
-
     network = program(5, random_cuba(rng, 5, 3))
     inputs = random_spikes(rng, 1, 5, 10)
     with pytest.raises(KipukaError) as caught:
         profile(network, inputs, simulate(network, inputs, record=COUNTERS), chip)
     where = "profile, layer 1"
     check_error(caught.value, what="not recorded", where=where, limit="10 steps", value="0 steps")
+
+
+def test_graded_currents_cost_synaptic_operations_by_core(rng, chip):
+    network = program(5, random_gru(rng, 5, 12, current=True, scale=120), random_cuba(rng, 12, 3))
+    inputs = random_spikes(rng, 3, 5, 30, 0.5)
+    run = simulate(network, inputs, record=record_for_costs(network))
+    cost = profile(network, inputs, run, chip, cores=5)
+    by_core = core_operations(network, cost.mapping, inputs, run)
+    assert cost.mapping.layers[0].n_cores > 1
+    for own, counted in zip(cost.mapping.layers, run.counters.layers, strict=True):
+        assert counted.synaptic_operations.any()
+        summed = by_core[own.cores].sum(axis=0)
+        np.testing.assert_array_equal(summed, counted.synaptic_operations)
+
+
+def test_currents_must_have_been_recorded(rng, chip, check_error):
+    network = program(5, random_gru(rng, 5, 4, current=True))
+    inputs = random_spikes(rng, 1, 5, 10)
+    with pytest.raises(KipukaError) as caught:
+        profile(network, inputs, simulate(network, inputs, record=Record(states=())), chip)
+    check_error(caught.value, where="layer 1", limit="state i", value="states none")
+
+
+def test_fewer_cores_than_the_network_needs_are_refused(rng, chip, check_error):
+    network = program(5, random_gru(rng, 5, 4), random_cuba(rng, 4, 3))
+    with pytest.raises(KipukaError) as caught:
+        cost_of(network, random_spikes(rng, 1, 5, 10), chip, cores=1)
+    check_error(caught.value, where="option cores", limit="at least 2", value="1")

@@ -236,7 +236,7 @@ CASES = {
     ),
     "null with a bound": (
         ("    value: null\n", "    value: null\n    low: 1\n"),
-        (-1, "limits.synapses_per_chip", "not published has bounds", "no low, high", "low 1.0"),
+        (-1, "latency.synaptic_memory_read", "not published has bounds", "no low, high", "low 1.0"),
         "give a value too",
     ),
     "basis without its bound": (

@@ -1,12 +1,13 @@
 """Counters of lowered networks, by hand on the smallest ones."""
 
 import numpy as np
+import pytest
 
 from kipuka.convert.program import OWN
-from kipuka.deploy.profile import profile
 from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.stock import lower, run_stock
 from kipuka.deploy.stock.counters import lowered_counters, summarise_lowered
+from kipuka.deploy.stock.price import price_lowered
 from kipuka.hardware_profiles import load_profile
 from kipuka_cases import cuba, dense, program, pulses, random_cuba, random_gru, random_spikes
 
@@ -51,6 +52,15 @@ def test_products_are_graded_messages_and_messages_are_priced(rng):
     assert gru.synaptic_operations == operations
     assert (readout.products, readout.neuron_processes) == (0, 1)
     assert counters.n_steps == lower(network).hardware_steps(20)
-    priced = profile(counters, load_profile("loihi2"))
-    updates = [cost.neuron_updates for cost in priced.layers if cost.layer == 1]
-    assert sum(updates) == gru.lowered_neurons * counters.n_steps
+    updates = sum(work.updates for work in own) / counters.n_samples
+    assert updates == gru.lowered_neurons * counters.n_steps
+    chip = load_profile("loihi2")
+    priced = price_lowered(counters, chip)
+    price, passes = chip.energy, chip.energy.dendrite_updates_per_neuron_update.in_si().typical
+    by_hand = sum(
+        work.synaptic_operations.sum() * price.synaptic_operation.in_si().typical
+        + work.updates * price.neuron_update.in_si().typical * passes
+        for work in counters.layers
+    )
+    assert priced.dynamic_energy_j.typical == pytest.approx(by_hand / counters.n_samples)
+    assert priced.latency_s.typical >= counters.n_steps * chip.latency.barrier.in_si().typical
