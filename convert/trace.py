@@ -70,7 +70,7 @@ def readout_input(readout: Readout, spikes: np.ndarray) -> np.ndarray:
     """
     shifted = np.zeros_like(spikes)
     n_steps = spikes.shape[-1]
-    for neuron, delay in enumerate(readout.delays):
+    for neuron, delay in enumerate(readout.delays.tolist()):
         if delay < n_steps:
             shifted[:, neuron, delay:] = spikes[:, neuron, : n_steps - delay]
     return shifted

@@ -163,14 +163,14 @@ def _deliver(
     """
     synapses, delays = projection.synapses, projection.delays
     if delays.ndim == 1:
-        when = step - delays
+        when = step - delays.astype(np.int64)
         spikes = arriving[:, np.arange(delays.size), np.maximum(when, 0)] & (when >= 0)
         activation = synapses.weighted_sum(spikes)
         reached = spikes.astype(np.int64) @ synapses.fan_out()
     else:
         activation = np.zeros((arriving.shape[0], synapses.n_targets), dtype=np.int64)
         reached = np.zeros(arriving.shape[0], dtype=np.int64)
-        for delay in np.unique(delays[delays <= step]):
+        for delay in np.unique(delays[delays <= step]).tolist():
             chosen = DenseSynapses(np.where(delays == delay, synapses.weights, 0))
             spikes = arriving[:, :, step - delay]
             activation += chosen.weighted_sum(spikes)
@@ -191,7 +191,7 @@ def _arrivals(projection: Projection, arriving: np.ndarray) -> np.ndarray:
         projection.synapses, weights=(projection.synapses.weights != 0).astype(np.int16)
     )
     total = np.zeros(there.n_targets, dtype=np.int64)
-    for delay in np.unique(projection.delays[projection.delays < n_steps]):
+    for delay in np.unique(projection.delays[projection.delays < n_steps]).tolist():
         counts = arriving[..., : n_steps - delay].sum(axis=(0, 2), dtype=np.int64)
         chosen = projection.delays == delay
         if chosen.ndim == 1:

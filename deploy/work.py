@@ -182,7 +182,7 @@ def _shifted(spikes: np.ndarray, delays: np.ndarray) -> np.ndarray:
         return spikes
     shifted = np.zeros_like(spikes)
     n_steps = spikes.shape[2]
-    for delay in np.unique(delays[delays < n_steps]):
+    for delay in np.unique(delays[delays < n_steps]).tolist():
         chosen = delays == delay
         shifted[:, chosen, delay:] = spikes[:, chosen, : n_steps - delay]
     return shifted

@@ -99,7 +99,7 @@ def _operations(graph: StockGraph, nodes: list[Node], run: StockRun) -> np.ndarr
     total = np.zeros((samples, steps), dtype=np.int64)
     for wire in _into(graph, nodes):
         active = run.active[wire.source]
-        for delay in np.unique(wire.steps):
+        for delay in np.unique(wire.steps).tolist():
             fan_out = np.bincount(wire.sources[wire.steps == delay], minlength=active.shape[1])
             reached = np.einsum("sjt,j->st", active, fan_out)
             total[:, delay + 1 :] += reached[:, : max(steps - delay - 1, 0)]
