@@ -17,7 +17,8 @@ from kipuka.deploy.kernels import layout as at
 from kipuka.deploy.kernels.counting import count_arrivals
 from kipuka.deploy.kernels.lanes import LANES
 from kipuka.deploy.kernels.network import advance, begin, finish
-from kipuka.deploy.packing import Packed, pack
+from kipuka.deploy.packed import Packed
+from kipuka.deploy.packing import pack
 from kipuka.deploy.recording import Columns, Record
 from kipuka.deploy.reference import Simulation, state_names
 

@@ -1,4 +1,4 @@
-"""A Program laid out for the kernels: tables, pools and fresh workspaces."""
+"""A Program laid out for the kernels: tables and pools."""
 
 from __future__ import annotations
 
@@ -14,63 +14,11 @@ from kipuka.deploy import rows
 from kipuka.deploy.kernels import layout as at
 from kipuka.deploy.kernels import neurons
 from kipuka.deploy.kernels.lanes import LANES
-
-SPARSE_BELOW = 1 / 40
-"""Density below which a dense matrix runs as sparse rows.
-
-Adding a synapse of a sparse row takes about as long as 40 entries of a dense one.
-"""
+from kipuka.deploy.packed import Packed
+from kipuka.deploy.ports import Link, Port, ports_of
 
 SUM_LIMIT = 1 << 30
 """Magnitude of activations, in weight units, below which one shift within 32 bits is exact."""
-
-
-@dataclass(frozen=True, eq=False)
-class Packed:
-    """A Program as the kernels want it.
-
-    Attributes
-    ----------
-    network : Network
-    places : tuple of Places
-        Of each layer.
-    states : int32 array
-        Initial blocks, parameters included.
-    ring, spread, filled, sums, arrived, pending : int
-        Sizes of those arrays in a workspace.
-    """
-
-    network: at.Network
-    places: tuple[rows.Places, ...]
-    states: np.ndarray
-    ring: int
-    spread: int
-    filled: int
-    sums: int
-    arrived: int
-    pending: int
-
-    def workspace(self) -> at.Workspace:
-        """Fresh arrays for one thread."""
-        layers = self.network.layers
-        units = self.network.order.size
-        return at.Workspace(
-            states=self.states.copy(),
-            sums=np.zeros(self.sums, np.int32),
-            partial=np.zeros(int(layers["width"].max()), np.int16),
-            ring=np.zeros(self.ring, np.int32),
-            filled=np.zeros(self.filled, np.int64),
-            spread=np.zeros(self.spread, np.int64),
-            spikes=np.zeros(int(layers["neurons"].max()), np.int32),
-            emitted=np.zeros(units, np.int64),
-            saturations=np.zeros(units, np.int64),
-            wraps=np.zeros(units, np.int64),
-            weighed=np.zeros(int(layers["blocks"].max()) * LANES, np.int32),
-            messages=np.zeros(units, np.int64),
-            pending=np.zeros(self.pending, np.int64),
-            arrived=np.zeros(self.arrived, np.int64),
-            peaks=np.zeros(len(layers) * 2 * LANES, np.int32),
-        )
 
 
 @dataclass
@@ -93,33 +41,6 @@ class _Pool:
         if len(self.parts) == 1:
             return np.ascontiguousarray(self.parts[0])
         return np.concatenate([np.zeros(0, self.dtype), *self.parts])
-
-
-@dataclass
-class _Link:
-    """Rows that the spikes of a layer add."""
-
-    source: int
-    n_sources: int
-    delays: np.ndarray
-    projections: tuple[Projection, ...]
-
-
-@dataclass
-class _Port:
-    """A place of a layer where the spikes of one or more links arrive."""
-
-    position: int
-    kind: int
-    exponent: int
-    gate: int | None
-    links: list[_Link] = field(default_factory=list)
-
-    @property
-    def slots(self) -> int:
-        """Steps ahead that a spike may arrive, and the one being worked on: a power of two."""
-        longest = max(int(link.delays.max()) for link in self.links)
-        return 1 << (longest + 1).bit_length()
 
 
 def pack(program: Program) -> Packed:
@@ -157,7 +78,7 @@ class _Packer:
         """Add a layer with its states, its ports and what leads to them."""
         layer, place = self.program.layers[position], self.places[position]
         row = self.layers[position + 1]
-        ports = _ports(self.program, position)
+        ports = ports_of(self.program, position)
         exponents = sorted({port.exponent for port in ports}) or [0]
         row["neurons"], row["blocks"], row["width"] = layer.n_neurons, place.blocks, place.width
         row["first_unit"] = self.order.add(place.order)
@@ -217,7 +138,7 @@ class _Packer:
             blocks[block, number, lane] = array
         row["first_state"] = self.states.add(blocks)
 
-    def _add_port(self, port: _Port, first_sum: int) -> None:
+    def _add_port(self, port: Port, first_sum: int) -> None:
         place = self.places[port.position]
         row = np.zeros((), at.PORT)
         capacity = sum(link.n_sources for link in port.links)
@@ -271,14 +192,14 @@ class _Packer:
         self.currents.append(row)
         self.layers[position + 1]["current"] = len(self.currents)
 
-    def _add_link(self, link: _Link, port: int, first_row: int) -> None:
+    def _add_link(self, link: Link, port: int, first_row: int) -> None:
         row = np.zeros((), at.LINK)
         row["port"], row["first_row"], row["sources"] = port, first_row, link.n_sources
         if link.delays.ndim == 1:
             row["first_delay"] = self.delays.add(link.delays)
         self.links.append((link.source, row))
 
-    def _add_dense(self, port: _Port, row: np.ndarray) -> int:
+    def _add_dense(self, port: Port, row: np.ndarray) -> int:
         """Add the weights behind a row of zeros, and return the first link's row."""
         place, layer = self.places[port.position], self.program.layers[port.position]
         width = int(row["blocks"]) * LANES
@@ -293,7 +214,7 @@ class _Packer:
             self.dense.add(matrix)
         return 1
 
-    def _add_sparse(self, port: _Port, row: np.ndarray) -> int:
+    def _add_sparse(self, port: Port, row: np.ndarray) -> int:
         place, layer = self.places[port.position], self.program.layers[port.position]
         row["first_start"] = self.starts.size
         for link in port.links:
@@ -310,7 +231,7 @@ class _Packer:
         self.starts.add(np.array([self.targets.size]))
         return 0
 
-    def _add_convolution(self, port: _Port, row: np.ndarray) -> int:
+    def _add_convolution(self, port: Port, row: np.ndarray) -> int:
         place, layer = self.places[port.position], self.program.layers[port.position]
         ((projection,),) = (link.projections for link in port.links)
         synapses, gate = projection.synapses, layer.targets.index(projection.target)
@@ -321,7 +242,7 @@ class _Packer:
         row["first_weight"] = self.dense.add(rows.convolution_weights(synapses))
         return 0
 
-    def _add_per_synapse(self, port: _Port, row: np.ndarray) -> int:
+    def _add_per_synapse(self, port: Port, row: np.ndarray) -> int:
         place, layer = self.places[port.position], self.program.layers[port.position]
         row["first_start"] = self.starts.size
         for link in port.links:
@@ -376,55 +297,3 @@ class _Packer:
             arrived=self.arrived,
             pending=self.fan_out.size,
         )
-
-
-def _ports(program: Program, position: int) -> list[_Port]:
-    """Group the projections of a layer into ports."""
-    layer = program.layers[position]
-    ports: dict[object, _Port] = {}
-    for projections in _merged(layer):
-        first = projections[0]
-        kind = _kind(first)
-        gate = None if len(projections) == len(layer.targets) else layer.targets.index(first.target)
-        # Convolutions have a geometry each; other links of a kind share one list of rows.
-        alone = len(ports) if kind == at.CONVOLUTION else None
-        key = (kind, first.weight_exponent, gate if kind == at.DENSE else None, alone)
-        port = ports.setdefault(key, _Port(position, kind, first.weight_exponent, gate))
-        source = position - first.source
-        delays = _per_source(first.delays) if kind != at.PER_SYNAPSE else first.delays
-        port.links.append(_Link(source, first.synapses.n_sources, delays, projections))
-    return list(ports.values())
-
-
-def _merged(layer: Layer) -> list[tuple[Projection, ...]]:
-    """Projections of a layer; those to all activations of a GRU are one where spikes allow it."""
-    groups: dict[object, list[Projection]] = {}
-    spiking = [p for p in layer.projections if p.message == "spikes"]
-    for number, projection in enumerate(spiking):
-        dense = _kind(projection) == at.DENSE
-        delays = _per_source(projection.delays).tobytes()
-        key = (projection.source, projection.weight_exponent, delays) if dense else number
-        groups.setdefault(key, []).append(projection)
-    merged: list[tuple[Projection, ...]] = []
-    for group in groups.values():
-        whole = len(group) == len(layer.targets)
-        merged += [tuple(group)] if whole else [(projection,) for projection in group]
-    return merged
-
-
-def _kind(projection: Projection) -> int:
-    synapses = projection.synapses
-    if isinstance(synapses, ConvSynapses):
-        return at.CONVOLUTION
-    if isinstance(synapses, SparseSynapses):
-        return at.SPARSE
-    if _per_source(projection.delays).ndim > 1:
-        return at.PER_SYNAPSE
-    density = np.count_nonzero(synapses.weights) / synapses.weights.size
-    return at.SPARSE if density < SPARSE_BELOW else at.DENSE
-
-
-def _per_source(delays: np.ndarray) -> np.ndarray:
-    """Delays per source, where a matrix of delays per synapse says no more than that."""
-    same = delays.ndim > 1 and bool(np.all(delays == delays[0]))
-    return delays[0] if same else delays
