@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from kipuka.convert.program import Program
-from kipuka.convert.trace import decide
+from kipuka.convert.trace import accuracy
 from kipuka.deploy.changes import Change, changes
 from kipuka.deploy.fast import simulate
 from kipuka.deploy.mapping.limits import SYNAPTIC_MEMORY
 from kipuka.deploy.profile import Profile, profile
-from kipuka.deploy.recording import Record
-from kipuka.deploy.reference import Simulation, state_names
+from kipuka.deploy.recording import Record, record_for_readout
+from kipuka.deploy.reference import Simulation
 from kipuka.deploy.work import record_for_costs
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import HardwareProfile
@@ -104,7 +104,7 @@ def advise(
     tuple of Advice
         All that were tried: worthwhile ones by their gain, the others, those that do not fit.
     """
-    before = None if labels is None else accuracy_of(program, simulation, labels)
+    before = None if labels is None else accuracy(program, simulation.trace.layers[-1], labels)
     found = [_spread(program, inputs, simulation, hardware, now)]
     for change in changes(program, simulation.counters):
         found.append(_tried(change, inputs, hardware, now, cores, labels, before))
@@ -112,18 +112,10 @@ def advise(
     return tuple(sorted(tried, key=lambda x: (not x.worthwhile, x.refusal is not None, -x.gain)))
 
 
-def accuracy_of(program: Program, simulation: Simulation, labels: np.ndarray) -> float:
-    """Fraction of samples that the readout decides right."""
-    return float((decide(program, simulation.trace.layers[-1]) == labels).mean())
-
-
-def record_for_decisions(program: Program) -> Record:
+def record_for_advice(program: Program) -> Record:
     """Record of what costs and decisions are computed from."""
-    record = record_for_costs(program)
-    last = len(program.layers) - 1
-    membrane = program.readout.kind == "membrane"
-    decisive = [(last, name) for name in state_names(program.layers[last]) if membrane]
-    return Record(states=(*(record.states or ()), *decisive))
+    costs, readout = record_for_costs(program), record_for_readout(program)
+    return Record(states=(*(costs.states or ()), *(readout.states or ())))
 
 
 def _spread(
@@ -160,14 +152,14 @@ def _tried(
     before: float | None,
 ) -> Advice:
     """Run and price a changed network."""
-    run = simulate(change.program, inputs, record=record_for_decisions(change.program))
+    run = simulate(change.program, inputs, record=record_for_advice(change.program))
     try:
         then = profile(change.program, inputs, run, hardware, cores=cores)
     except KipukaError as error:
         return Advice(change.text, change.layer, refusal=_refused(error))
     lost = None
     if labels is not None and before is not None:
-        lost = accuracy_of(change.program, run, labels) - before
+        lost = accuracy(change.program, run.trace.layers[-1], labels) - before
     return _gain(change.text, change.layer, then, now, accuracy_change=lost)
 
 

@@ -149,7 +149,7 @@ def train(
     json_file: Json = None,
 ) -> int:
     """Train a named network on a data set and write the run folder with its network file."""
-    from kipuka.pipeline import parse_settings, train_run
+    from kipuka.training_runs import parse_settings, train_run
 
     given = {
         **parse_settings(settings or []),
@@ -178,7 +178,7 @@ def compare(
 ) -> int:
     """Train networks over several seeds; write accuracy and cost as table and plot."""
     from kipuka.compare import compare as run
-    from kipuka.pipeline import parse_settings, run_settings
+    from kipuka.training_runs import parse_settings, run_settings
 
     given = {
         **parse_settings(settings or []),
@@ -199,7 +199,7 @@ def convert(
     json_file: Json = None,
 ) -> int:
     """Quantize a trained network into a network file with golden vectors."""
-    from kipuka.pipeline import convert_run
+    from kipuka.training_runs import convert_run
 
     _write_json(json_file, convert_run(run, output))
     return 0
@@ -315,7 +315,17 @@ def verify(
 def profile(
     net: Net,
     hardware: Annotated[str, typer.Option(help="Name or file of a hardware profile.")] = "loihi2",
-    input_file: Inputs = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X.npy|X.npz|NAME",
+            help="Array, events (with labels, if you like), or a data set's name: its test part.",
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Take only so many samples of the data.")
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write a report as one HTML file.")
     ] = None,
@@ -323,7 +333,7 @@ def profile(
         int | None, typer.Option(min=1, help="Spread over so many cores, not over the fewest.")
     ] = None,
     advise: Annotated[
-        bool, typer.Option("--advise", help="Price changes that save energy or time.")
+        bool, typer.Option("--advise", help="Try and price changes that save energy or time.")
     ] = False,
     compare: Annotated[
         Path | None, typer.Option(metavar="B.net", help="Show a second network beside this one.")
@@ -331,13 +341,13 @@ def profile(
     clamp_delays: ClampDelays = False,
     json_file: Json = None,
 ) -> int:
-    """Estimate energy and time of a network; without --input, on the file's golden vectors."""
-    from kipuka.pipeline import open_network, profile_file
+    """Estimate energy and time of a network; without --data, on the file's golden vectors."""
+    from kipuka.pipeline import open_network
+    from kipuka.profiling import Question, profile_file
 
     program = open_network(net, clamp_delays=clamp_delays)
-    values = profile_file(
-        net, program, hardware, input_file, report, cores=cores, advice=advise, other=compare
-    )
+    question = Question(hardware, data, data_dir, samples, cores)
+    values = profile_file(net, program, question, advice=advise, other=compare, report=report)
     _write_json(json_file, values)
     return 0
 

@@ -13,20 +13,19 @@ from kipuka.convert.netfile import load_golden
 from kipuka.convert.program import Program
 from kipuka.convert.range_analysis import RangeAnalysis, analyse_ranges
 from kipuka.convert.trace import readout_input
-from kipuka.costing import forms_numbers, print_forms, print_lowered_layers
 from kipuka.deploy.boards import DryRun, dry_run
 from kipuka.deploy.boards.loihi2 import BoardRun, Loihi2Board, public_api
 from kipuka.deploy.lava_run import stream_lava
 from kipuka.deploy.numbers import si
 from kipuka.deploy.reference import Simulation, simulate_reference
-from kipuka.deploy.stock.counters import LoweredLayer
 from kipuka.deploy.stock.forms import compare_forms
 from kipuka.deploy.stock.interpreter import stream_stock
 from kipuka.deploy.stock.streaming import PARTS, Stream, plan_stream
 from kipuka.deploy.verify import verify
 from kipuka.errors import choose
 from kipuka.hardware_profiles import load_profile
-from kipuka.pipeline import samples_of
+from kipuka.lowered_form import forms_numbers, print_forms
+from kipuka.samples import samples_of
 
 STREAMED_IN_NUMPY = 3
 """Samples of the dry run's stream, which check that nothing of one sample reaches the next."""
@@ -85,7 +84,7 @@ def deploy_file(
     outcome = dry_run(stream, hardware)
     streamed = _streamed_mismatches(program, stream, inputs)
     forms = compare_forms(program, stream.graph, inputs[:STREAMED_IN_NUMPY], hardware)
-    _print_dry_run(stream, outcome, streamed, forms.layers)
+    _print_dry_run(stream, outcome, streamed)
     print_forms(forms, hardware.name)
     ranges = _print_ranges(analyse_ranges(program, inputs.shape[2]), simulation)
     facts = {
@@ -152,14 +151,11 @@ def _streamed_mismatches(program: Program, stream: Stream, inputs: np.ndarray) -
     return outcome.spike_mismatches + outcome.state_mismatches
 
 
-def _print_dry_run(
-    stream: Stream, outcome: DryRun, streamed: int, layers: tuple[LoweredLayer, ...]
-) -> None:
+def _print_dry_run(stream: Stream, outcome: DryRun, streamed: int) -> None:
     STDOUT.print(
         f"lowered to stock processes: K = {stream.graph.period} hardware steps per algorithmic "
         f"step, a sample every {stream.interval} hardware steps"
     )
-    print_lowered_layers(layers)
     kinds = [list(row) for row in outcome.processes]
     print_table("processes on the chip", ["process", "evidence", "number"], kinds)
     cores = [[p.process, p.neurons, p.axons, p.words, p.cores] for p in outcome.placements]

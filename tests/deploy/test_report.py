@@ -18,7 +18,8 @@ from kipuka.deploy.numbers import count, si, si_bounds
 from kipuka.deploy.plots import PAGE_COLOURS, plot_rasters
 from kipuka.deploy.profile import profile
 from kipuka.deploy.reference import simulate_reference
-from kipuka.deploy.report import ReportContents, delays_by_label, write_report
+from kipuka.deploy.report import ReportContents, write_report
+from kipuka.deploy.report_tables import delays_by_label
 from kipuka.deploy.verify import Mismatch, Verification
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import SiBounds, load_profile
@@ -146,10 +147,10 @@ def test_headlines_are_those_of_the_run(page: str) -> None:
         "0 spike mismatches, 0 state mismatches" in text
     )
     typical, between = si_bounds(cost.dynamic_energy_j, "J")
-    wanted = f"on Intel Loihi 2 {typical} ESTIMATE ({between})"
+    wanted = f"on Intel Loihi 2 (loihi2) {typical} ESTIMATE ({between})"
     assert re.sub(r"\s+", " ", wanted) in text
     typical, between = si_bounds(cost.latency_s, "s")
-    wanted = f"on Intel Loihi 2 {typical} LOWER BOUND ({between})"
+    wanted = f"on Intel Loihi 2 (loihi2) {typical} LOWER BOUND ({between})"
     assert re.sub(r"\s+", " ", wanted) in text
     assert re.sub(r"\s+", " ", f"Spikes per sample {count(cost.spikes)} from") in text
     assert re.sub(r"\s+", " ", count(cost.synaptic_operations)) in text

@@ -206,7 +206,7 @@ def test_inspect(net, tmp_path, capsys):
 
 def test_profile_and_its_report(net, spikes, tmp_path):
     numbers, report = tmp_path / "p.json", tmp_path / "r.html"
-    words = ["profile", net, "--input", spikes, "--json", str(numbers), "--report", str(report)]
+    words = ["profile", net, "--data", spikes, "--json", str(numbers), "--report", str(report)]
     assert main(words) == 0
     values = loaded(numbers)
     assert values["samples"] == 3
