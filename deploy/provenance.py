@@ -39,7 +39,7 @@ def chip_view(profile: Profile, hardware: HardwareProfile) -> dict[str, Any]:
 def _provenance(name: str, quantity: Quantity) -> dict[str, Any]:
     bases = (("low", quantity.low_basis), ("high", quantity.high_basis))
     return {
-        "name": name.replace("_", " "),
+        "name": name.replace("_", " ").replace(".", ": "),
         "value": _published(quantity.value),
         "low": _published(quantity.low),
         "high": _published(quantity.high),

@@ -202,12 +202,16 @@ def comparison_view(compared: Sequence[Compared]) -> dict[str, Any] | None:
     """Side by side as a table; None if there is nothing to compare."""
     if not compared:
         return None
-    return {"names": [one.name for one in compared], "rows": comparison_rows(compared)}
+    rows = [
+        (name, [text.rstrip(")").partition(" (")[::2] for text in texts])
+        for name, *texts in comparison_rows(compared)
+    ]
+    return {"names": [one.name for one in compared], "rows": rows}
 
 
 def _bounds(bounds: SiBounds, unit: str) -> str:
     typical, between = si_bounds(bounds, unit)
-    return f"{typical} ({between})"
+    return typical if typical == NOT_PUBLISHED else f"{typical} ({between})"
 
 
 def forms_view(forms: Forms | NotLowered) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def profile_file(
     values = profile_numbers(own.cost, own.simulation)
     values["accuracy"] = own.right
     values["neurobench"] = dataclasses.asdict(neurobench(program, own.simulation.counters))
-    values |= forms_numbers(forms)
+    values["without_microcode"] = forms_numbers(forms)
     if own.right is not None:
         STDOUT.print(f"accuracy of the integer network on these samples: {own.right:.2%}")
     changes = _advised(own, question, hardware) if advice else None
