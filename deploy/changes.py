@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kipuka.convert import fixed
 from kipuka.convert.netx_differences import weight_bits
 from kipuka.convert.program import OWN, Program, Projection
 from kipuka.convert.synapses import DenseSynapses
@@ -92,16 +91,18 @@ def _with_fewer_bits(program: Program, position: int) -> Iterator[Change]:
 
 
 def _coarser(weights: np.ndarray) -> np.ndarray:
-    """Weights in steps of twice their largest common power of two, within the chip's range."""
-    steps = np.bitwise_or.reduce(np.abs(weights.astype(np.int64)), axis=None)
-    if not steps:
+    """Weights in steps of twice their largest common power of two, cut to a bit less."""
+    common = int(np.bitwise_or.reduce(np.abs(weights.astype(np.int64)), axis=None))
+    if not common:
         return weights
     # The lowest bit that any weight has is their common step.
-    step = 2 * int(steps & -steps)
-    low = -(-fixed.WEIGHT_MIN // step * step)
-    high = fixed.WEIGHT_MAX // step * step
+    step = 2 * (common & -common)
+    bits, negative = weight_bits(weights) - 1, int(weights.min()) < 0
+    sign = negative and int(weights.max()) > 0
+    # A sign takes a bit of its own only where there are weights of both signs.
+    half = 1 << max(bits - sign, 0)
     rounded = (weights.astype(np.int64) + step // 2) // step * step
-    return np.clip(rounded, low, high)
+    return np.clip(rounded, -half * step if negative else 0, (half - 1) * step)
 
 
 def _without_silent_neurons(program: Program, counters: Counters) -> Iterator[Change]:
