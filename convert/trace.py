@@ -95,3 +95,16 @@ def decide(program: Program, last: LayerTrace) -> np.ndarray:
     # Sums decide like means, because all populations have the same size.
     per_class = totals.reshape(totals.shape[0], program.n_classes, -1).sum(axis=-1)
     return np.argmax(per_class, axis=1)
+
+
+def accuracy(program: Program, last: LayerTrace, labels: np.ndarray) -> float:
+    """Fraction of samples that are decided right.
+
+    Parameters
+    ----------
+    program : Program
+    last : LayerTrace
+        Trace of the last layer.
+    labels : int64 array (samples,)
+    """
+    return float((decide(program, last) == labels).mean())

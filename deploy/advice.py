@@ -1,42 +1,77 @@
-"""What to change for less energy or time, each change priced by mapping and costing it anew."""
+"""What to change for less energy, time or memory, each change mapped, run and priced anew."""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
-from kipuka.convert.program import OWN, Program, Projection
-from kipuka.convert.synapses import DenseSynapses
+from kipuka.convert.program import Program
+from kipuka.convert.trace import accuracy
+from kipuka.deploy.changes import Change, changes
+from kipuka.deploy.fast import simulate
+from kipuka.deploy.mapping.limits import SYNAPTIC_MEMORY
 from kipuka.deploy.profile import Profile, profile
+from kipuka.deploy.recording import Record, record_for_readout
 from kipuka.deploy.reference import Simulation
+from kipuka.deploy.work import record_for_costs
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import HardwareProfile
 
 SMALLEST_GAIN = 0.005
-"""Changes that gain less than this share of energy and time are not worth a line."""
+"""Changes that save less than this share of energy, time and memory are listed by name only."""
 
 
 @dataclass(frozen=True)
 class Advice:
-    """One change.
+    """One change that was tried on the data of a run.
 
     Attributes
     ----------
     change : str
-    energy_gain, latency_gain : float
-        Share of the typical dynamic energy and latency that it saves; negative if it costs.
+    layer : int or None
+        Number of the layer that it is about.
+    energy_gain, latency_gain, memory_gain : float
+        Share of the typical dynamic energy, of the typical latency and of the words of synaptic
+        memory that it saves; negative if it costs.
+    operations_saved : float
+        Synaptic operations per sample.
     cores_saved : int
     exact : bool
-        Whether the network computes the same afterwards; if not, accuracy must be measured again.
+        Whether the network computes the same afterwards; if not, it was run again for the gains.
+    accuracy_change : float or None
+        Difference of the fraction of samples that are decided right; None without labels.
+    refusal : str or None
+        Why the changed network does not fit the chip any more; then nothing is gained.
     """
 
     change: str
-    energy_gain: float
-    latency_gain: float
-    cores_saved: int
-    exact: bool
+    layer: int | None = None
+    energy_gain: float = 0.0
+    latency_gain: float = 0.0
+    memory_gain: float = 0.0
+    operations_saved: float = 0.0
+    cores_saved: int = 0
+    exact: bool = False
+    accuracy_change: float | None = None
+    refusal: str | None = None
+
+    @property
+    def gain(self) -> float:
+        """Largest of the shares saved."""
+        return max(self.energy_gain, self.latency_gain, self.memory_gain)
+
+    @property
+    def worthwhile(self) -> bool:
+        """Whether it saves enough for a line of its own."""
+        return self.refusal is None and (self.gain >= SMALLEST_GAIN or self.cores_saved > 0)
+
+    @property
+    def operations_per_point(self) -> float | None:
+        """Synaptic operations saved per percentage point of accuracy lost; None if none is lost."""
+        if self.accuracy_change is None or self.accuracy_change >= 0:
+            return None
+        return self.operations_saved / (-100 * self.accuracy_change)
 
 
 def advise(
@@ -46,171 +81,113 @@ def advise(
     hardware: HardwareProfile,
     now: Profile,
     cores: int | None = None,
+    labels: np.ndarray | None = None,
 ) -> tuple[Advice, ...]:
-    """Price changes of a network on the spikes of a run, the largest gain first.
+    """Try changes of a network on the data of a run: run each, price it, and judge its accuracy.
 
     Parameters
     ----------
     program : Program
     inputs : array (samples, units, steps)
     simulation : Simulation
-        Of these inputs, with all spikes.
+        Of these inputs, with what the readout decides from.
     hardware : HardwareProfile
     now : Profile
         Cost as it is.
     cores : int, optional
         Cores over which it is spread.
+    labels : int64 array (samples,), optional
+        Class of each sample.
 
     Returns
     -------
     tuple of Advice
+        All that were tried: worthwhile ones by their gain, the others, those that do not fit.
     """
-    found = [*_spreads(program, inputs, simulation, hardware, now)]
-    busiest = max(range(len(now.layers)), key=lambda k: now.layers[k].synaptic_operations)
-    candidates = [
-        _without_small_weights(program, busiest),
-        _without_silent_outputs(program, simulation),
-        _with_shorter_delays(program),
-    ]
-    for change, changed, exact in candidates:
-        if changed is not None:
-            found.append(_priced(change, changed, exact, inputs, simulation, hardware, now, cores))
-    worth = [
-        one
-        for one in found
-        if max(one.energy_gain, one.latency_gain) >= SMALLEST_GAIN or one.cores_saved > 0
-    ]
-    return tuple(sorted(worth, key=lambda one: -max(one.energy_gain, one.latency_gain)))
+    before = None if labels is None else accuracy(program, simulation.trace.layers[-1], labels)
+    found = [_spread(program, inputs, simulation, hardware, now)]
+    for change in changes(program, simulation.counters):
+        found.append(_tried(change, inputs, hardware, now, cores, labels, before))
+    tried = [one for one in found if one is not None]
+    return tuple(sorted(tried, key=lambda x: (not x.worthwhile, x.refusal is not None, -x.gain)))
 
 
-Candidate = tuple[str, Program | None, bool]
+def record_for_advice(program: Program) -> Record:
+    """Record of what costs and decisions are computed from."""
+    costs, readout = record_for_costs(program), record_for_readout(program)
+    return Record(states=(*(costs.states or ()), *(readout.states or ())))
 
 
-def _spreads(
+def _spread(
     program: Program,
     inputs: np.ndarray,
     simulation: Simulation,
     hardware: HardwareProfile,
     now: Profile,
-) -> list[Advice]:
-    """Try twice the cores, if one chip has them."""
+) -> Advice | None:
+    """Twice the cores, if the chips in use have them."""
     cores = 2 * now.mapping.n_cores
     available = now.mapping.limits.cores_per_chip
-    if available is not None and now.mapping.n_chips == 1:
-        cores = min(cores, available)
-    spread = profile(program, inputs, simulation, hardware, cores=cores)
-    if (
-        spread.mapping.n_chips > now.mapping.n_chips
-        or spread.mapping.n_cores <= now.mapping.n_cores
-    ):
-        return []
-    return [
-        _gain(f"spread over {spread.mapping.n_cores} cores (--cores {cores})", True, spread, now)
-    ]
+    if available is not None:
+        cores = min(cores, available * now.mapping.n_chips)
+    if cores <= now.mapping.n_cores:
+        return None
+    text = f"spread over up to {cores} cores (--cores {cores})"
+    try:
+        spread = profile(program, inputs, simulation, hardware, cores=cores)
+    except KipukaError as error:
+        return Advice(text, refusal=_refused(error))
+    if spread.mapping.n_cores <= now.mapping.n_cores:
+        return None
+    return _gain(text, None, spread, now, exact=True)
 
 
-def _without_small_weights(program: Program, position: int) -> Candidate:
-    """Prune the weakest fifth of the nonzero weights of the layer with most operations."""
-    layer = program.layers[position]
-    changed, removed, there = [], 0, 0
-    for projection in layer.projections:
-        weights = projection.synapses.weights
-        sizes = np.abs(weights[weights != 0].astype(np.int64))
-        if not sizes.size:
-            changed.append(projection)
-            continue
-        cut = np.sort(sizes)[(sizes.size - 1) // 5]
-        kept = np.where(np.abs(weights.astype(np.int64)) > cut, weights, 0).astype(weights.dtype)
-        removed += int(np.count_nonzero(weights) - np.count_nonzero(kept))
-        there += sizes.size
-        changed.append(_with_weights(projection, kept))
-    text = (
-        f"prune the {removed} smallest of {there} weights of layer {program.numbers[position]}, "
-        "which has most synaptic operations"
-    )
-    return text, _with_layer(program, position, tuple(changed)) if removed else None, False
-
-
-def _without_silent_outputs(program: Program, simulation: Simulation) -> Candidate:
-    """Prune every synapse into and out of neurons that never spiked, but of the readout."""
-    silent = [layer.spikes_per_neuron == 0 for layer in simulation.counters.layers]
-    silent[-1] = np.zeros_like(silent[-1])
-    count = int(sum(s.sum() for s in silent))
-    changed = program
-    for position, layer in enumerate(program.layers):
-        projections = []
-        for projection in layer.projections:
-            synapses = projection.synapses
-            if isinstance(synapses, DenseSynapses):
-                weights = synapses.weights.copy()
-                weights[silent[position]] = 0
-                sender = position if projection.source == OWN else position - projection.source
-                if sender >= 0:
-                    weights[:, silent[sender]] = 0
-                projection = _with_weights(projection, weights)
-            projections.append(projection)
-        changed = _with_layer(changed, position, tuple(projections))
-    text = f"prune the synapses of {count} neurons of dense layers that never spiked on this data"
-    return text, changed if count else None, False
-
-
-def _with_shorter_delays(program: Program) -> Candidate:
-    """Halve the longest delay, which saves bits of synaptic memory and delay slots."""
-    longest = max(
-        (int(p.delays.max(initial=0)) for layer in program.layers for p in layer.projections),
-        default=0,
-    )
-    changed = program
-    for position, layer in enumerate(program.layers):
-        shorter = tuple(
-            dataclasses.replace(p, delays=np.minimum(p.delays, longest // 2))
-            for p in layer.projections
-        )
-        changed = _with_layer(changed, position, shorter)
-    return (
-        f"train with delays up to {longest // 2} instead of {longest} steps",
-        (changed if longest else None),
-        False,
-    )
-
-
-def _with_weights(projection: Projection, weights: np.ndarray) -> Projection:
-    synapses = dataclasses.replace(projection.synapses, weights=weights)
-    return dataclasses.replace(projection, synapses=synapses)
-
-
-def _with_layer(program: Program, position: int, projections: tuple[Projection, ...]) -> Program:
-    layers = list(program.layers)
-    layers[position] = dataclasses.replace(layers[position], projections=projections)
-    return dataclasses.replace(program, layers=tuple(layers))
-
-
-def _priced(
-    change: str,
-    changed: Program,
-    exact: bool,
+def _tried(
+    change: Change,
     inputs: np.ndarray,
-    simulation: Simulation,
     hardware: HardwareProfile,
     now: Profile,
     cores: int | None,
+    labels: np.ndarray | None,
+    before: float | None,
 ) -> Advice:
-    """Cost of the changed network, if its neurons spike as they did."""
+    """Run and price a changed network."""
+    run = simulate(change.program, inputs, record=record_for_advice(change.program))
     try:
-        then = profile(changed, inputs, simulation, hardware, cores=cores)
-    except KipukaError:
-        return Advice(change, 0.0, 0.0, 0, exact)
-    return _gain(change, exact, then, now)
+        then = profile(change.program, inputs, run, hardware, cores=cores)
+    except KipukaError as error:
+        return Advice(change.text, change.layer, refusal=_refused(error))
+    lost = None
+    if labels is not None and before is not None:
+        lost = accuracy(change.program, run.trace.layers[-1], labels) - before
+    return _gain(change.text, change.layer, then, now, accuracy_change=lost)
 
 
-def _gain(change: str, exact: bool, then: Profile, now: Profile) -> Advice:
+def _refused(error: KipukaError) -> str:
+    return f"{error.what}: {error.where}, limit {error.limit}, needed {error.value}"
+
+
+def _gain(
+    text: str,
+    layer: int | None,
+    then: Profile,
+    now: Profile,
+    *,
+    exact: bool = False,
+    accuracy_change: float | None = None,
+) -> Advice:
     def share(new: float | None, old: float | None) -> float:
         return 0.0 if not old or new is None else 1 - new / old
 
+    words = [int(one.mapping.needs(SYNAPTIC_MEMORY).sum()) for one in (then, now)]
     return Advice(
-        change=change,
+        change=text,
+        layer=layer,
         energy_gain=share(then.dynamic_energy_j.typical, now.dynamic_energy_j.typical),
         latency_gain=share(then.latency_s.typical, now.latency_s.typical),
+        memory_gain=share(float(words[0]), float(words[1])),
+        operations_saved=now.synaptic_operations - then.synaptic_operations,
         cores_saved=now.mapping.n_cores - then.mapping.n_cores,
         exact=exact,
+        accuracy_change=accuracy_change,
     )

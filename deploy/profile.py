@@ -159,7 +159,7 @@ def profile(
         mapping=mapping,
         work=work,
         timing=timing,
-        left_out=(*prices.left_out, *timing.left_out, *_always_left_out(mapping)),
+        left_out=(*prices.left_out, *timing.left_out, *_always_left_out(mapping, hardware)),
     )
 
 
@@ -186,19 +186,32 @@ def _layer_costs(
 
 
 def _static(latency_s: SiBounds, hardware: HardwareProfile, n_chips: int) -> SiBounds:
-    """Static power times latency; for several chips nothing is published to multiply with."""
-    own = hardware.system is not None and hardware.system.static_power is not None
-    if n_chips > 1 and not own:
-        return SiBounds(None, None, None)
+    """Static power times latency: of the system, where it is known, or of each chip in use."""
+    powers = 1 if _of_whole_system(hardware) else n_chips
     pairs = zip(hardware.static_power.in_si(), latency_s, strict=True)
-    return SiBounds(*(None if p is None or t is None else p * t for p, t in pairs))
+    return SiBounds(*(None if p is None or t is None else powers * p * t for p, t in pairs))
 
 
-def _always_left_out(mapping: Mapping) -> list[str]:
-    several = mapping.n_chips > 1
-    static = ["static power of several chips: not published"] if several else []
+def _of_whole_system(hardware: HardwareProfile) -> bool:
+    return hardware.system is not None and hardware.system.static_power is not None
+
+
+def _always_left_out(mapping: Mapping, hardware: HardwareProfile) -> list[str]:
+    notes = []
+    chips, system = mapping.n_chips, hardware.system
+    if hardware.static_power.in_si().typical is None:
+        notes.append("static power: not published")
+    elif chips > 1 and not _of_whole_system(hardware):
+        notes.append(
+            f"static power of what joins {chips} chips: static energy is {chips} times that of one"
+        )
+    fewer = None if system is None else system.chips.in_si().low
+    if system is not None and fewer is not None and chips > fewer:
+        notes.append(
+            f"another source gives {system.system} only {fewer:g} chips; {chips} are planned"
+        )
     return [
-        *static,
+        *notes,
         "host input and output, embedded processors; input spikes send no messages on the mesh",
         "microcode of the spiking GRU: priced like any other neuron update",
     ]

@@ -33,6 +33,14 @@ class Record:
     steps: bool = True
 
 
+def record_for_readout(program: Program) -> Record:
+    """Record of what a decision is made from."""
+    last = len(program.layers) - 1
+    membrane = program.readout.kind == "membrane"
+    states = tuple((last, name) for name in state_names(program.layers[last])) if membrane else ()
+    return Record(spikes=(last,), states=states, steps=False)
+
+
 EVERYTHING = Record()
 COUNTERS = Record(spikes=(), states=(), steps=False)
 

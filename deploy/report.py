@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,18 @@ from typing import Any
 from numpy.typing import NDArray
 
 from kipuka.convert.files import replacing
-from kipuka.convert.program import OWN, PREVIOUS, Program
-from kipuka.deploy import plots
-from kipuka.deploy.mapping.limits import NAMES
-from kipuka.deploy.neurobench import neurobench
-from kipuka.deploy.numbers import NOT_PUBLISHED, SPACE, count, si, si_bounds
-from kipuka.deploy.profile import LayerCost, Profile
+from kipuka.convert.program import Program
+from kipuka.deploy import plots, report_tables
+from kipuka.deploy.advice import Advice
+from kipuka.deploy.numbers import count, si, si_bounds
+from kipuka.deploy.profile import Profile
+from kipuka.deploy.provenance import chip_view
 from kipuka.deploy.reference import Simulation
+from kipuka.deploy.report_tables import Compared, delays_by_label, percent, plural
+from kipuka.deploy.stock.forms import Forms, NotLowered
 from kipuka.deploy.verify import Verification
 from kipuka.errors import KipukaError
-from kipuka.hardware_profiles import HardwareProfile, Quantity
+from kipuka.hardware_profiles import HardwareProfile
 
 TEMPLATE = "report.html.jinja"
 
@@ -46,6 +48,12 @@ class ReportContents:
         Delays before training in steps, under the labels of `delays_by_label`.
     seconds : mapping of str to float
         Stage of the work to its wall time in s; may be empty.
+    forms : Forms or NotLowered, optional
+        The network without microcode, on the first chip.
+    advice : tuple of Advice, optional
+        Changes that were tried on this run; None if nobody asked.
+    compared : tuple of Compared
+        This network and others, side by side; may be empty.
     """
 
     title: str
@@ -57,6 +65,9 @@ class ReportContents:
     accuracy: Mapping[str, float]
     delays_before: Mapping[str, NDArray[Any]] | None
     seconds: Mapping[str, float]
+    forms: Forms | NotLowered | None = None
+    advice: tuple[Advice, ...] | None = None
+    compared: tuple[Compared, ...] = ()
 
 
 def write_report(path: str | Path, contents: ReportContents) -> None:
@@ -77,32 +88,6 @@ def write_report(path: str | Path, contents: ReportContents) -> None:
     page = _render(_view(contents))
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8", newline="\n")
-
-
-def delays_by_label(program: Program) -> dict[str, NDArray[Any]]:
-    """Return the delays of each layer's recurrence and output, in steps.
-
-    The delays at a layer's output stand with whoever receives them: the next layer, or the
-    readout after the last one.
-
-    Parameters
-    ----------
-    program : Program
-
-    Returns
-    -------
-    dict of str to int16 array
-        ``layer K, recurrence`` where layer K has one, and ``layer K, output``.
-    """
-    found: dict[str, NDArray[Any]] = {}
-    followers = [layer.delays_from(PREVIOUS) for layer in program.layers[1:]]
-    outputs = [*followers, program.readout.delays]
-    for number, layer, output in zip(program.numbers, program.layers, outputs, strict=True):
-        recurrence = layer.delays_from(OWN)
-        if recurrence.size:
-            found[f"layer {number}, recurrence"] = recurrence
-        found[f"layer {number}, output"] = output
-    return found
 
 
 def _check(contents: ReportContents) -> None:
@@ -152,11 +137,11 @@ def _view(contents: ReportContents) -> dict[str, Any]:
     program, counters = contents.program, contents.simulation.counters
     return {
         "title": contents.title,
-        "subtitle": f"{_plural(len(program.layers), 'layer')}, {program.n_inputs:,} inputs, "
-        f"{_plural(program.n_outputs, 'class', 'classes')}; {_plural(counters.n_samples, 'sample')}"
-        f" of {_plural(counters.n_steps, 'step')}",
-        "chip": hardware.chip,
-        "accuracy": {name: _percent(fraction) for name, fraction in contents.accuracy.items()},
+        "subtitle": f"{plural(len(program.layers), 'layer')}, {program.n_inputs:,} inputs, "
+        f"{plural(program.n_outputs, 'class', 'classes')}; {plural(counters.n_samples, 'sample')}"
+        f" of {plural(counters.n_steps, 'step')}",
+        "chip": hardware.title,
+        "accuracy": {name: percent(fraction) for name, fraction in contents.accuracy.items()},
         "verification": _verification(contents.verification),
         "energy": si_bounds(profile.dynamic_energy_j, "J"),
         "latency": si_bounds(profile.latency_s, "s"),
@@ -167,43 +152,24 @@ def _view(contents: ReportContents) -> dict[str, Any]:
         "saturations": count(counters.saturations),
         "wraps": count(counters.wraps),
         "overflowed": counters.saturations + counters.wraps > 0,
-        "layers": _layer_rows(program, profile),
-        "input": _input_row(program, profile),
-        "total": _total_row(program, profile),
-        "fits": f"{_plural(profile.mapping.n_cores, 'core')} on "
-        f"{_plural(profile.mapping.n_chips, 'chip')}",
-        "cores": _core_rows(profile),
+        "layers": report_tables.layer_rows(program, profile),
+        "input": report_tables.input_row(program, profile),
+        "total": report_tables.total_row(program, profile),
+        "fits": f"{plural(profile.mapping.n_cores, 'core')} on "
+        f"{plural(profile.mapping.n_chips, 'chip')}",
+        "cores": report_tables.core_rows(profile),
         "kinds": [
             (kind, *si_bounds(bounds, "J")) for kind, bounds in profile.energy_by_kind_j.items()
         ],
-        "metrics": _metrics(program, contents.simulation),
+        "metrics": report_tables.metric_rows(program, contents.simulation),
         "plots": _plots(contents),
-        "chips": [_chip(cost, chip) for cost, chip in contents.profiles],
+        "forms": None if contents.forms is None else report_tables.forms_view(contents.forms),
+        "advice": None if contents.advice is None else report_tables.advice_view(contents.advice),
+        "compared": report_tables.comparison_view(contents.compared),
+        "chips": [chip_view(cost, chip) for cost, chip in contents.profiles],
         "seconds": {stage: si(value, "s") for stage, value in contents.seconds.items()},
         "metadata": dict(program.metadata),
     }
-
-
-def _core_rows(profile: Profile) -> list[dict[str, str]]:
-    """Fullest core under each limit."""
-    rows = []
-    for name in NAMES:
-        limit, share = profile.mapping.limits.per_core[name], profile.mapping.utilisation(name)
-        most = int(profile.mapping.needs(name).max(initial=0))
-        rows.append(
-            {
-                "name": name,
-                "used": count(most),
-                "available": NOT_PUBLISHED if limit is None else count(limit),
-                "share": "–" if share is None else _percent(float(share.max(initial=0.0))),
-            }
-        )
-    return rows
-
-
-def _metrics(program: Program, simulation: Simulation) -> list[tuple[str, str]]:
-    values = asdict(neurobench(program, simulation.counters))
-    return [(name.replace("_", " "), count(value)) for name, value in values.items()]
 
 
 def _plots(contents: ReportContents) -> list[plots.Plot]:
@@ -215,9 +181,10 @@ def _plots(contents: ReportContents) -> list[plots.Plot]:
         plots.plot_membranes(program.layers[0], trace.layers[0], sample=0),
         plots.plot_delays(delays_by_label(program), contents.delays_before or {}),
         plots.plot_spikes(profile),
-        plots.plot_energy(profile, hardware.chip, energies),
+        plots.plot_energy(profile, hardware.title, energies),
         plots.plot_timeline(profile, sample=0),
         plots.plot_cores(profile),
+        plots.plot_links(profile),
         plots.plot_rates(contents.simulation.counters),
     ]
     return [plot for plot in drawn if plot is not None]
@@ -229,129 +196,9 @@ def _verification(verification: Verification | None) -> dict[str, Any] | None:
     return {
         "agree": verification.agree,
         "sentence": f"{count(verification.values_compared)} values in "
-        f"{_plural(verification.samples, 'sample')} × {_plural(verification.steps, 'step')} "
+        f"{plural(verification.samples, 'sample')} × {plural(verification.steps, 'step')} "
         f"compared in {', '.join(verification.backends)}: "
-        f"{_plural(verification.spike_mismatches, 'spike mismatch', 'spike mismatches')}, "
-        f"{_plural(verification.state_mismatches, 'state mismatch', 'state mismatches')}",
+        f"{plural(verification.spike_mismatches, 'spike mismatch', 'spike mismatches')}, "
+        f"{plural(verification.state_mismatches, 'state mismatch', 'state mismatches')}",
         "mismatches": verification.mismatches,
     }
-
-
-def _layer_rows(program: Program, profile: Profile) -> list[dict[str, str]]:
-    delays = delays_by_label(program)
-    rows = []
-    for layer, cost in zip(program.layers, profile.layers, strict=True):
-        weights = [projection.synapses for projection in layer.projections]
-        nonzero = sum(int(synapses.fan_out().sum()) for synapses in weights)
-        possible = sum(synapses.n_targets * synapses.n_sources for synapses in weights)
-        rows.append(
-            {
-                "name": f"{cost.layer}",
-                "model": layer.model,
-                "neurons": count(layer.n_neurons),
-                "cores": _plural(cost.cores, "core"),
-                "synapses": count(nonzero),
-                "density": f"{100 * nonzero / possible:.3g}{SPACE}%",
-                "recurrence_delays": _span(delays.get(f"layer {cost.layer}, recurrence")),
-                "output_delays": _span(delays[f"layer {cost.layer}, output"]),
-                **_work(cost),
-            }
-        )
-    return rows
-
-
-def _work(cost: LayerCost) -> dict[str, str]:
-    typical, between = si_bounds(cost.dynamic_energy_j, "J")
-    return {
-        "spikes": count(cost.spikes),
-        "synaptic_operations": count(cost.synaptic_operations),
-        "neuron_updates": count(cost.neuron_updates),
-        "energy": typical,
-        "energy_bounds": between,
-    }
-
-
-def _input_row(program: Program, profile: Profile) -> dict[str, str]:
-    return {
-        "units": count(program.n_inputs),
-        "output_delays": _span(program.layers[0].delays_from(PREVIOUS)),
-        "spikes": count(profile.input_spikes),
-    }
-
-
-def _total_row(program: Program, profile: Profile) -> dict[str, str]:
-    synapses = [p.synapses for layer in program.layers for p in layer.projections]
-    typical, between = si_bounds(profile.dynamic_energy_j, "J")
-    return {
-        "neurons": count(sum(layer.n_neurons for layer in program.layers)),
-        "synapses": count(sum(int(one.fan_out().sum()) for one in synapses)),
-        "spikes": count(profile.spikes),
-        "synaptic_operations": count(profile.synaptic_operations),
-        "neuron_updates": count(profile.neuron_updates),
-        "energy": typical,
-        "energy_bounds": between,
-    }
-
-
-def _chip(profile: Profile, hardware: HardwareProfile) -> dict[str, Any]:
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for key, quantity in hardware.quantities():
-        group, _, name = key.partition(".")
-        row = _provenance(name or group, quantity)
-        groups.setdefault(group.replace("_", " "), []).append(row)
-    return {
-        "name": hardware.chip,
-        "description": hardware.description,
-        "dynamic": si_bounds(profile.dynamic_energy_j, "J"),
-        "static": si_bounds(profile.static_energy_j, "J"),
-        "latency": si_bounds(profile.latency_s, "s"),
-        "boundary": hardware.static_power.note,
-        "left_out": profile.left_out,
-        "groups": groups,
-        "references": hardware.references,
-    }
-
-
-def _provenance(name: str, quantity: Quantity) -> dict[str, Any]:
-    bases = (("low", quantity.low_basis), ("high", quantity.high_basis))
-    return {
-        "name": name.replace("_", " "),
-        "value": _published(quantity.value),
-        "low": _published(quantity.low),
-        "high": _published(quantity.high),
-        "unit": _unit(quantity.unit),
-        "confidence": quantity.confidence or NOT_PUBLISHED,
-        "source": quantity.source,
-        "secondary": quantity.secondary,
-        "bases": [(bound, basis) for bound, basis in bases if basis is not None],
-        "formula": quantity.formula,
-        "inputs": [
-            (f"{one.name} = {count(one.value)}{SPACE}{_unit(one.unit)}", one)
-            for one in quantity.inputs
-        ],
-        "note": quantity.note,
-    }
-
-
-def _published(value: float | None) -> str:
-    return NOT_PUBLISHED if value is None else count(value)
-
-
-def _unit(unit: str) -> str:
-    return f"µ{unit[1:]}" if unit in ("uJ", "us", "uW") else unit
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.2f}{SPACE}%"
-
-
-def _plural(number: int, one: str, many: str | None = None) -> str:
-    return f"{count(number)} {one if number == 1 else many or one + 's'}"
-
-
-def _span(delays: NDArray[Any] | None) -> str:
-    """Shortest and longest delay; a dash where there is nothing to be delayed."""
-    if delays is None or not delays.size:
-        return "–"
-    low, high = int(delays.min()), int(delays.max())
-    return f"{low}" if low == high else f"{low}–{high}"

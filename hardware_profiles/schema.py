@@ -244,6 +244,11 @@ class HardwareProfile(Strict):
     energy_cases: tuple[EnergyCase, ...] = ()
     system: SystemProfile | None = Field(default=None, exclude=True)
 
+    @property
+    def title(self) -> str:
+        """Chip or system for people, with the profile's own name."""
+        return f"{self.chip if self.system is None else self.system.system} ({self.name})"
+
     def quantities(self) -> Iterator[tuple[str, Quantity]]:
         """Yield every quantity with its dotted key, such as ``energy.hop``, in file order."""
         for group_name in ("energy", "latency", "static_power", "limits"):

@@ -65,7 +65,8 @@ def synaptic_words(
 ) -> np.ndarray:
     """Words of synaptic memory of each block: int64 array (cores,).
 
-    A convolution keeps its kernel once per core. Any other axon keeps a list in whole words:
+    A convolution keeps its kernel once per core, and the part of an input channel once more for
+    each further delay that the channel has. Any other axon keeps a list in whole words:
     all weights of the block in order, or only those that are not 0, each with its index,
     whichever is shorter; each weight with the bits of its delay, if the projection has delays.
     """
@@ -73,10 +74,9 @@ def synaptic_words(
     weight = max(1, weight_bits(projection.synapses.weights))
     delay = int(projection.delays.max(initial=0)).bit_length()
     if isinstance(projection.synapses, ConvSynapses):
-        weights = projection.synapses.weights
-        kernel = int(np.prod(weights.shape[1:]))
-        channels = [block.channels[1] - block.channels[0] for block in parts.blocks()]
-        bits = np.array(channels, dtype=np.int64) * kernel * (weight + delay)
+        planes = _kernel_planes(projection.synapses, projection.delays)
+        kept = [planes[slice(*block.channels)].sum() for block in parts.blocks()]
+        bits = np.array(kept) * int(np.prod(projection.synapses.kernel)) * (weight + delay)
         return -(-bits // WORD_BITS)
     in_block = neurons[axons.cores]
     index = np.array([int(n - 1).bit_length() for n in neurons], dtype=np.int64)[axons.cores]
@@ -88,6 +88,13 @@ def synaptic_words(
     words = np.zeros(parts.n_cores, dtype=np.int64)
     np.add.at(words, axons.cores, -(-bits // WORD_BITS))
     return words
+
+
+def _kernel_planes(synapses: ConvSynapses, delays: np.ndarray) -> np.ndarray:
+    """Planes of kernel that each output channel keeps: int64 array (output channels,)."""
+    by_channel = [np.unique(own).size for own in delays.reshape(synapses.input_shape[0], -1)]
+    per_group = np.array(by_channel, dtype=np.int64).reshape(synapses.groups, -1).sum(axis=1)
+    return np.repeat(per_group, synapses.weights.shape[0] // synapses.groups)
 
 
 def _input_axons(layer: Layer, axons: list[Axons], n_cores: int) -> np.ndarray:

@@ -63,7 +63,8 @@ def core_limits(hardware: HardwareProfile) -> CoreLimits:
             DELAY_SLOTS: _planned(limits.delay_slots_per_core),
         },
         cores_per_chip=_planned(limits.cores_per_chip),
-        chips=None if hardware.system is None else _planned(hardware.system.chips),
+        # A board has the chips that its maker says; a lower figure elsewhere is no limit of a core.
+        chips=None if hardware.system is None else _typical(hardware.system.chips),
         neurons_per_chip=_planned(limits.neurons_per_chip),
         synapses_per_chip=_planned(limits.synapses_per_chip),
         weight_bits=_typical(limits.weight_bits),

@@ -34,6 +34,10 @@ REMEDIES = {
 }
 
 
+SHARES_OF_LOAD = (0.75, 0.5, 0.25, 0.1)
+"""Parts of the load that blocks share evenly where the limits do not allow all of it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """A layer on cores of its own.
@@ -82,12 +86,7 @@ def split_layer(
     shape = as_grid(layer.shape)
     grid = _room_for_neurons(shape, limits, start)
     while True:
-        # Balanced blocks first; where one of them is too large, blocks of equal size.
-        split = _at(layer, shape, grid, load)
-        worst = _worst(split.needs, limits)
-        if worst is not None and load is not None:
-            split = _at(layer, shape, grid, None)
-            worst = _worst(split.needs, limits)
+        split, worst = _balanced(layer, shape, grid, load, limits)
         if worst is None:
             return split
         name, needed, available = worst
@@ -95,6 +94,29 @@ def split_layer(
         if larger is None:
             raise does_not_fit(program.numbers[position], name, needed, available)
         grid = larger
+
+
+def _balanced(
+    layer: Layer, shape: Grid, grid: Grid, load: np.ndarray | None, limits: CoreLimits
+) -> tuple[Split, tuple[str, int, int] | None]:
+    """Blocks that fit and share the load as evenly as that allows; else those of equal size.
+
+    Where little work is to be done, balanced blocks have many neurons. So the load that is shared
+    is mixed, as much as it takes, with an equal share for every neuron.
+    """
+    balanced = _at(layer, shape, grid, load)
+    worst = _worst(balanced.needs, limits)
+    if load is None or worst is None:
+        return balanced, worst
+    equal = _at(layer, shape, grid, None)
+    worst = _worst(equal.needs, limits)
+    if worst is not None:
+        return equal, worst
+    for share in SHARES_OF_LOAD:
+        mixed = _at(layer, shape, grid, share * load + (1 - share) * load.mean())
+        if _worst(mixed.needs, limits) is None:
+            return mixed, None
+    return equal, None
 
 
 def more_blocks(shape: Grid, grid: Grid) -> Grid | None:

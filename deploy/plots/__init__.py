@@ -4,6 +4,7 @@ from kipuka.deploy.plots.activity import plot_membranes, plot_rasters
 from kipuka.deploy.plots.cores import plot_cores
 from kipuka.deploy.plots.costs import plot_energy, plot_spikes, plot_timeline
 from kipuka.deploy.plots.histograms import plot_delays, plot_rates
+from kipuka.deploy.plots.links import plot_links
 from kipuka.deploy.plots.style import PAGE_COLOURS, Plot
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "plot_cores",
     "plot_delays",
     "plot_energy",
+    "plot_links",
     "plot_membranes",
     "plot_rasters",
     "plot_rates",

@@ -12,22 +12,23 @@ from kipuka.deploy.pricing import prices_of
 from kipuka.hardware_profiles import HardwareProfile, SiBounds
 
 
-class LoweredPrice(NamedTuple):
-    """Estimates per sample, mean over samples.
+class FormPrice(NamedTuple):
+    """Estimates of one form of a network per sample, mean over samples.
 
     Attributes
     ----------
     dynamic_energy_j : SiBounds
-        Synaptic operations, neuron updates (all active) and messages, one per spike.
+        Of the lowered form: synaptic operations, neuron updates (all active) and messages, one per
+        spike.
     latency_s : SiBounds
-        Lower bound: per hardware step the busiest core, or the barrier.
+        Lower bound; of the lowered form: per hardware step the busiest core, or the barrier.
     """
 
     dynamic_energy_j: SiBounds
     latency_s: SiBounds
 
 
-def price_lowered(counters: Counters, hardware: HardwareProfile) -> LoweredPrice:
+def price_lowered(counters: Counters, hardware: HardwareProfile) -> FormPrice:
     """Price the counters of a lowered network, which has no Program that could be mapped.
 
     Parameters
@@ -38,7 +39,7 @@ def price_lowered(counters: Counters, hardware: HardwareProfile) -> LoweredPrice
 
     Returns
     -------
-    LoweredPrice
+    FormPrice
     """
     prices = prices_of(hardware)
     counted = (
@@ -51,7 +52,7 @@ def price_lowered(counters: Counters, hardware: HardwareProfile) -> LoweredPrice
     nothing = (0.0,) * len(counted)
     table = np.array([prices.low or nothing, prices.typical or nothing, *prices.high])
     energy = prices.bounds(table @ np.array(counted) / counters.n_samples)
-    return LoweredPrice(energy, _latency(counters, hardware))
+    return FormPrice(energy, _latency(counters, hardware))
 
 
 def _latency(counters: Counters, hardware: HardwareProfile) -> SiBounds:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from kipuka import __version__
 from kipuka.errors import KipukaError
 from kipuka.hardware_cli import app as hardware_app
+from kipuka.options import ClampDelays, DataDir, InputFile, Inputs, Json, Net, write_numbers
+from kipuka.training_cli import compare, convert, train
 
 BAD_INPUT, MISMATCH, INTERNAL_ERROR, INTERRUPTED = 2, 1, 70, 130
 """Exit statuses besides 0."""
@@ -26,21 +26,6 @@ app = typer.Typer(
 )
 
 app.add_typer(hardware_app, name="hardware")
-
-INPUT_HELP = "Spikes [batch,] units, time as 0 and 1, or a .npz of events (see the README)."
-
-Net = Annotated[Path, typer.Argument(metavar="NET", help="Network file (.net).")]
-Json = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write the same numbers as JSON.")
-]
-Inputs = Annotated[
-    Path | None,
-    typer.Option("--input", metavar="X.npy", help=INPUT_HELP),
-]
-ClampDelays = Annotated[
-    bool,
-    typer.Option("--clamp-delays", help="Cut delays over 62 steps, as NetX does, not refuse them."),
-]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -108,101 +93,15 @@ def demo(
     from kipuka.demo import demo as run
 
     summary = run(out, seed=seed, epochs=epochs, samples=samples)
-    _write_json(json_file, summary)
+    write_numbers(json_file, summary)
     verified = summary["verify"]
     wrong = verified["spike_mismatches"] + verified["state_mismatches"]
     return MISMATCH if wrong else 0
 
 
-Data = Annotated[
-    str | None, typer.Option(help="Name of the data set: digits, ntidigits, shd, ssc.")
-]
-DataDir = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Folder with the data set's files.")
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Any setting of the training; repeatable."),
-]
-
-
-@app.command()
-def train(
-    out: Annotated[Path, typer.Option(help="Run folder, new or empty.")],
-    network: Annotated[str | None, typer.Option(help="Name, such as sgru-delay.")] = None,
-    data: Data = None,
-    data_dir: DataDir = None,
-    download: Annotated[
-        bool | None, typer.Option("--download", help="Let tonic download missing files.")
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Settings as YAML; options given here come first."),
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training part.")] = None,
-    hidden: Annotated[int | None, typer.Option(help="Neurons of each hidden layer.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of all randomness.")] = None,
-    settings: Set = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in the folder.")
-    ] = False,
-    json_file: Json = None,
-) -> int:
-    """Train a named network on a data set and write the run folder with its network file."""
-    from kipuka.pipeline import parse_settings, train_run
-
-    given = {
-        **parse_settings(settings or []),
-        **_given(network=network, data=data, epochs=epochs, hidden=hidden, seed=seed),
-        **_given(data_dir=data_dir and str(data_dir), download=download),
-    }
-    _write_json(json_file, train_run(out, config, given, resume=resume))
-    return 0
-
-
-@app.command()
-def compare(
-    out: Annotated[Path, typer.Option(help="Folder for all runs, table and plot.")],
-    networks: Annotated[
-        str, typer.Option(help="Names, separated by commas.")
-    ] = "sgru,sgru-delay,sgru-delay-2l",
-    seeds: Annotated[int, typer.Option(help="Train each with seeds 0 to this less one.")] = 3,
-    data: Data = None,
-    data_dir: DataDir = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Settings of all networks as YAML.")
-    ] = None,
-    settings: Set = None,
-    hardware: Annotated[str, typer.Option(help="Name or file of a hardware profile.")] = "loihi2",
-    json_file: Json = None,
-) -> int:
-    """Train networks over several seeds; write accuracy and cost as table and plot."""
-    from kipuka.compare import compare as run
-    from kipuka.pipeline import parse_settings, run_settings
-
-    given = {
-        **parse_settings(settings or []),
-        **_given(data=data, data_dir=data_dir and str(data_dir)),
-    }
-    names = [name.strip() for name in networks.split(",") if name.strip()]
-    configs = [
-        run_settings(out, config, {**given, "network": name}, resume=False) for name in names
-    ]
-    _write_json(json_file, run(configs, range(seeds), out, hardware))
-    return 0
-
-
-@app.command()
-def convert(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of kipuka train.")],
-    output: Annotated[Path, typer.Option(metavar="FILE.net", help="Network file to write.")],
-    json_file: Json = None,
-) -> int:
-    """Quantize a trained network into a network file with golden vectors."""
-    from kipuka.pipeline import convert_run
-
-    _write_json(json_file, convert_run(run, output))
-    return 0
+app.command()(train)
+app.command()(compare)
+app.command()(convert)
 
 
 @app.command()
@@ -216,60 +115,16 @@ def inspect(
     json_file: Json = None,
 ) -> int:
     """Show a network file's layers, how far its states get, and what stock NetX would do."""
-    from kipuka.console import STDOUT, print_table
-    from kipuka.convert.inspect import inspect as summarise
-    from kipuka.convert.netfile import load_golden, load_net
-    from kipuka.convert.range_analysis import analyse_ranges
+    from kipuka.inspection import inspect_file
 
-    program, golden = load_net(net, clamp_delays=clamp_delays), load_golden(net)
-    layers = [dataclasses.asdict(layer) for layer in summarise(program)]
-    columns = {
-        "layer": "layer",
-        "kind": "kind",
-        "model": "neurons",
-        "shape": "shape",
-        "nonzero_synapses": "synapses",
-        "weight_bits": "bits",
-        "delays_in": "delay",
-        "delays_recurrent": "delay_rec",
-    }
-    readout = program.readout
-    per_class = f", {readout.population} neurons per class" if readout.population > 1 else ""
-    print_table(
-        f"{net.name}: input {_times(program.input_shape)}, readout {readout.kind} of "
-        f"{program.n_classes}{per_class}, {len(golden)} golden vectors",
-        list(columns.values()),
-        [
-            [_times(layer[key]) if key == "shape" else _range(layer[key]) for key in columns]
-            for layer in layers
-        ],
-    )
-    for layer in layers:
-        for difference in layer["netx"]:
-            STDOUT.print(f"layer {layer['layer']}: stock NetX {difference}")
-    ranges = []
-    n_steps = steps or (golden[0].input.shape[-1] if golden else None)
-    if n_steps is not None:
-        for state in analyse_ranges(program, n_steps).states:
-            text = f"layer {state.layer}, {state.variable} {state.verdict}"
-            ranges.append(text)
-            STDOUT.print(f"in samples of {n_steps} steps, {text}")
-    facts = {
-        "ranges": {"steps": n_steps, "states": ranges},
-        "input_shape": program.input_shape,
-        "readout": readout.kind,
-        "classes": program.n_classes,
-        "encoder": program.encoder,
-        "reset": program.reset,
-    }
-    _write_json(json_file, {**facts, "layers": layers, "metadata": dict(program.metadata)})
+    write_numbers(json_file, inspect_file(net, steps, clamp_delays=clamp_delays))
     return 0
 
 
 @app.command()
 def simulate(
     net: Net,
-    input_file: Annotated[Path, typer.Option("--input", metavar="X.npy", help=INPUT_HELP)],
+    input_file: InputFile,
     output: Annotated[
         Path, typer.Option(metavar="Y.npy", help="Spikes of the last layer, delayed.")
     ],
@@ -290,7 +145,7 @@ def simulate(
 
     reset = None if reset_interval is None else (reset_interval, reset_offset)
     program = open_network(net, clamp_delays=clamp_delays, reset=reset)
-    _write_json(json_file, simulate_file(program, input_file, output, backend, layer))
+    write_numbers(json_file, simulate_file(program, input_file, output, backend, layer))
     return 0
 
 
@@ -307,7 +162,7 @@ def verify(
 
     program = open_network(net, clamp_delays=clamp_delays)
     outcome = verify_file(net, program, backends, input_file)
-    _write_json(json_file, outcome)
+    write_numbers(json_file, outcome)
     return 0 if outcome["agree"] else MISMATCH
 
 
@@ -315,7 +170,17 @@ def verify(
 def profile(
     net: Net,
     hardware: Annotated[str, typer.Option(help="Name or file of a hardware profile.")] = "loihi2",
-    input_file: Inputs = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X.npy|X.npz|NAME",
+            help="Array, events (with labels, if you like), or a data set's name: its test part.",
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Take only so many samples of the data.")
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write a report as one HTML file.")
     ] = None,
@@ -323,7 +188,7 @@ def profile(
         int | None, typer.Option(min=1, help="Spread over so many cores, not over the fewest.")
     ] = None,
     advise: Annotated[
-        bool, typer.Option("--advise", help="Price changes that save energy or time.")
+        bool, typer.Option("--advise", help="Try and price changes that save energy or time.")
     ] = False,
     compare: Annotated[
         Path | None, typer.Option(metavar="B.net", help="Show a second network beside this one.")
@@ -331,14 +196,14 @@ def profile(
     clamp_delays: ClampDelays = False,
     json_file: Json = None,
 ) -> int:
-    """Estimate energy and time of a network; without --input, on the file's golden vectors."""
-    from kipuka.pipeline import open_network, profile_file
+    """Estimate energy and time of a network; without --data, on the file's golden vectors."""
+    from kipuka.pipeline import open_network
+    from kipuka.profiling import Question, profile_file
 
     program = open_network(net, clamp_delays=clamp_delays)
-    values = profile_file(
-        net, program, hardware, input_file, report, cores=cores, advice=advise, other=compare
-    )
-    _write_json(json_file, values)
+    question = Question(hardware, data, data_dir, samples, cores)
+    values = profile_file(net, program, question, advice=advise, other=compare, report=report)
+    write_numbers(json_file, values)
     return 0
 
 
@@ -371,30 +236,8 @@ def deploy(
     outcome = deploy_file(
         net, program, target, input_file, interval=interval, dry_only=dry_run, host=host
     )
-    _write_json(json_file, outcome)
+    write_numbers(json_file, outcome)
     return 0 if outcome["agree"] else MISMATCH
-
-
-def _given(**options: object) -> dict[str, object]:
-    """Options that were given."""
-    return {key: value for key, value in options.items() if value is not None}
-
-
-def _write_json(path: Path | None, values: Mapping[str, Any]) -> None:
-    if path is not None:
-        from kipuka.convert.files import write_json
-
-        write_json(path, values)
-
-
-def _range(value: object) -> object:
-    if isinstance(value, tuple) and any(value):
-        return f"{value[0]} to {value[1]}"
-    return "none" if value is None or isinstance(value, tuple) else value
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return "x".join(str(n) for n in shape)
 
 
 def _complain(message: str, status: int) -> int:

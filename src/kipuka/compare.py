@@ -22,7 +22,7 @@ from kipuka.deploy.reference import Simulation
 from kipuka.deploy.work import record_for_costs
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import HardwareProfile, SiBounds, load_profile
-from kipuka.pipeline import GOLDEN_VECTORS, NETWORK_FILE, train_with_progress
+from kipuka.training_runs import GOLDEN_VECTORS, NETWORK_FILE, train_with_progress
 
 if TYPE_CHECKING:
     from kipuka.train.config import TrainConfig

@@ -1,4 +1,4 @@
-"""What `kipuka profile` shows beside the layers: mapping, metrics, advice, two networks at once."""
+"""Tables and numbers of a profile: layers, mapping, advice, two networks at once."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from kipuka.console import STDOUT, bounds_text, print_table
-from kipuka.deploy.advice import Advice
+from kipuka.deploy.advice import SMALLEST_GAIN, Advice
 from kipuka.deploy.mapping.limits import NAMES
-from kipuka.deploy.numbers import NOT_PUBLISHED
+from kipuka.deploy.numbers import NOT_PUBLISHED, si_bounds
 from kipuka.deploy.profile import TERMS, Profile
+from kipuka.deploy.report_tables import Compared, accuracy_text, comparison_rows
 
 
 def mapping_numbers(priced: Profile) -> dict[str, Any]:
@@ -59,6 +60,30 @@ def bound_by(priced: Profile) -> dict[str, int]:
     return {name: int((priced.timing.bottleneck == k).sum()) for k, name in enumerate(TERMS)}
 
 
+def print_profile(priced: Profile) -> None:
+    """Print the cost of each layer and of the whole, per sample."""
+    rows = [
+        [
+            layer.layer,
+            layer.neurons,
+            layer.spikes,
+            layer.synaptic_operations,
+            layer.neuron_updates,
+            *si_bounds(layer.dynamic_energy_j, "J"),
+        ]
+        for layer in priced.layers
+    ]
+    columns = ["layer", "neurons", "spikes", "synaptic\noperations", "neuron\nupdates"]
+    columns += ["dynamic\nenergy", "low to high"]
+    print_table(f"estimate per sample on {priced.hardware}", columns, rows)
+    STDOUT.print(
+        f"dynamic energy {bounds_text(priced.dynamic_energy_j, 'J')}, "
+        f"static energy {bounds_text(priced.static_energy_j, 'J')}, "
+        f"latency at least {bounds_text(priced.latency_s, 's')}"
+    )
+    STDOUT.print(f"left out: {'; '.join(priced.left_out)}")
+
+
 def print_mapping(priced: Profile) -> None:
     """Print how full the fullest core is under each limit, and what bounds the steps."""
     mapping = priced.mapping
@@ -79,36 +104,48 @@ def print_mapping(priced: Profile) -> None:
 
 
 def print_advice(advice: Sequence[Advice]) -> None:
-    """Print changes with what they gain."""
+    """Print changes with what they gain, and what was tried without."""
     rows = [
         [
             one.change,
-            f"{one.energy_gain:+.1%}",
-            f"{one.latency_gain:+.1%}",
+            *(f"{gain:+.1%}" for gain in (one.energy_gain, one.latency_gain, one.memory_gain)),
             f"{one.cores_saved:+d}",
-            "same" if one.exact else "measure again",
+            accuracy_text(one),
         ]
         for one in advice
+        if one.worthwhile
     ]
-    columns = ["change", "energy saved", "time saved", "cores saved", "accuracy"]
-    print_table("advice (predicted on the spikes of this run)", columns, rows)
+    columns = [
+        "change",
+        "energy\nsaved",
+        "time\nsaved",
+        "memory\nsaved",
+        "cores\nsaved",
+        "accuracy",
+    ]
+    print_table("advice (each change run and priced on these samples)", columns, rows)
+    for one in advice:
+        if one.refusal is not None:
+            STDOUT.print(f"would not fit: {one.change}; {one.refusal}")
+    little = [one.change for one in advice if not one.worthwhile and one.refusal is None]
+    if little:
+        STDOUT.print(f"tried, with less than {SMALLEST_GAIN:.1%} saved: {'; '.join(little)}")
 
 
 def advice_numbers(advice: Sequence[Advice]) -> list[dict[str, Any]]:
     """Return advice as plain values."""
-    return [dataclasses.asdict(one) for one in advice]
-
-
-def print_comparison(names: Sequence[str], profiles: Sequence[Profile]) -> None:
-    """Print the costs of several networks side by side."""
-    rows: list[list[object]] = [
-        ["cores", *(one.mapping.n_cores for one in profiles)],
-        ["chips", *(one.mapping.n_chips for one in profiles)],
-        ["spikes", *(f"{one.spikes:,.1f}" for one in profiles)],
-        ["synaptic operations", *(f"{one.synaptic_operations:,.0f}" for one in profiles)],
-        ["neuron updates", *(f"{one.neuron_updates:,.0f}" for one in profiles)],
-        ["dynamic energy", *(bounds_text(one.dynamic_energy_j, "J") for one in profiles)],
-        ["static energy", *(bounds_text(one.static_energy_j, "J") for one in profiles)],
-        ["latency at least", *(bounds_text(one.latency_s, "s") for one in profiles)],
+    return [
+        {
+            **dataclasses.asdict(one),
+            "worthwhile": one.worthwhile,
+            "operations_per_point": one.operations_per_point,
+        }
+        for one in advice
     ]
-    print_table(f"per sample on {profiles[0].hardware}", ["", *names], rows)
+
+
+def print_comparison(compared: Sequence[Compared]) -> None:
+    """Print the costs of several networks side by side."""
+    rows = comparison_rows(compared)
+    title = f"per sample on {compared[0].cost.hardware}"
+    print_table(title, ["", *(one.name for one in compared)], [list(row) for row in rows])

@@ -14,22 +14,18 @@ from kipuka.console import STDOUT, print_table
 from kipuka.convert.files import replacing
 from kipuka.convert.netfile import load_net, save_net
 from kipuka.convert.range_analysis import with_verdict
+from kipuka.convert.trace import accuracy
+from kipuka.costing import print_profile
 from kipuka.deploy.fast import simulate
 from kipuka.deploy.golden import golden_vectors
 from kipuka.deploy.profile import profile
 from kipuka.deploy.report import ReportContents, write_report
+from kipuka.deploy.stock.forms import without_microcode
 from kipuka.deploy.verify import verify
 from kipuka.hardware_profiles import load_profile
-from kipuka.pipeline import (
-    GOLDEN_VECTORS,
-    NETWORK_FILE,
-    accuracy_in,
-    headline,
-    print_profile,
-    print_verification,
-    profile_numbers,
-    train_with_progress,
-)
+from kipuka.pipeline import print_verification
+from kipuka.profiling import headline, profile_numbers
+from kipuka.training_runs import GOLDEN_VECTORS, NETWORK_FILE, train_with_progress
 
 SUMMARY_FILE, REPORT_FILE = "summary.json", "report.html"
 HARDWARE = ("loihi2", "loihi1")
@@ -86,8 +82,8 @@ def demo(
         "lava": lava_trace,
     }
     verification = verify(program, traces)
-    accuracy = {
-        name: accuracy_in(program, trace.layers[-1], data.test.labels[:samples])
+    right = {
+        name: accuracy(program, trace.layers[-1], data.test.labels[:samples])
         for name, trace in traces.items()
     }
     chips = [load_profile(name) for name in HARDWARE]
@@ -100,14 +96,15 @@ def demo(
         simulation=simulation,
         profiles=tuple(profiles),
         verification=verification,
-        accuracy=accuracy,
+        accuracy=right,
         delays_before=result.delays_before,
         seconds=seconds,
+        forms=without_microcode(program, inputs, chips[0]),
     )
     with _timed(seconds, "report"):
         write_report(out / REPORT_FILE, contents)
     summary = {
-        "accuracy": accuracy,
+        "accuracy": right,
         "verify": {
             "samples": verification.samples,
             "steps": verification.steps,

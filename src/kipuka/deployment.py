@@ -16,17 +16,16 @@ from kipuka.convert.trace import readout_input
 from kipuka.deploy.boards import DryRun, dry_run
 from kipuka.deploy.boards.loihi2 import BoardRun, Loihi2Board, public_api
 from kipuka.deploy.lava_run import stream_lava
-from kipuka.deploy.numbers import si, si_bounds
-from kipuka.deploy.profile import profile as price
+from kipuka.deploy.numbers import si
 from kipuka.deploy.reference import Simulation, simulate_reference
-from kipuka.deploy.stock.counters import LoweredLayer, lowered_counters, summarise_lowered
-from kipuka.deploy.stock.interpreter import run_stock, stream_stock
-from kipuka.deploy.stock.price import price_lowered
+from kipuka.deploy.stock.forms import compare_forms
+from kipuka.deploy.stock.interpreter import stream_stock
 from kipuka.deploy.stock.streaming import PARTS, Stream, plan_stream
 from kipuka.deploy.verify import verify
 from kipuka.errors import choose
-from kipuka.hardware_profiles import HardwareProfile, SiBounds, load_profile
-from kipuka.pipeline import profile_numbers, samples_of
+from kipuka.hardware_profiles import load_profile
+from kipuka.lowered_form import forms_numbers, print_forms
+from kipuka.samples import samples_of
 
 STREAMED_IN_NUMPY = 3
 """Samples of the dry run's stream, which check that nothing of one sample reaches the next."""
@@ -84,21 +83,16 @@ def deploy_file(
     hardware = load_profile("loihi2")
     outcome = dry_run(stream, hardware)
     streamed = _streamed_mismatches(program, stream, inputs)
-    lowered = _lowered(program, stream, inputs, hardware)
-    _print_dry_run(stream, outcome, streamed, lowered["layers"])
-    prices = {
-        "fused": profile_numbers(price(program, inputs, simulation, hardware), simulation),
-        "lowered": lowered["price"],
-    }
-    _print_prices(prices)
+    forms = compare_forms(program, stream.graph, inputs[:STREAMED_IN_NUMPY], hardware)
+    _print_dry_run(stream, outcome, streamed)
+    print_forms(forms, hardware.name)
     ranges = _print_ranges(analyse_ranges(program, inputs.shape[2]), simulation)
     facts = {
         "target": target,
         "period": stream.graph.period,
         "interval": stream.interval,
         "dry_run": {**dataclasses.asdict(outcome), "stream_mismatches": streamed},
-        "lowered": {**lowered, "layers": [dataclasses.asdict(x) for x in lowered["layers"]]},
-        "estimate": prices,
+        **forms_numbers(forms),
         "ranges": ranges,
     }
     agree = streamed == 0 and (outcome.passed or target == "lava-sim")
@@ -157,49 +151,11 @@ def _streamed_mismatches(program: Program, stream: Stream, inputs: np.ndarray) -
     return outcome.spike_mismatches + outcome.state_mismatches
 
 
-def _lowered(
-    program: Program, stream: Stream, inputs: np.ndarray, hardware: HardwareProfile
-) -> dict[str, Any]:
-    """Size, work and estimated price of the lowered network on a few samples."""
-    run = run_stock(stream.graph, inputs[:STREAMED_IN_NUMPY])
-    counters = lowered_counters(program, stream.graph, run)
-    priced = price_lowered(counters, hardware)
-    return {
-        "hardware_steps": counters.n_steps,
-        "layers": summarise_lowered(program, stream.graph, run),
-        "price": {
-            "dynamic_energy_j": priced.dynamic_energy_j._asdict(),
-            "latency_s": priced.latency_s._asdict(),
-        },
-    }
-
-
-def _print_prices(prices: dict[str, dict[str, Any]]) -> None:
-    """Print what doing without microcode costs."""
-    rows = [
-        [
-            form,
-            *si_bounds(SiBounds(**numbers["dynamic_energy_j"]), "J"),
-            *si_bounds(SiBounds(**numbers["latency_s"]), "s"),
-        ]
-        for form, numbers in prices.items()
-    ]
-    columns = ["form", "dynamic\nenergy", "low to high", "latency\nat least", "low to high"]
-    print_table("estimate per sample on loihi2, with microcode and without", columns, rows)
-
-
-def _print_dry_run(
-    stream: Stream, outcome: DryRun, streamed: int, layers: tuple[LoweredLayer, ...]
-) -> None:
+def _print_dry_run(stream: Stream, outcome: DryRun, streamed: int) -> None:
     STDOUT.print(
         f"lowered to stock processes: K = {stream.graph.period} hardware steps per algorithmic "
         f"step, a sample every {stream.interval} hardware steps"
     )
-    sizes = ["layer", "neurons", "lowered_neurons", "neuron_processes", "synapse_processes"]
-    work = ["layer", "spikes", "graded_messages", "products", "synaptic_operations"]
-    for title, keys in (("lowered network", sizes), ("its work per sample, mean", work)):
-        rows = [[getattr(layer, key) for key in keys] for layer in layers]
-        print_table(title, [key.replace("_", "\n") for key in keys], rows)
     kinds = [list(row) for row in outcome.processes]
     print_table("processes on the chip", ["process", "evidence", "number"], kinds)
     cores = [[p.process, p.neurons, p.axons, p.words, p.cores] for p in outcome.placements]

@@ -90,3 +90,25 @@ def test_the_table_in_the_documentation_is_what_comes_out(cost):
         DOCUMENT.write_text(head + start + table(cost) + end + tail, "utf-8")
     else:
         assert old == table(cost)
+
+
+# [Meszaros25] and [Shoesmith25], secondary: published energy and what the document calls it.
+SHD = (
+    (0.28e-3, "0.28 mJ dynamic, feed-forward with delays", None),
+    (0.21e-3, "0.21 mJ dynamic, recurrent with delays", None),
+    (0.50e-3, "0.50 mJ, recurrent 1024, boundary not given", 1024),
+)
+
+
+def test_what_published_energies_of_spoken_digits_allow_is_what_the_document_says():
+    price = load_profile("oheo_gulch").energy.synaptic_operation.in_si()
+    text = DOCUMENT.read_text("utf-8").split("<!-- shd -->\n")[1].split("\n<!-- end of shd -->")[0]
+    rows = text.splitlines()[2:]
+    for shown, (energy_j, name, neurons) in zip(rows, SHD, strict=True):
+        few, many = energy_j / price.high, energy_j / price.low
+        rates = "not its size"
+        if neurons:
+            # A spike of a recurrent layer reaches every neuron of it.
+            spikes = [round(count / neurons**2) for count in (few, many)]
+            rates = f"{spikes[0]} to {spikes[1]} spikes per neuron and sample"
+        assert shown == f"| {name} | {few / 1e6:.1f} to {many / 1e6:.1f} M per sample | {rates} |"

@@ -1,4 +1,4 @@
-"""NeuroBench's metrics, against its own code where it is installed, and by hand."""
+"""NeuroBench's metrics, against its own code and by hand."""
 
 import numpy as np
 import pytest
@@ -35,29 +35,92 @@ def test_recurrent_gate_and_delay_work_is_counted(rng):
     assert found.delayed_synapses == sum(np.count_nonzero(w[:, 1:]) for w in own)
 
 
-def test_synaptic_operations_equal_those_of_neurobench(rng):
-    layers = pytest.importorskip("neurobench.metrics.utils.layers", reason="needs neurobench")
-    torch = pytest.importorskip("torch")
-    first, second = even(rng, (30, 20)) * (rng.random((30, 20)) < 0.5), even(rng, (10, 30))
-    network = program(20, cuba(30, dense(first)), cuba(10, dense(second)))
-    inputs = random_spikes(rng, 3, 20, 25)
+STEPS, THRESHOLD = 25, 64
+
+
+@pytest.fixture
+def measured_twice(rng):
+    """A feed-forward network and its run, and NeuroBench's wrapper with the hooks of the same."""
+    torch = pytest.importorskip("torch", reason="needs the lava extra")
+    models = pytest.importorskip("neurobench.models", reason="needs neurobench")
+    matrices = even(rng, (30, 20)) * (rng.random((30, 20)) < 0.5), even(rng, (10, 30))
+    network = program(20, cuba(30, dense(matrices[0])), cuba(10, dense(matrices[1])))
+    inputs = random_spikes(rng, 3, 20, STEPS)
+
+    class IntegrateAndFire(torch.nn.Module):
+        def forward(self, arriving):
+            self.v = getattr(self, "v", 0) + arriving
+            spikes = self.v > THRESHOLD
+            self.v = self.v * ~spikes
+            return spikes.float()
+
+    def linear(weights):
+        layer = torch.nn.Linear(weights.shape[1], weights.shape[0], bias=False)
+        layer.weight.data = torch.tensor(weights, dtype=torch.float32)
+        return layer
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = torch.nn.ModuleList([linear(m) for m in matrices])
+            self.neurons = torch.nn.ModuleList([IntegrateAndFire() for _ in matrices])
+
+        def forward(self, batch):
+            hidden, emitted = torch.zeros(len(batch), 30), []
+            for step in range(STEPS):
+                # Spikes of the hidden layer arrive one step after they were emitted.
+                arriving, hidden = hidden, self.neurons[0](self.layers[0](batch[:, step]))
+                emitted.append(self.neurons[1](self.layers[1](arriving)))
+            return torch.stack(emitted, dim=1)
+
+    model = models.TorchModel(Net())
+    model.add_activation_module(IntegrateAndFire)
+    model.register_hooks()
+    data = torch.tensor(inputs.transpose(0, 2, 1), dtype=torch.float32)
+    with torch.no_grad():
+        spikes = model(data)
     run = simulate_reference(network, inputs)
+    emitted = run.trace.layers[1].spikes
+    np.testing.assert_array_equal(spikes.numpy().transpose(0, 2, 1) > 0, emitted)
+    assert emitted.any()
+    return network, run, model, data
+
+
+def test_counts_equal_those_of_neurobench(measured_twice):
+    from neurobench.metrics.static import ConnectionSparsity
+    from neurobench.metrics.workload import ActivationSparsity, SynapticOperations
+
+    network, run, model, data = measured_twice
     found = neurobench(network, run.counters)
-    emitted = run.trace.layers[0].spikes
-    hidden = np.zeros_like(emitted)
-    hidden[..., 1:] = emitted[..., :-1]
-    operations = total = zeros = 0
-    for weights, spikes in ((first, inputs), (second, hidden)):
-        linear = torch.nn.Linear(weights.shape[1], weights.shape[0], bias=False)
-        linear.weight.data = torch.tensor(weights, dtype=torch.float32)
-        zeros += int((linear.weight == 0).sum())
-        for step in range(25):
-            arriving = torch.tensor(spikes[..., step], dtype=torch.float32)
-            if arriving.any():
-                counted, spiking = layers.single_layer_MACs(arriving, linear)
-                assert spiking
-                operations += int(counted)
-            total += int(layers.single_layer_MACs(arriving, linear, total=True)[0])
-    assert found.effective_acs * 3 == operations
-    assert found.dense_operations * 3 == total
-    assert found.connection_sparsity == zeros / (first.size + second.size)
+    theirs = SynapticOperations()(model, None, (data, None))
+    assert found.effective_acs == theirs["Effective_ACs"] > 0
+    assert found.effective_macs == theirs["Effective_MACs"] == 0
+    assert found.dense_operations == theirs["Dense"]
+    sparsity = ActivationSparsity()(model, None, None)
+    assert found.activation_sparsity == pytest.approx(sparsity, rel=1e-12)
+    assert 0 < found.activation_sparsity < 1
+    # NeuroBench rounds this one.
+    assert round(found.connection_sparsity, 4) == ConnectionSparsity()(model) > 0
+
+
+def test_footprint_equals_that_of_neurobench(measured_twice):
+    import torch
+    from neurobench.metrics.static import Footprint
+    from neurobench.models import TorchModel
+
+    network, run, _, _ = measured_twice
+
+    class Stored(torch.nn.Module):
+        """The network as the chip keeps it: weights in bytes, parameters and states in words."""
+
+        def __init__(self):
+            super().__init__()
+            for k, layer in enumerate(network.layers):
+                halves = layer.projections[0].synapses.weights // 2
+                self.register_buffer(f"weights{k}", torch.tensor(halves.astype(np.int8)))
+                for name in ("du", "dv", "vth", "bias", "a_in", "u", "v"):
+                    values = torch.zeros(layer.n_neurons, dtype=torch.int32)
+                    self.register_buffer(f"{name}{k}", values)
+
+    found = neurobench(network, run.counters).footprint_bytes
+    assert found == Footprint()(TorchModel(Stored()))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kipuka.convert.synapses import OWN
+from kipuka.convert.synapses import OWN, ConvSynapses
 from kipuka.deploy.fast import COUNTERS, Record, simulate
 from kipuka.deploy.profile import profile
 from kipuka.deploy.reference import simulate_reference
@@ -9,8 +9,25 @@ from kipuka.deploy.timing import TERMS
 from kipuka.deploy.work import core_operations, record_for_costs
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import load_profile
-from kipuka_cases import cuba, dense, program, pulses, random_cuba, random_gru, random_spikes
+from kipuka_cases import (
+    conv,
+    conv_cuba,
+    cuba,
+    dense,
+    even,
+    program,
+    pulses,
+    random_conv_gru,
+    random_cuba,
+    random_delays,
+    random_gru,
+    random_inputs,
+    random_spikes,
+)
 from kipuka_random import random_network
+
+COUNTED = 24
+"""Random networks whose work is counted independently."""
 
 
 @pytest.fixture
@@ -56,10 +73,16 @@ def test_the_busiest_core_sets_the_step(chip):
     assert spread.dynamic_energy_j == pytest.approx(cost.dynamic_energy_j)
 
 
-def test_energy_is_additive_over_layers_and_cores(rng, chip):
-    network = program(5, random_gru(rng, 5, 8), random_cuba(rng, 8, 3))
-    cost = cost_of(network, random_spikes(rng, 4, 5, 30), chip, cores=5)
+@pytest.mark.parametrize("kind", ["gru", "conv"])
+def test_energy_is_additive_over_layers_and_cores(rng, chip, kind):
+    networks = {
+        "gru": program(5, random_gru(rng, 5, 8), random_cuba(rng, 8, 3, recurrent=True)),
+        "conv": program((1, 4, 4), random_conv_gru(rng, (1, 4, 4), 2), random_cuba(rng, 8, 3)),
+    }
+    network = networks[kind]
+    cost = cost_of(network, random_spikes(rng, 4, network.n_inputs, 30, 0.4), chip, cores=5)
     assert cost.mapping.n_cores == 5
+    assert (cost.core_energy_j > 0).all()
     for k in range(2):
         parts = [layer.dynamic_energy_j[k] for layer in cost.layers]
         assert cost.dynamic_energy_j[k] == pytest.approx(sum(parts))
@@ -73,11 +96,27 @@ def test_energy_is_additive_over_layers_and_cores(rng, chip):
     assert cost.dynamic_energy_j.low < cost.dynamic_energy_j.typical < cost.dynamic_energy_j.high
 
 
+def silent_networks(rng):
+    """Ten neurons of each kind that never spike by themselves."""
+    shape = (1, 3, 3)
+    return {
+        "dense": program(5, random_cuba(rng, 5, 7), random_cuba(rng, 7, 3, delays=4)),
+        "recurrent": program(5, random_cuba(rng, 5, 10, recurrent=True)),
+        "gru": program(
+            5, random_gru(rng, 5, 10, random_delays(rng, 5), bias_i=0, bias_r=0, bias_z=0)
+        ),
+        "conv": program(
+            shape, conv_cuba(conv(even(rng, (1, 1, 1, 1)) + 2, shape)), random_cuba(rng, 9, 1)
+        ),
+    }
+
+
+@pytest.mark.parametrize("kind", ["dense", "recurrent", "gru", "conv"])
 @pytest.mark.parametrize("name", ["loihi1", "loihi2"])
-def test_zero_input_costs_exactly_the_idle_work(rng, name):
-    chip = load_profile(name)
-    network = program(5, random_cuba(rng, 5, 7), random_cuba(rng, 7, 3))
-    cost = cost_of(network, np.zeros((2, 5, 11), dtype=bool), chip)
+def test_zero_input_costs_exactly_the_idle_work(rng, name, kind):
+    chip, network = load_profile(name), silent_networks(rng)[kind]
+    cost = cost_of(network, np.zeros((2, network.n_inputs, 11), dtype=bool), chip)
+    assert cost.neuron_updates == 10 * 11
     update = chip.energy.neuron_update_inactive.in_si().typical
     if update is None:
         update = chip.energy.neuron_update.in_si().typical
@@ -85,6 +124,38 @@ def test_zero_input_costs_exactly_the_idle_work(rng, name):
     assert cost.dynamic_energy_j.typical == pytest.approx(10 * 11 * passes * update, rel=1e-12)
     assert cost.energy_by_kind_j["synaptic operations"].typical == 0
     assert cost.latency_s.typical == pytest.approx(11 * chip.latency.barrier.in_si().typical)
+
+
+def test_static_energy_of_several_chips_is_that_of_each(rng, chip):
+    cores = chip.limits.cores_per_chip.model_copy(update={"value": 1.0, "low": None})
+    small = chip.model_copy(
+        update={"limits": chip.limits.model_copy(update={"cores_per_chip": cores})}
+    )
+    network = program(5, random_cuba(rng, 5, 7), random_cuba(rng, 7, 3), random_cuba(rng, 3, 2))
+    inputs = random_spikes(rng, 2, 5, 11)
+    one, three = (cost_of(network, inputs, x) for x in (chip, small))
+    assert (one.mapping.n_chips, three.mapping.n_chips) == (1, 3)
+    powers = chip.static_power.in_si()
+    for k in range(3):
+        assert one.static_energy_j[k] == pytest.approx(powers[k] * one.latency_s[k])
+        assert three.static_energy_j[k] == pytest.approx(3 * powers[k] * three.latency_s[k])
+    assert any("static energy is 3 times that of one" in text for text in three.left_out)
+    assert not any("static" in text for text in one.left_out)
+    board = load_profile("kapoho_point")
+    assert cost_of(network, inputs, board).static_energy_j == (None, None, None)
+    assert "static power: not published" in cost_of(network, inputs, board).left_out
+
+
+def test_more_chips_than_a_second_source_gives_are_said(rng):
+    board = load_profile("kapoho_point")
+    cores = board.limits.cores_per_chip.model_copy(update={"value": 1.0, "low": None})
+    changed = {"limits": board.limits.model_copy(update={"cores_per_chip": cores})}
+    layers = [random_cuba(rng, 3, 3) for _ in range(5)]
+    cost = cost_of(
+        program(3, *layers), random_spikes(rng, 1, 3, 4), board.model_copy(update=changed)
+    )
+    assert cost.mapping.n_chips == 5
+    assert any("only 4 chips; 5 are planned" in text for text in cost.left_out)
 
 
 def counted_by_hand(network, inputs, trace):
@@ -111,14 +182,38 @@ def counted_by_hand(network, inputs, trace):
     return found
 
 
-@pytest.mark.parametrize("seed", range(12))
+def kinds_of(network):
+    """What a network has of the things whose work is easily miscounted."""
+    projections = [p for layer in network.layers for p in layer.projections]
+    kinds = {"current" for p in projections if p.message == "current"}
+    kinds |= {"recurrence" for p in projections if p.source == OWN}
+    kinds |= {"skip" for p in projections if p.source > 1}
+    kinds |= {"delays" for p in projections if p.delays.ndim == 1 and p.delays.any()}
+    kinds |= {"delay per synapse" for p in projections if p.delays.ndim == 2 and p.delays.any()}
+    kinds |= {"convolution" for p in projections if isinstance(p.synapses, ConvSynapses)}
+    return kinds | {layer.model for layer in network.layers}
+
+
+def test_the_networks_of_the_independent_count_have_everything_and_work():
+    found, operations = set(), 0
+    for seed in range(COUNTED):
+        rng = np.random.default_rng(seed)
+        network = random_network(rng)
+        inputs = random_inputs(rng, network, 2, 20)
+        run = simulate_reference(network, inputs)
+        done = sum(int(layer.synaptic_operations.sum()) for layer in run.counters.layers)
+        found |= kinds_of(network) if done else set()
+        operations += done
+    assert operations > 1000
+    wanted = {"recurrence", "skip", "delays", "delay per synapse", "convolution", "current"}
+    assert found >= {*wanted, "SPIKING_GRU", "CUBA"}
+
+
+@pytest.mark.parametrize("seed", range(COUNTED))
 def test_work_of_cores_equals_an_independent_count(seed, chip):
     rng = np.random.default_rng(seed)
     network = random_network(rng)
-    if network.encoder:
-        inputs = rng.integers(-40, 90, (2, network.n_inputs, 20)).astype(np.int32)
-    else:
-        inputs = random_spikes(rng, 2, network.n_inputs, 20)
+    inputs = random_inputs(rng, network, 2, 20)
     run = simulate_reference(network, inputs)
     cost = profile(network, inputs, run, chip, cores=9)
     counted = core_operations(network, cost.mapping, inputs, run)

@@ -14,11 +14,14 @@ from kipuka.convert import fixed
 from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
 from kipuka.convert.program import OWN, PREVIOUS, Layer, Program, Projection, Readout, Target
 from kipuka.convert.synapses import DenseSynapses
+from kipuka.deploy.advice import Advice
 from kipuka.deploy.numbers import count, si, si_bounds
 from kipuka.deploy.plots import PAGE_COLOURS, plot_rasters
 from kipuka.deploy.profile import profile
 from kipuka.deploy.reference import simulate_reference
-from kipuka.deploy.report import ReportContents, delays_by_label, write_report
+from kipuka.deploy.report import ReportContents, write_report
+from kipuka.deploy.report_tables import Compared, delays_by_label
+from kipuka.deploy.stock.forms import Forms, NotLowered, without_microcode
 from kipuka.deploy.verify import Mismatch, Verification
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import SiBounds, load_profile
@@ -36,7 +39,7 @@ def projection(
     return Projection(DenseSynapses(weights), source, target, delays)
 
 
-def network(readout: str = "spike_count") -> Program:
+def network(readout: str = "spike_count", leaky: bool = True) -> Program:
     """A spiking GRU with recurrent delays, read out by CUBA neurons."""
     rng = np.random.default_rng(7)
     zero = np.zeros(HIDDEN, dtype=np.int64)
@@ -45,7 +48,8 @@ def network(readout: str = "spike_count") -> Program:
     joined += [projection(rng, OWN, t, (HIDDEN, HIDDEN), 20) for t in ("i", "r", "z")]
     ones = np.ones(CLASSES, dtype=np.int64)
     threshold = 80 if readout == "spike_count" else fixed.NEVER_SPIKES
-    cuba = CubaParameters(1024 * ones, 512 * ones, threshold * ones, 0 * ones)
+    decays = (1024, 512) if leaky else (4096, 0)
+    cuba = CubaParameters(decays[0] * ones, decays[1] * ones, threshold * ones, 0 * ones)
     output = projection(rng, PREVIOUS, "a", (CLASSES, HIDDEN), 12)
     return Program(
         input_shape=(INPUTS,),
@@ -146,10 +150,10 @@ def test_headlines_are_those_of_the_run(page: str) -> None:
         "0 spike mismatches, 0 state mismatches" in text
     )
     typical, between = si_bounds(cost.dynamic_energy_j, "J")
-    wanted = f"on Intel Loihi 2 {typical} ESTIMATE ({between})"
+    wanted = f"on Intel Loihi 2 (loihi2) {typical} ESTIMATE ({between})"
     assert re.sub(r"\s+", " ", wanted) in text
     typical, between = si_bounds(cost.latency_s, "s")
-    wanted = f"on Intel Loihi 2 {typical} LOWER BOUND ({between})"
+    wanted = f"on Intel Loihi 2 (loihi2) {typical} LOWER BOUND ({between})"
     assert re.sub(r"\s+", " ", wanted) in text
     assert re.sub(r"\s+", " ", f"Spikes per sample {count(cost.spikes)} from") in text
     assert re.sub(r"\s+", " ", count(cost.synaptic_operations)) in text
@@ -200,6 +204,63 @@ def test_missing_bounds_are_not_published(tmp_path: Path) -> None:
     assert cost.dynamic_energy_j.high is None
     assert "low and high not published" in text
     assert "neuron update 81 not published not published pJ pre-silicon simulation" in text
+
+
+def test_form_without_microcode_stands_beside_the_fused_one(tmp_path: Path) -> None:
+    shown = contents(network(leaky=False))
+    forms = without_microcode(shown.program, shown.inputs, load_profile("loihi2"))
+    assert isinstance(forms, Forms)
+    text = plain(written(tmp_path, dataclasses.replace(shown, forms=forms)))
+    assert f"K = {forms.period} hardware steps" in text
+    for one in forms.layers:
+        sizes = (one.layer, one.neurons, one.lowered_neurons, one.neuron_processes)
+        row = " ".join(count(n) for n in (*sizes, one.synapse_processes))
+        assert re.sub(r"\s+", " ", row) in text
+    for form in (forms.fused, forms.lowered):
+        for bounds, unit in ((form.dynamic_energy_j, "J"), (form.latency_s, "s")):
+            assert re.sub(r"\s+", " ", si_bounds(bounds, unit)[0]) in text
+
+
+def test_why_there_is_no_lowered_form_is_said(tmp_path: Path) -> None:
+    why = NotLowered("layer 3 has <two> thresholds")
+    text = plain(written(tmp_path, dataclasses.replace(contents(), forms=why)))
+    assert "Not lowered to stock processes: layer 3 has <two> thresholds." in text
+
+
+def test_networks_stand_side_by_side(tmp_path: Path) -> None:
+    shown = contents()
+    (own, _), (other, _) = shown.profiles
+    pair = (Compared("a.net", own, 0.9), Compared("b.net", other, 0.5))
+    text = plain(written(tmp_path, dataclasses.replace(shown, compared=pair)))
+    assert "a.net b.net accuracy 90.00 % 50.00 %" in text
+    typical = [si_bounds(one.dynamic_energy_j, "J")[0] for one in (own, other)]
+    assert all(re.sub(r"\s+", " ", one) in text for one in typical)
+
+
+def test_advice_names_what_was_tried_what_it_saves_and_what_does_not_fit(tmp_path: Path) -> None:
+    advice = (
+        Advice("prune layer 1", 1, 0.25, 0.1, 0.5, 1000.0, 2, accuracy_change=-0.05),
+        Advice("round layer 2", 2),
+        Advice("spread", refusal="too few chips"),
+    )
+    text = plain(written(tmp_path, dataclasses.replace(contents(), advice=advice)))
+    row = "prune layer 1 +25.0 % +10.0 % +50.0 % +2 -5.00 points; 200 synaptic operations saved"
+    assert row in text
+    assert "with next to nothing saved: round layer 2." in text
+    assert "Would not fit: spread. too few chips." in text
+
+
+def test_link_map_names_the_busiest_link(tmp_path: Path) -> None:
+    shown = contents()
+    chip = load_profile("kapoho_point")
+    cost = profile(shown.program, shown.inputs, shown.simulation, chip, cores=9)
+    text = plain(written(tmp_path, dataclasses.replace(shown, profiles=((cost, chip),))))
+    most = int(cost.work.link_messages.max())
+    assert most > 0
+    used = int((cost.work.link_messages > 0).sum())
+    assert re.sub(r"\s+", " ", f"{used} links in use; busiest: chip 0, ") in text
+    assert re.sub(r"\s+", " ", f"with {count(most)} messages") in text
+    assert "Fits Kapoho Point (kapoho_point)" in text
 
 
 def test_provenance_lists_every_quantity(page: str) -> None:

@@ -229,6 +229,11 @@ CASES = {
         (-3, "energy.synaptic_operation", "do not enclose", "low <= value <= high", "low 30.0"),
         "correct or remove the bound",
     ),
+    "low above high": (
+        ("    low: 23.6\n", "    low: 30\n    high: 20\n"),
+        (-3, "energy.synaptic_operation", "do not enclose", "low <= value <= high", "high 20.0"),
+        "correct or remove the bound",
+    ),
     "null without a reason": (
         ("value: 81", "value: null"),
         (-1, "energy.neuron_update", "null without saying why", "'not published'", "note 'Neuron"),

@@ -206,7 +206,7 @@ def test_inspect(net, tmp_path, capsys):
 
 def test_profile_and_its_report(net, spikes, tmp_path):
     numbers, report = tmp_path / "p.json", tmp_path / "r.html"
-    words = ["profile", net, "--input", spikes, "--json", str(numbers), "--report", str(report)]
+    words = ["profile", net, "--data", spikes, "--json", str(numbers), "--report", str(report)]
     assert main(words) == 0
     values = loaded(numbers)
     assert values["samples"] == 3
@@ -334,7 +334,7 @@ def test_an_internal_error_says_so(net, monkeypatch, capsys):
     def fail(_, clamp_delays):
         raise ZeroDivisionError("surprise")
 
-    monkeypatch.setattr("kipuka.convert.netfile.load_net", fail)
+    monkeypatch.setattr("kipuka.inspection.load_net", fail)
     assert main(["inspect", net]) == 70
     assert "internal error: ZeroDivisionError: surprise" in capsys.readouterr().err
 
@@ -382,6 +382,6 @@ def test_an_interrupt_says_so(net, monkeypatch, capsys):
     def interrupt(_, clamp_delays):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kipuka.convert.netfile.load_net", interrupt)
+    monkeypatch.setattr("kipuka.inspection.load_net", interrupt)
     assert main(["inspect", net]) == 130
     assert "interrupted" in capsys.readouterr().err

@@ -21,8 +21,8 @@ def compared(tmp_path_factory):
 
 def test_every_network_is_trained_with_every_seed_and_judged_as_integers(compared):
     from kipuka.convert.netfile import load_net
+    from kipuka.convert.trace import accuracy
     from kipuka.deploy.reference import simulate_reference
-    from kipuka.pipeline import accuracy_in
     from kipuka.train.datasets import load_dataset
 
     out, results = compared
@@ -32,8 +32,8 @@ def test_every_network_is_trained_with_every_seed_and_judged_as_integers(compare
     program = load_net(out / "sgru-delay-seed1" / "model.net")
     test = load_dataset("digits").test
     simulation = simulate_reference(program, test.spikes)
-    accuracy = accuracy_in(program, simulation.trace.layers[-1], test.labels)
-    assert run["test_accuracy"] == accuracy
+    right = accuracy(program, simulation.trace.layers[-1], test.labels)
+    assert run["test_accuracy"] == right
     for key in ("spikes", "synaptic_operations"):
         counted = sum(int(getattr(layer, key).sum()) for layer in simulation.counters.layers)
         assert round(240 * run[key]) == counted

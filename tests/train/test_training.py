@@ -83,7 +83,7 @@ def test_divergence_stops_with_the_checkpoint_kept(tmp_path, check_error, monkey
 
 def test_convert_writes_a_network_with_golden_vectors(run, tmp_path):
     from kipuka.convert.netfile import load_golden
-    from kipuka.pipeline import convert_run
+    from kipuka.training_runs import convert_run
 
     folder, _ = run
     path = tmp_path / "model.net"
