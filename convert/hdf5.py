@@ -65,6 +65,7 @@ class GuardedFile:
 
     def __init__(self, file: h5py.File, path: Path, expected: Expected) -> None:
         self.root: h5py.Group = file
+        self.remedy = expected.remedy
         self._path = path
         self._expected = expected
         self._n_bytes = path.stat().st_size
@@ -227,10 +228,8 @@ _COMPLETE = "as many numbers as the file holds, packed by deflate or not at all"
 
 def _lies_elsewhere(data: h5py.Dataset) -> bool:
     properties = data.id.get_create_plist()
-    return (
-        properties.get_layout() == h5py.h5d.VIRTUAL
-        or properties.get_layout() != h5py.h5d.CHUNKED
-        and properties.get_external_count() > 0
+    return properties.get_layout() == h5py.h5d.VIRTUAL or (
+        properties.get_layout() != h5py.h5d.CHUNKED and properties.get_external_count() > 0
     )
 
 

@@ -96,7 +96,7 @@ class Record:
                 where=self._place(key),
                 limit="numbers",
                 value=f"shape {values.shape}, dtype {values.dtype}",
-                remedy="export the network again",
+                remedy=self._file.remedy,
             )
         if values.dtype.kind in "ib":
             return values.astype(np.int64)
@@ -198,7 +198,7 @@ class Record:
                 where=self._place(key),
                 limit=name,
                 value="nothing" if found is None else type(found).__name__,
-                remedy="export the network again",
+                remedy=self._file.remedy,
             )
         return found
 
@@ -223,7 +223,7 @@ class Record:
             where=self._attribute_place(name, key),
             limit=limit,
             value=value,
-            remedy="export the network again",
+            remedy=self._file.remedy,
         )
 
     def _no_strings(self, key: str, limit: str, value: str) -> KipukaError:
@@ -232,7 +232,7 @@ class Record:
             where=self._place(key),
             limit=limit,
             value=value,
-            remedy="export the network again",
+            remedy=self._file.remedy,
         )
 
 
