@@ -12,12 +12,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import h5py
 import numpy as np
 
-from kipuka.convert.files import existing_file, replacing
+from kipuka.convert import fixed
+from kipuka.convert.files import replacing
+from kipuka.convert.hdf5 import Expected, opened
 from kipuka.convert.netx_reader import NetworkReader
 from kipuka.convert.netx_writer import write_layers
 from kipuka.convert.program import Program, Readout, ReadoutKind, Reset
@@ -123,44 +125,48 @@ def load_golden(path: str | Path) -> tuple[GoldenVector, ...]:
             return ()
         group = root.group("kipuka").group("golden")
         encoded = root.group("layer").group("0").has("neuron")
-        vectors = []
-        for number in range(len(group.keys())):
-            one = group.group(str(number))
-            vectors.append(
-                GoldenVector(
-                    one.numbers("input").astype(np.int32 if encoded else bool),
-                    one.numbers("output").astype(bool),
-                    one.attribute("digest", ""),
-                )
-            )
-        return tuple(vectors)
+        numbers = range(len(group.keys()))
+        return tuple(_golden_vector(group.group(str(number)), encoded) for number in numbers)
+
+
+def _golden_vector(record: Record, encoded: bool) -> GoldenVector:
+    given, right = record.numbers("input"), record.numbers("output")
+    steps = {values.shape[-1] for values in (given, right) if values.ndim == 2}
+    largest = fixed.INT32_MAX if encoded else 1
+    fits = all(
+        values.size and low <= values.min() and values.max() <= high
+        for values, low, high in ((given, -largest if encoded else 0, largest), (right, 0, 1))
+    )
+    if given.ndim != 2 or right.ndim != 2 or len(steps) != 1 or not fits:
+        raise KipukaError(
+            "a golden vector cannot be used",
+            where=record.where,
+            limit="input and output as units x steps, equally many steps, 0 or 1 for spikes",
+            value=f"shapes {given.shape} and {right.shape}, "
+            f"{given.min(initial=0)} to {given.max(initial=0)}",
+            remedy="export the network again",
+        )
+    return GoldenVector(
+        given.astype(np.int32 if encoded else bool),
+        right.astype(bool),
+        record.text_attribute("digest", ""),
+    )
+
+
+NETWORK = Expected(
+    "the file is not a network",
+    limit="an HDF5 file in the NetX layout, with a group named layer",
+    remedy="write it again with kipuka convert or with lava-dl's export_hdf5",
+)
 
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[Record]:
-    path = existing_file(path, "network")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise _foreign(path, "not an HDF5 file, or a truncated one") from error
-    with file:
-        if "layer" not in file:
-            raise _foreign(path, f"groups {sorted(file)}")
-        try:
-            yield Record(file, str(path))
-        except (OSError, RuntimeError) as error:
-            # h5py reports damaged chunks and addresses past the end of the file like this.
-            raise _foreign(path, f"a damaged HDF5 file ({error})") from error
-
-
-def _foreign(path: Path, found: str) -> KipukaError:
-    return KipukaError(
-        "the file is not a network",
-        where=str(path),
-        limit="an HDF5 file in the NetX layout, with a group named layer",
-        value=found,
-        remedy="write it again with kipuka convert or with lava-dl's export_hdf5",
-    )
+    with opened(path, "network", NETWORK) as file:
+        root = Record(file, file.root, str(path))
+        if not root.has("layer"):
+            raise NETWORK.refused(str(path), f"groups {root.keys()}")
+        yield root
 
 
 def _layer_numbers(layers: Record) -> list[int]:
@@ -188,7 +194,7 @@ def _read_own(root: Record, reader: NetworkReader) -> dict[str, Any]:
         readout = Readout(kind, reader.readout_delays(), reader.population)
         return {"readout": readout, "metadata": {"origin": "NetX"}}
     own = root.group("kipuka")
-    version = own.attribute("format_version", None)
+    version = own.whole_attribute("format_version", 0)
     if version != FORMAT_VERSION:
         raise KipukaError(
             "the file has another format version",
@@ -197,10 +203,42 @@ def _read_own(root: Record, reader: NetworkReader) -> dict[str, Any]:
             value=version,
             remedy="write the file again with this version of Kipuka, or install the one it names",
         )
-    kind = own.attribute("readout", "spike_count")
-    reset = own.numbers("reset").ravel() if own.has("reset") else None
+    # Any other word is refused by the rule readout_fits_last_layer.
+    kind = cast(ReadoutKind, own.text_attribute("readout", "spike_count"))
     return {
         "readout": Readout(kind, own.int16("readout_delay"), reader.population),
-        "reset": None if reset is None else Reset(*(int(n) for n in reset[:2])),
-        "metadata": json.loads(own.attribute("metadata", "{}")),
+        "reset": _read_reset(own),
+        "metadata": _read_metadata(own),
     }
+
+
+def _read_reset(own: Record) -> Reset | None:
+    if not own.has("reset"):
+        return None
+    values = own.numbers("reset").ravel().tolist()
+    if len(values) != 2:
+        raise KipukaError(
+            "the reset cannot be used",
+            where=f"{own.where}, key reset",
+            limit="interval and offset, in steps",
+            value=f"{len(values)} values",
+            remedy="export the network again",
+        )
+    return Reset(*values)
+
+
+def _read_metadata(own: Record) -> dict[str, str]:
+    text = own.text_attribute("metadata", "{}")
+    try:
+        metadata = json.loads(text)
+    except (ValueError, RecursionError):
+        metadata = None
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise KipukaError(
+            "the metadata cannot be used",
+            where=f"{own.where}, attribute metadata",
+            limit="JSON that maps words to text",
+            value=text[:80],
+            remedy="export the network again",
+        )
+    return metadata

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ from kipuka.errors import KipukaError
 
 REQUIRED = {"refDelay": 1, "gradedSpike": 0, "weight_exp": 0}
 """Neuron keys that have an exact counterpart with one value only."""
+
+NUMBERS_PER_UNIT = 8
+"""What a unit of a layer costs besides its synapses: parameters and delays."""
 
 KERNEL_AXES = 4
 """Axes of convolution weights: output channels, input channels / groups, height, width."""
@@ -45,6 +49,7 @@ def shape_of(record: Record) -> tuple[int, ...]:
     shape = tuple(int(n) for n in record.numbers("shape").ravel())
     if not shape or min(shape) < 1 or np.prod(shape, dtype=float) > fixed.NEURONS_MAX:
         raise _misfit(record, "shape", f"1 or 3 numbers, product up to {fixed.NEURONS_MAX}", shape)
+    record.spend(NUMBERS_PER_UNIT * math.prod(shape), "shape")
     return shape
 
 
@@ -54,6 +59,15 @@ def single(record: Record, key: str) -> int:
     if values.size != 1:
         raise _misfit(record, key, "1 value", f"{values.size} values")
     return int(values.item())
+
+
+def units_of(record: Record, key: str) -> int:
+    """Return a key that counts units, positive and of a size that a file can hold."""
+    units = single(record, key)
+    if not 1 <= units <= fixed.NEURONS_MAX:
+        raise _misfit(record, key, f"1 to {fixed.NEURONS_MAX}", units)
+    record.spend(NUMBERS_PER_UNIT * units, key)
+    return units
 
 
 def expect(record: Record, key: str, expected: tuple[int, ...]) -> None:
@@ -67,9 +81,9 @@ def expect(record: Record, key: str, expected: tuple[int, ...]) -> None:
 
 def expect_size(record: Record, units: int) -> None:
     """Refuse a ``shape`` that does not hold the units that arrive."""
-    found = int(np.prod(record.numbers("shape")))
-    if found != units:
-        raise _misfit(record, "shape", f"{units} units in all", found)
+    found = record.numbers("shape").ravel()
+    if math.prod(found.tolist()) != units:
+        raise _misfit(record, "shape", f"{units} units in all", found[:4].tolist())
 
 
 def pair(record: Record, key: str) -> Pair:
@@ -100,6 +114,7 @@ def kernels(kind: str, record: Record, n_channels: int) -> tuple[np.ndarray, int
         return weights, single(record, "groups") if record.has("groups") else 1
     if weights.ndim != KERNEL_AXES or weights.shape[:2] != (1, 1):
         raise _misfit(record, "weight", "(1, 1, height, width), one kernel", weights.shape)
+    record.spend(weights.size * n_channels, "weight")
     # Every channel is pooled by the same kernel, in a group of its own.
     return np.repeat(weights, n_channels, axis=0), n_channels
 
@@ -166,7 +181,7 @@ def convolutions(
 
 def exponent(record: Record, key: str) -> int:
     """Weight exponent that stands as an attribute of the weights; 0 if there is none."""
-    return int(record.attribute("weight_exponent", 0, key=key))
+    return record.whole_attribute("weight_exponent", 0, key=key)
 
 
 def exponent_of_neuron(record: Record) -> int:

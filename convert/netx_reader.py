@@ -120,9 +120,8 @@ class NetworkReader:
                 value=f"layer 0 of type {kind}",
                 remedy="begin the network with slayer.block.cuba.Input and export it again",
             )
-        n_inputs = fields.single(record, "inFeatures")
-        self.input_shape = (n_inputs,)
-        return Sender(-1, self.input_shape, np.zeros(max(n_inputs, 0), dtype=np.int64))
+        self.input_shape = (fields.units_of(record, "inFeatures"),)
+        return Sender(-1, self.input_shape, np.zeros(self.input_shape, dtype=np.int64))
 
     def _read_dense(self, kind: str, record: Record, senders: tuple[Sender, ...]) -> Layer:
         n_neurons = int(np.prod(fields.shape_of(record)))

@@ -120,6 +120,7 @@ def convolution_fits_shapes(
         and output == receiver
         and min(geometry) >= 1
         and min(synapses.padding) >= 0
+        and synapses.padded_units() <= fixed.NEURONS_MAX
         and channels == synapses.input_shape[0]
         and output[0] % synapses.groups == 0
         and output[0] == expected[0]

@@ -90,6 +90,15 @@ def encoder_drives_first_layer(program: Program) -> None:
             value=f"{first.model} neurons, {len(first.projections)} projections",
             remedy="give the input neurons a layer of their own, or leave the encoder out",
         )
+    for key in ("weight", "bias"):
+        check_range(
+            "encoder_drives_first_layer",
+            np.asarray(getattr(program.encoder, key)),
+            (-fixed.INT32_MAX, fixed.INT32_MAX),
+            f"layer {program.numbers[0]}, key {key}",
+            "weight units in 32 bits",
+            "scale the input instead",
+        )
 
 
 def reset_interval_is_positive(reset: Reset) -> None:
@@ -101,6 +110,14 @@ def reset_interval_is_positive(reset: Reset) -> None:
         "network, reset interval",
         "steps",
         "leave the reset out if samples are run one by one",
+    )
+    check_range(
+        "reset_interval_is_positive",
+        np.asarray(reset.offset),
+        (-RESET_INTERVAL_MAX, RESET_INTERVAL_MAX),
+        "network, reset offset",
+        "steps",
+        "count the offset from the first step",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -118,6 +119,10 @@ class ConvSynapses:
             )
         )
         return self.weights.shape[0], height, width
+
+    def padded_units(self) -> int:
+        """Units of the input with all that its kernels see around it."""
+        return math.prod(self._padded_shape())
 
     def fan_out(self) -> np.ndarray:
         """Nonzero weights that one spike of each source reaches: int64 array (sources,)."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -13,20 +12,11 @@ from pydantic_core import ErrorDetails
 
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles.schema import HardwareProfile, SystemProfile
+from kipuka.hardware_profiles.yaml_text import parse_yaml, place, read_limited, short
 
-_MAX_BYTES = 1024 * 1024
 _SUFFIX = ".yaml"
-
-
-class _ProfileLoader(yaml.SafeLoader):
-    """A safe loader without aliases: a few of them can unfold a small file without end."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Compose one node as the safe loader does, unless it is an alias."""
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=mark)
-        return super().compose_node(parent, index)
+_LISTED = 10
+_WHAT = "hardware profile"
 
 
 def profile_names() -> tuple[str, ...]:
@@ -76,7 +66,8 @@ def load_profile(name_or_path: str | Path) -> HardwareProfile:
             value=repr(name_or_path),
             remedy="take one of these names; write a file of this folder as ./name.yaml",
         )
-    return _parse(_read_limited(path), str(path))
+    remedy = f"check the path, or take a bundled profile: {', '.join(profile_names())}"
+    return _parse(read_limited(path, _WHAT, remedy), str(path))
 
 
 def _looks_like_path(path: Path) -> bool:
@@ -84,48 +75,15 @@ def _looks_like_path(path: Path) -> bool:
     return len(path.parts) > 1 or path.suffix in (".yaml", ".yml")
 
 
-def _read_limited(path: Path) -> bytes:
-    """Return the content of `path`, never reading more than one byte past the limit."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-    # ValueError: a path with a null character.
-    except (OSError, ValueError) as error:
-        raise KipukaError(
-            "The hardware profile cannot be read",
-            where=str(path),
-            limit="a readable YAML file",
-            value=getattr(error, "strerror", None) or str(error),
-            remedy=f"check the path, or take a bundled profile: {', '.join(profile_names())}",
-        ) from error
-    if len(content) > _MAX_BYTES:
-        raise KipukaError(
-            "The hardware profile is too large",
-            where=str(path),
-            limit=f"{_MAX_BYTES} bytes",
-            value=f"more than {_MAX_BYTES} bytes",
-            remedy="check that this is a hardware profile; they have a few kilobytes",
-        )
-    return content
-
-
 def _parse(content: bytes, file_name: str) -> HardwareProfile:
     """Turn YAML into a profile, or into one error that says where it is wrong."""
-    try:
-        text = content.decode("utf-8")
-        root = yaml.compose(text, Loader=_ProfileLoader)
-        if root is not None:
-            _refuse_duplicate_keys(root, file_name, ())
-        data = yaml.safe_load(text)
-    # ValueError: bytes that are not UTF-8, and scalars like the date 2026-13-45.
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise _syntax_error(error, file_name) from error
+    root, data = parse_yaml(content, file_name, _WHAT)
     if not isinstance(root, yaml.MappingNode):
         raise KipukaError(
             "The hardware profile is not a mapping",
             where=f"{file_name}, line 1",
             limit="keys and values at the top of the file",
-            value="an empty file" if data is None else _short(data),
+            value="an empty file" if data is None else short(data),
             remedy="start from a bundled profile",
         )
     is_system = isinstance(data, dict) and "chip_profile" in data
@@ -166,54 +124,19 @@ def _of_system(system: SystemProfile, where: str) -> HardwareProfile:
     return joined.model_copy(update={"references": cited})
 
 
-def _syntax_error(error: Exception, file_name: str) -> KipukaError:
-    """Describe what the YAML reader stumbled over, with its line where it gives one."""
-    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
-    problem = getattr(error, "problem", None)
-    if isinstance(error, RecursionError):
-        problem = "nested too deeply"
-    return KipukaError(
-        "The hardware profile is not valid YAML",
-        where=file_name if mark is None else f"{file_name}, line {mark.line + 1}",
-        limit="UTF-8 text in YAML syntax, without aliases",
-        value=problem or _short(str(error)),
-        remedy="correct the syntax at or just before this place",
-    )
-
-
-def _refuse_duplicate_keys(node: yaml.Node, file_name: str, path: tuple[str, ...]) -> None:
-    """Refuse a mapping that gives one key twice, of which YAML would keep only the last."""
-    if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            _refuse_duplicate_keys(item, file_name, (*path, str(index)))
-    if not isinstance(node, yaml.MappingNode):
-        return
-    first_lines: dict[str, int] = {}
-    for key_node, value_node in node.value:
-        line = key_node.start_mark.line + 1
-        key = str(key_node.value)
-        if key in first_lines:
-            raise KipukaError(
-                "A key is given twice",
-                where=_place(file_name, (*path, key), line),
-                limit="each key once in its group",
-                value=f"{key!r} on line {first_lines[key]} and on line {line}",
-                remedy="remove one of the two",
-            )
-        first_lines[key] = line
-        _refuse_duplicate_keys(value_node, file_name, (*path, key))
-
-
 def _schema_error(error: ValidationError, root: yaml.Node, file_name: str) -> KipukaError:
     """Report the violation that stands first in the file, and how many there are."""
     details = error.errors(include_url=False)
     first = min(details, key=lambda detail: _line_of(root, _location(detail)))
     location = _location(first)
     what, limit, value, remedy = _describe(first)
-    count = "" if len(details) == 1 else f" (the first of {len(details)} problems in this file)"
+    lines = sorted(_line_of(root, _location(detail)) for detail in details)
+    others = ", ".join(str(line) for line in lines[1 : 1 + _LISTED])
+    count = "" if len(details) == 1 else f" (the first of {len(details)} problems in this file"
+    count += f"; the next on lines {others})" if others else ""
     return KipukaError(
         what + count,
-        where=_place(file_name, location, _line_of(root, location)),
+        where=place(file_name, location, _line_of(root, location)),
         limit=limit,
         value=value,
         remedy=remedy,
@@ -245,16 +168,10 @@ def _line_of(root: yaml.Node, location: Sequence[int | str]) -> int:
     return line
 
 
-def _place(file_name: str, location: Sequence[int | str], line: int) -> str:
-    """Write file, dotted key and line for a reader."""
-    key = ".".join(str(part) for part in location)
-    return f"{file_name}, key {key}, line {line}" if key else f"{file_name}, line {line}"
-
-
 def _describe(detail: ErrorDetails) -> tuple[str, str, str, str]:
     """Return what is wrong, the limit, what was found and the remedy for one violation."""
     kind, context = detail["type"], detail.get("ctx", {})
-    found = _short(detail["input"])
+    found = short(detail["input"])
     key = str(detail["loc"][-1]) if detail["loc"] else ""
     if kind == "profile_rule":
         return detail["msg"], context["limit"], context["found"], context["remedy"]
@@ -273,9 +190,3 @@ def _describe(detail: ErrorDetails) -> tuple[str, str, str, str]:
         expected = str(context["expected"])
         return "A word is not one of those allowed", expected, found, "take one of these words"
     return "A value does not fit its key", detail["msg"], found, "compare a bundled profile"
-
-
-def _short(value: Any) -> str:
-    """Return the value as text of at most 80 characters."""
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

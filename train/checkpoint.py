@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
-from kipuka.convert.files import existing_file, replacing
+from kipuka.convert.files import replacing
 from kipuka.errors import KipukaError
+from kipuka.train.tensor_files import Header, read_header
 
 
 def save_checkpoint(path: str | Path, network: torch.nn.Module) -> None:
@@ -26,13 +28,14 @@ def load_checkpoint(path: str | Path, network: torch.nn.Module) -> None:
     KipukaError
         If the file is missing, damaged, or of another network.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors import SafetensorError, safe_open
 
-    path = existing_file(path, "checkpoint")
     try:
-        stored = load_file(path)
-    except (SafetensorError, ValueError) as error:
+        header = read_header(path, "checkpoint")
+        _refuse_another_network(path, header, network)
+        with safe_open(path, "pt") as file:
+            stored = {name: file.get_tensor(name) for name in header.tensors}
+    except (SafetensorError, OSError, ValueError) as error:
         raise KipukaError(
             "the checkpoint cannot be read",
             where=str(path),
@@ -40,20 +43,40 @@ def load_checkpoint(path: str | Path, network: torch.nn.Module) -> None:
             value=" ".join(str(error).split()),
             remedy="train again; checkpoints are written whole, so look for a disk fault",
         ) from error
-    expected = {name: tuple(tensor.shape) for name, tensor in _learned(network)}
-    found = {name: tuple(tensor.shape) for name, tensor in stored.items()}
-    if expected != found:
-        wrong = sorted(set(expected.items()) ^ set(found.items()))
-        raise KipukaError(
-            "the checkpoint is of another network",
-            where=f"{path}, tensor {wrong[0][0]}",
-            limit=f"{expected.get(wrong[0][0], 'no such tensor')}",
-            value=f"{found.get(wrong[0][0], 'no such tensor')}",
-            remedy="use the config.yaml that was written beside the checkpoint",
-        )
+    _refuse_strange_values(path, stored)
     with torch.no_grad():
         for name, tensor in _learned(network):
             tensor.copy_(stored[name])
+
+
+def _refuse_another_network(path: str | Path, header: Header, network: torch.nn.Module) -> None:
+    expected = {name: ("F32", tuple(tensor.shape)) for name, tensor in _learned(network)}
+    wrong = sorted(set(expected.items()) ^ set(header.tensors.items()))
+    if wrong:
+        name = wrong[0][0]
+        raise KipukaError(
+            "the checkpoint is of another network",
+            where=f"{path}, tensor {name}",
+            limit=_described(expected.get(name)),
+            value=_described(header.tensors.get(name)),
+            remedy="use the config.yaml that was written beside the checkpoint",
+        )
+
+
+def _described(entry: tuple[str, tuple[int, ...]] | None) -> str:
+    return f"{entry[1]} of {entry[0]}" if entry else "no such tensor"
+
+
+def _refuse_strange_values(path: str | Path, stored: Mapping[str, torch.Tensor]) -> None:
+    for name, tensor in stored.items():
+        if not torch.isfinite(tensor).all():
+            raise KipukaError(
+                "the checkpoint has values that are not numbers",
+                where=f"{path}, tensor {name}",
+                limit="finite numbers",
+                value=f"{int((~torch.isfinite(tensor)).sum())} others",
+                remedy="train again with a lower learning rate, or take another checkpoint",
+            )
 
 
 def _learned(network: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:

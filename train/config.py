@@ -9,8 +9,11 @@ import pydantic
 import yaml
 
 from kipuka.convert import fixed
-from kipuka.convert.files import existing_file, replacing
+from kipuka.convert.files import replacing
 from kipuka.errors import KipukaError
+from kipuka.hardware_profiles.yaml_text import parse_yaml, read_limited, short
+
+WHAT = "training configuration"
 
 
 class TrainConfig(pydantic.BaseModel):
@@ -68,32 +71,32 @@ class TrainConfig(pydantic.BaseModel):
     seed : int
     """
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     network: str = "sgru-delay"
     data: str = "digits"
     data_dir: str | None = None
     bin_ms: float | None = pydantic.Field(default=None, gt=0)
-    steps: int | None = pydantic.Field(default=None, ge=1)
-    channels: int | None = pydantic.Field(default=None, ge=1)
+    steps: int | None = pydantic.Field(default=None, ge=1, le=1 << 20)
+    channels: int | None = pydantic.Field(default=None, ge=1, le=1 << 16)
     validation: Literal["speakers", "samples"] = "speakers"
     download: bool = False
     hidden: int = pydantic.Field(default=128, ge=1, le=1 << 16)
-    epochs: int = pydantic.Field(default=40, ge=1)
-    batch_size: int = pydantic.Field(default=64, ge=1)
+    epochs: int = pydantic.Field(default=40, ge=1, le=1 << 20)
+    batch_size: int = pydantic.Field(default=64, ge=1, le=1 << 20)
     learning_rate: float = pydantic.Field(default=5e-3, gt=0)
     delay_learning_rate: float = pydantic.Field(default=0.2, ge=0)
     delay_rule: Literal["finite-difference", "annealed"] = "finite-difference"
     delay_init_steps: float | None = pydantic.Field(default=None, ge=0, le=fixed.DELAY_MAX)
     delay_start: float = pydantic.Field(default=0.0, ge=0, lt=1)
     delay_stop: float = pydantic.Field(default=1.0, gt=0, le=1)
-    delay_alternation_epochs: int = pydantic.Field(default=0, ge=0)
+    delay_alternation_epochs: int = pydantic.Field(default=0, ge=0, le=1 << 20)
     delay_width_steps: float = pydantic.Field(default=8.0, ge=0, le=fixed.DELAY_MAX)
     spike_gain: float = pydantic.Field(default=0.5, gt=0)
     label_smoothing: float = pydantic.Field(default=0.1, ge=0, lt=1)
     input_drop: float = pydantic.Field(default=0.1, ge=0, lt=1)
-    time_shift_steps: int = pydantic.Field(default=0, ge=0)
-    channel_shift: int = pydantic.Field(default=0, ge=0)
+    time_shift_steps: int = pydantic.Field(default=0, ge=0, le=1 << 20)
+    channel_shift: int = pydantic.Field(default=0, ge=0, le=1 << 16)
     blend: float = pydantic.Field(default=0.0, ge=0, le=1)
     rate_penalty: float = pydantic.Field(default=0.0, ge=0)
     rate_low: float = pydantic.Field(default=0.01, ge=0, le=1)
@@ -102,7 +105,7 @@ class TrainConfig(pydantic.BaseModel):
     gradient_clip: float = pydantic.Field(default=1.0, gt=0)
     tensorboard: bool = False
     device: Literal["cpu", "cuda"] = "cpu"
-    seed: int = pydantic.Field(default=0, ge=0)
+    seed: int = pydantic.Field(default=0, ge=0, lt=1 << 63)
 
 
 def save_config(path: str | Path, config: TrainConfig) -> None:
@@ -119,17 +122,9 @@ def load_config(path: str | Path) -> TrainConfig:
     KipukaError
         If the file is missing, is not YAML, or has an unknown key or a value out of range.
     """
-    path = existing_file(path, "configuration")
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise KipukaError(
-            "the configuration is not YAML",
-            where=str(path),
-            limit="a mapping of settings",
-            value=" ".join(str(error).split()),
-            remedy="correct the line that is named, or write the file again with kipuka train",
-        ) from error
+    remedy = "check the path, or write the file again with kipuka train"
+    path = Path(path)
+    _, values = parse_yaml(read_limited(path, WHAT, remedy), str(path), WHAT)
     return make_config(values if isinstance(values, dict) else {"": values}, str(path))
 
 
@@ -150,6 +145,6 @@ def make_config(values: dict[str, object], where: str) -> TrainConfig:
             "a setting of the training run cannot be used",
             where=f"{where}, key {key}",
             limit=first["msg"],
-            value=first["input"],
+            value=short(first["input"]),
             remedy=f"change it; known settings are {', '.join(TrainConfig.model_fields)}",
         ) from error

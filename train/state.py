@@ -11,13 +11,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import pydantic
 import torch
 
-from kipuka.convert.files import existing_file, replacing
+from kipuka.convert import fixed
+from kipuka.convert.files import replacing
 from kipuka.errors import KipukaError
 from kipuka.train.metrics import EpochMetrics
+from kipuka.train.tensor_files import Header, read_header
 
 STATE_FILE = "state.safetensors"
 FORMAT = 1
@@ -80,25 +84,51 @@ def load_state(
     """
     from safetensors import SafetensorError, safe_open
 
-    path = existing_file(path, "state of the run")
     try:
-        with safe_open(path, "pt") as file:
-            facts = json.loads(file.metadata()["run"])
-            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        _restore(stored, network, optimizer)
-        generator.set_state(stored["generator"])
-        return RunState(
-            tuple(EpochMetrics(**values) for values in facts["metrics"]),
-            {name: np.array(steps) for name, steps in facts["delays_before"].items()},
+        header = read_header(path, "state of the run")
+        facts = json.loads(header.metadata["run"])
+        state = RunState(
+            tuple(_METRICS.validate_python(facts["metrics"])),
+            {
+                name: np.array(steps, dtype=np.int64)
+                for name, steps in _STEPS.validate_python(facts["delays_before"]).items()
+            },
         )
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        _check_tensors(header, network)
+        with safe_open(path, "pt") as file:
+            stored = {name: file.get_tensor(name) for name in header.tensors}
+        for name, tensor in stored.items():
+            if not torch.isfinite(tensor).all():
+                raise ValueError(f"{name} has values that are not numbers")
+        generator.set_state(stored["generator"])
+        _restore(stored, network, optimizer)
+        return state
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise KipukaError(
             "the run cannot be resumed",
             where=str(path),
             limit="a complete state of this network's training",
-            value=" ".join(f"{type(error).__name__}: {error}".split()),
+            value=" ".join(f"{type(error).__name__}: {error}".split())[:300],
             remedy="train again in a new folder; the best checkpoint so far is beside this file",
         ) from error
+
+
+_Steps = Annotated[int, pydantic.Field(ge=0, le=fixed.DELAY_MAX)]
+_METRICS = pydantic.TypeAdapter(list[EpochMetrics])
+_STEPS = pydantic.TypeAdapter(dict[str, list[_Steps]])
+
+
+def _check_tensors(header: Header, network: torch.nn.ModuleList) -> None:
+    """Check that every tensor is one of the network's, of its shape and type."""
+    expected: dict[str, tuple[str, tuple[int, ...]]] = {}
+    for name, parameter in network.named_parameters():
+        shape = tuple(parameter.shape)
+        expected[f"parameter.{name}"] = ("F32", shape)
+        for key in MOMENTS:
+            expected[f"adam.{name}.{key}"] = ("F32", () if key == "step" else shape)
+    for name, found in header.tensors.items():
+        if name != "generator" and expected.get(name) != found:
+            raise ValueError(f"{name} is {found}, not {expected.get(name, 'there')}")
 
 
 def _restore(
@@ -106,14 +136,19 @@ def _restore(
     network: torch.nn.ModuleList,
     optimizer: torch.optim.Optimizer,
 ) -> None:
+    """Set parameters and moments once all of them are there."""
+    found = []
     for name, parameter in network.named_parameters():
-        saved = stored[f"parameter.{name}"]
-        if saved.shape != parameter.shape:
-            raise ValueError(f"{name} has shape {tuple(saved.shape)}, not {tuple(parameter.shape)}")
-        with torch.no_grad():
-            parameter.copy_(saved)
+        moments = {}
         if f"adam.{name}.step" in stored:
             moments = {key: stored[f"adam.{name}.{key}"] for key in MOMENTS}
+            if min(moments["step"].item(), moments["exp_avg_sq"].min().item()) < 0:
+                raise ValueError(f"{name} has negative moments")
+        found.append((parameter, stored[f"parameter.{name}"], moments))
+    for parameter, saved, moments in found:
+        with torch.no_grad():
+            parameter.copy_(saved)
+        if moments:
             # Adam keeps its count of updates on the CPU.
             optimizer.state[parameter] = {
                 key: value if key == "step" else value.to(parameter.device)

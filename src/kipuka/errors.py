@@ -7,6 +7,9 @@ from typing import TypeVar
 
 Choice = TypeVar("Choice")
 
+LONGEST = 2000
+"""Characters of a part of a message."""
+
 
 class KipukaError(Exception):
     """Something the user gave cannot be used; the message is one paragraph that says what to do.
@@ -26,14 +29,30 @@ class KipukaError(Exception):
     """
 
     def __init__(self, what: str, *, where: str, limit: str, value: object, remedy: str) -> None:
-        self.what = what
-        self.where = where
-        self.limit = limit
+        self.what = readable(what)
+        self.where = readable(where)
+        self.limit = readable(limit)
         self.value = value
-        self.remedy = remedy
+        self.remedy = readable(remedy)
         super().__init__(
-            f"{what}. Where: {where}. Limit: {limit}. Found: {value}. What to do: {remedy}."
+            f"{self.what}. Where: {self.where}. Limit: {self.limit}. Found: {readable(value)}. "
+            f"What to do: {self.remedy}."
         )
+
+
+def readable(value: object) -> str:
+    """Text of a value that any terminal shows as it is.
+
+    Names and values may come from a file: what is not printable is spelled out, so that it
+    neither steers the terminal nor fails to be encoded, and what is very long is cut.
+    """
+    try:
+        text = str(value)
+    except ValueError:  # an integer of more digits than Python writes
+        text = "a number of thousands of digits"
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}... ({len(text)} characters)"
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def choose(options: Mapping[str, Choice], name: str, what: str, where: str) -> Choice:

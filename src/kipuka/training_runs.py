@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from kipuka.console import print_table, progress_bar
 from kipuka.convert.netfile import save_net
 from kipuka.convert.range_analysis import with_verdict
@@ -17,6 +15,7 @@ from kipuka.deploy.fast import simulate
 from kipuka.deploy.golden import golden_vectors
 from kipuka.deploy.recording import record_for_readout
 from kipuka.errors import KipukaError
+from kipuka.hardware_profiles.yaml_text import parse_yaml
 
 if TYPE_CHECKING:
     from kipuka.train.config import TrainConfig
@@ -50,13 +49,29 @@ def run_settings(
     """Settings of a run: those in `given` that are not None come before those of a file.
 
     A run that is resumed without a file starts from the settings in its own folder.
+
+    Raises
+    ------
+    KipukaError
+        If a file given by the user, who may have it from someone else, names a folder or has
+        something downloaded.
     """
     from kipuka.train.config import load_config, make_config
     from kipuka.train.trainer import CONFIG_FILE
 
     if resume and config_file is None and (out / CONFIG_FILE).exists():
         config_file = out / CONFIG_FILE
+    own = resume and config_file == out / CONFIG_FILE
     base = load_config(config_file).model_dump() if config_file else {}
+    for key in () if own else ("data_dir", "download"):
+        if base.get(key) and given.get(key) is None:
+            raise KipukaError(
+                "a configuration cannot reach beyond its own file",
+                where=f"{config_file}, key {key}",
+                limit="no folders and no downloads in a file given by --config",
+                value=base[key],
+                remedy=f"look whether you want that, and give --{key.replace('_', '-')} yourself",
+            )
     named = {key: value for key, value in given.items() if value is not None}
     return make_config({**base, **named}, "command line")
 
@@ -67,15 +82,12 @@ def parse_settings(words: Sequence[str]) -> dict[str, object]:
     Raises
     ------
     KipukaError
-        If a word has another form.
+        If a word has another form, or its value is not YAML.
     """
     parsed: dict[str, object] = {}
     for word in words:
         key, equals, value = word.partition("=")
-        try:
-            parsed[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            equals = ""
+        _, parsed[key] = parse_yaml(value.encode(), f"option set, {key}", "setting")
         if not equals:
             raise KipukaError(
                 "a setting cannot be read",

@@ -323,10 +323,10 @@ def test_a_deeply_nested_file_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path, "a: " + "[" * 5000).value == "nested too deeply"
 
 
-def test_a_file_above_one_mebibyte_is_refused(tmp_path: Path) -> None:
-    error = refusal(tmp_path, "#" * (1024 * 1024 + 1))
+def test_a_file_above_128_kibibytes_is_refused(tmp_path: Path) -> None:
+    error = refusal(tmp_path, "#" * (128 * 1024 + 1))
     assert "too large" in error.what
-    assert error.limit == "1048576 bytes"
+    assert error.limit == "131072 bytes"
 
 
 def test_bytes_that_are_not_utf8_are_refused(tmp_path: Path) -> None:

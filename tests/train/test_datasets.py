@@ -213,7 +213,7 @@ BAD = {
     "channels": ({"units": 800}, {"what": "another number of channels", "limit": "699"}),
     "class missing": ({"classes": (0, 1, 3)}, {"what": "class is missing", "value": "class 2"}),
     "label": ({"change": strange_label}, {"what": "not one of the classes", "value": "9"}),
-    "no labels": ({"change": remove("labels")}, {"what": "cannot be read", "value": "labels"}),
+    "no labels": ({"change": remove("labels")}, {"what": "key is missing", "where": "key labels"}),
     "time": ({"change": set_time(-1)}, {"what": "time of an event", "value": "-1"}),
     "not a time": ({"change": set_time(np.nan)}, {"what": "time of an event", "value": "nan"}),
     "unequal": ({"change": drop_a_unit}, {"what": "do not match", "where": "sample 2"}),

@@ -113,7 +113,7 @@ def test_config_that_is_not_yaml(tmp_path, check_error):
     path.write_text("network: [sgru")
     with pytest.raises(KipukaError) as caught:
         load_config(path)
-    check_error(caught.value, what="not YAML", where=str(path), value="line 1")
+    check_error(caught.value, what="not valid YAML", where=f"{path}, line 1", value="stream end")
     path.write_text("just a word")
     with pytest.raises(KipukaError) as caught:
         load_config(path)

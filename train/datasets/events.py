@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from kipuka.errors import KipukaError
 from kipuka.train.datasets.splits import DataOptions
+
+FREE_BYTES, BYTES_PER_BYTE = 1 << 28, 64
+"""Bytes of spikes that any file may be laid out on, and for each of its bytes.
+
+Spiking Heidelberg Digits takes less than one per byte on its default grid, and 16 without pooling
+in steps of 1 ms.
+"""
 
 
 @dataclass(frozen=True)
@@ -94,13 +102,33 @@ def bin_events(
     events = left_out = 0
     for number, (times, units) in enumerate(samples):
         _check(times, units, grid, f"{where}, sample {number}")
-        step = np.floor(times.astype(np.float64) * 1000 / grid.bin_ms).astype(np.int64)
+        step = np.floor(times.astype(np.float64) * 1000 / grid.bin_ms)
         inside = step < grid.steps
         channel = units.astype(np.int64) * grid.channels // grid.recorded_channels
-        spikes[number, channel[inside], step[inside]] = True
+        spikes[number, channel[inside], step[inside].astype(np.int64)] = True
         events += step.size
         left_out += int(step.size - inside.sum())
     return spikes, events, left_out
+
+
+def check_room(count: int, grid: Binning, path: Path) -> None:
+    """Check that a file is large enough to mean as many samples as it names.
+
+    Raises
+    ------
+    KipukaError
+        If their spikes take far more memory than the file has bytes.
+    """
+    limit = max(FREE_BYTES, BYTES_PER_BYTE * path.stat().st_size)
+    needed = count * grid.channels * grid.steps
+    if needed > limit:
+        raise KipukaError(
+            "the data file names more samples than it can hold",
+            where=str(path),
+            limit=f"{limit} bytes of spikes, for a file of {path.stat().st_size} bytes",
+            value=f"{count} samples x {grid.channels} channels x {grid.steps} steps",
+            remedy="check how the file was made, or choose fewer steps or channels",
+        )
 
 
 def _check(times: np.ndarray, units: np.ndarray, grid: Binning, where: str) -> None:

@@ -9,14 +9,22 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import h5py
 import numpy as np
 
+from kipuka.convert import hdf5
 from kipuka.convert.files import replacing
+from kipuka.convert.records import Record
 from kipuka.errors import KipukaError
-from kipuka.train.datasets.splits import DataOptions, Dataset, Split
+from kipuka.train.datasets.splits import DataOptions, Dataset, Split, check_classes
+from kipuka.train.tensor_files import Header, read_header
 
+DATA_FILE = hdf5.Expected(
+    "the data file cannot be read",
+    limit="a complete HDF5 file of this data set",
+    remedy="download it again; if it is packed by another filter, unpack it with h5repack -f NONE",
+)
 CACHE_FOLDER, CACHE_VERSION = ".kipuka", 1
 PARTS = ("train", "validation", "test")
 
@@ -92,7 +100,7 @@ def _download(source: Source, folder: Path, download: Callable[[str], object]) -
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[h5py.File]:
+def opened(path: Path) -> Iterator[Record]:
     """Open an HDF5 file for reading.
 
     Raises
@@ -100,17 +108,8 @@ def opened(path: Path) -> Iterator[h5py.File]:
     KipukaError
         If it is damaged or lacks something that is read from it.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (OSError, KeyError, RuntimeError) as error:
-        raise KipukaError(
-            "the data file cannot be read",
-            where=str(path),
-            limit="a complete HDF5 file of this data set",
-            value=" ".join(str(error).split()),
-            remedy="download it again",
-        ) from error
+    with hdf5.opened(path, "data file", DATA_FILE) as file:
+        yield Record(file, file.root, str(path))
 
 
 def cached(
@@ -169,26 +168,34 @@ def _load(path: Path) -> Dataset | None:
     if not path.is_file():
         return None
     try:
+        header = read_header(path, "cache")
+        facts = json.loads(header.metadata["dataset"])
+        counts = [facts[key] for key in ("n_classes", "events", "events_left_out", "n_steps")]
+        if not isinstance(facts["name"], str) or not all(type(n) is int and n >= 0 for n in counts):
+            return None
         with safe_open(path, "np") as file:
-            facts = json.loads(file.metadata()["dataset"])
-            n_steps = facts.pop("n_steps")
-            splits = {
-                part: Split(
-                    np.unpackbits(file.get_tensor(f"{part}.spikes"), axis=-1, count=n_steps).astype(
-                        bool
-                    ),
-                    file.get_tensor(f"{part}.labels"),
-                )
-                for part in PARTS
-            }
-    except (SafetensorError, OSError, KeyError, ValueError):
+            train, validation, test = (_stored_split(header, file, p, facts) for p in PARTS)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, KipukaError):
         return None  # Damaged: what it held is made again from the files.
-    counts = (facts["events"], facts["events_left_out"])
-    return Dataset(
-        facts["name"],
-        facts["n_classes"],
-        splits["train"],
-        splits["validation"],
-        splits["test"],
-        *counts,
-    )
+    if len({split.spikes.shape[1] for split in (train, validation, test)}) > 1:
+        return None
+    n_classes, events, left_out, _ = counts
+    return Dataset(facts["name"], n_classes, train, validation, test, events, left_out)
+
+
+def _stored_split(header: Header, file: Any, part: str, facts: dict[str, Any]) -> Split:
+    """One part of a stored data set.
+
+    Raises
+    ------
+    ValueError, KipukaError
+        If its arrays do not fit each other.
+    """
+    kinds, shapes = zip(*(header.tensors[f"{part}.{k}"] for k in ("spikes", "labels")), strict=True)
+    (n_samples, _, n_packed), n_steps = shapes[0], facts["n_steps"]
+    if kinds != ("U8", "I64") or shapes[1] != (n_samples,) or n_packed != -(-n_steps // 8):
+        raise ValueError(f"{part} has {kinds} of {shapes}")
+    labels = file.get_tensor(f"{part}.labels")
+    check_classes(labels, facts["n_classes"], part)
+    packed = file.get_tensor(f"{part}.spikes")
+    return Split(np.unpackbits(packed, axis=-1, count=n_steps).astype(bool), labels)

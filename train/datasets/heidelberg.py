@@ -7,14 +7,13 @@ DCLS-Delays (arXiv:2306.17670); 140 steps hold the longest sample.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from kipuka.errors import KipukaError
-from kipuka.train.datasets.events import Binning, bin_events
+from kipuka.train.datasets.events import Binning, bin_events, check_room
 from kipuka.train.datasets.files import Source, cached, find_files, opened
 from kipuka.train.datasets.splits import (
     DataOptions,
@@ -97,10 +96,11 @@ def _dataset(name: str, files: list[_File], parts: list[Split], places: list[str
 
 def _read(path: Path, grid: Binning) -> _File:
     with opened(path) as file:
-        times, units = file["spikes/times"], file["spikes/units"]
-        labels = file["labels"][()].astype(np.int64)
-        speakers = file["extra/speaker"][()].astype(np.int64)
-        counts = {"spikes/times": len(times), "spikes/units": len(units), "speakers": len(speakers)}
+        extra, spikes = file.group("extra"), file.group("spikes")
+        n_times, times = spikes.sequences("times", "f")
+        n_units, units = spikes.sequences("units", "iu")
+        labels, speakers = file.numbers("labels").ravel(), extra.numbers("speaker").ravel()
+        counts = {"spikes/times": n_times, "spikes/units": n_units, "speakers": len(speakers)}
         for key, count in counts.items():
             if count != len(labels):
                 raise KipukaError(
@@ -110,16 +110,10 @@ def _read(path: Path, grid: Binning) -> _File:
                     value=count,
                     remedy="download it again",
                 )
-        n_classes = len(file["extra/keys"])
-        binned = bin_events(_samples(times, units), len(labels), grid, str(path))
+        n_classes = len(extra.texts("keys"))
+        check_room(len(labels), grid, path)
+        binned = bin_events(zip(times, units, strict=True), len(labels), grid, str(path))
     return _File(binned[0], labels, speakers, n_classes, *binned[1:])
-
-
-def _samples(times: Any, units: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Samples of a file, read in pieces because one at a time takes long."""
-    piece = 256
-    for begin in range(0, len(times), piece):
-        yield from zip(times[begin : begin + piece], units[begin : begin + piece], strict=True)
 
 
 def _download_shd(folder: str) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from kipuka.train.datasets.events import Binning, bin_events
+from kipuka.convert.records import Record
+from kipuka.train.datasets.events import Binning, bin_events, check_room
 from kipuka.train.datasets.files import Source, cached, find_files, opened
 from kipuka.train.datasets.splits import (
     DataOptions,
@@ -68,18 +68,20 @@ def _read(
     path: Path, part: str, grid: Binning
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, int]:
     with opened(path) as file:
-        names = [name.decode() for name in file[f"{part}_labels"][()]]
+        names = file.texts(f"{part}_labels")
         single = [name for name in names if len(name.split("-")[-1]) == 1]
         labels = np.array([WORDS.find(name[-1]) for name in single], dtype=np.int64)
         speakers = np.array([name.rsplit("-", 2)[0] for name in single])
+        check_room(len(single), grid, path)
         samples = _samples(file, part, single)
         spikes, events, left_out = bin_events(samples, len(single), grid, f"{path}, {part}")
     return spikes, labels, speakers, events, left_out
 
 
-def _samples(file: Any, part: str, names: list[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _samples(file: Record, part: str, names: list[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    times, addresses = file.group(f"{part}_timestamps"), file.group(f"{part}_addresses")
     for name in names:
-        yield file[f"{part}_timestamps"][name][()], file[f"{part}_addresses"][name][()]
+        yield times.fractions(name), addresses.numbers(name).ravel()
 
 
 def _download(folder: str) -> None:
