@@ -96,7 +96,7 @@ def resident_kib() -> int:
 
 
 def network() -> Program:
-    """A GRU and a CUBA layer with delays in their recurrences, and a delay per synapse behind them."""
+    """A GRU and a CUBA layer with delays in recurrences, then a layer with a delay per synapse."""
     rng = np.random.default_rng(0)
     first = cases.gru(128, *cases.gated(140, 128, rng), *cases.own(128, rng))
     hidden = cases.cuba(
