@@ -57,7 +57,8 @@ def save_net(path: str | Path, program: Program, golden: Sequence[GoldenVector] 
     KipukaError
         If the file cannot be written; an older file of that name is then untouched.
     """
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    # HDF5 ends the process with a segmentation fault where the disk is full, so it gets no disk.
+    with h5py.File(Path(path).name, "w", driver="core", backing_store=False) as file:
         write_layers(file.create_group("layer"), program)
         own = file.create_group("kipuka")
         own.attrs["format_version"] = FORMAT_VERSION
@@ -73,6 +74,10 @@ def save_net(path: str | Path, program: Program, golden: Sequence[GoldenVector] 
                 data = values.astype(np.uint8) if values.dtype == bool else values
                 group.create_dataset(key, data=data, compression="gzip")
             group.attrs["digest"] = vector.digest
+        file.flush()
+        image = file.id.get_file_image()
+    with replacing(path) as temporary:
+        temporary.write_bytes(image)
 
 
 def load_net(path: str | Path, *, clamp_delays: bool = False) -> Program:

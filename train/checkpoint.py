@@ -14,10 +14,24 @@ from kipuka.train.tensor_files import Header, read_header
 
 def save_checkpoint(path: str | Path, network: torch.nn.Module) -> None:
     """Write all parameters of `network`, replacing the file only when complete."""
-    from safetensors.torch import save_file
+    write_tensors(path, dict(_learned(network)))
 
+
+def write_tensors(
+    path: str | Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None
+) -> None:
+    """Write a safetensors file, replacing the old one only when complete.
+
+    Raises
+    ------
+    KipukaError
+        If the disk is full or the folder cannot be written to; the old file is then untouched.
+    """
+    from safetensors.torch import save
+
+    content = save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata)
     with replacing(path) as temporary:
-        save_file(dict(_learned(network)), temporary)
+        temporary.write_bytes(content)
 
 
 def load_checkpoint(path: str | Path, network: torch.nn.Module) -> None:

@@ -18,8 +18,8 @@ import pydantic
 import torch
 
 from kipuka.convert import fixed
-from kipuka.convert.files import replacing
 from kipuka.errors import KipukaError
+from kipuka.train.checkpoint import write_tensors
 from kipuka.train.metrics import EpochMetrics
 from kipuka.train.tensor_files import Header, read_header
 
@@ -52,8 +52,6 @@ def save_state(
     generator: torch.Generator,
 ) -> None:
     """Write where the run stands."""
-    from safetensors.torch import save_file
-
     tensors = {f"parameter.{name}": p.detach() for name, p in network.named_parameters()}
     for name, parameter in network.named_parameters():
         for key, value in optimizer.state.get(parameter, {}).items():
@@ -64,9 +62,7 @@ def save_state(
         "metrics": [asdict(m) for m in state.metrics],
         "delays_before": {name: steps.tolist() for name, steps in state.delays_before.items()},
     }
-    with replacing(path) as temporary:
-        contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        save_file(contiguous, temporary, metadata={"run": json.dumps(facts)})
+    write_tensors(path, tensors, {"run": json.dumps(facts)})
 
 
 def load_state(
