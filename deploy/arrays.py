@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -20,6 +21,17 @@ PACKERS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED = 1
 UNREADABLE = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What reading damaged files raises; RuntimeError covers recursion and what zipfile lacks."""
+
+
+HEADER_ERRORS = (
+    TypeError,
+    SyntaxError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OverflowError,
+    tokenize.TokenError,
+)
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -82,7 +94,7 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
         try:
             shape, by_columns, dtype = READERS[version](file)
         # What numpy's parser lets through of a header that is no dictionary of its keys.
-        except (TypeError, SyntaxError, AttributeError, LookupError, MemoryError) as error:
+        except HEADER_ERRORS as error:
             raise ValueError(f"a header that cannot be read ({error})") from error
     if dtype.kind not in "biuf" or any(type(n) is not int or n < 0 for n in shape):
         raise ValueError(f"shape {shape} of {dtype}, not numbers")

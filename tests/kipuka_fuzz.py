@@ -33,7 +33,7 @@ def fuzz(name, count, first=0):
     while seed < end:
         for fields in _lines(name, seed, end):
             if fields is None:
-                findings.append((seed, "the process died or hung"))
+                findings.append((seed, "the process died or hung, in use or in mutation"))
                 seed += 1
                 break
             seed, outcome, seconds, n_bytes, detail = fields
@@ -98,7 +98,7 @@ def child(name, first, end):
                 places = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames))
                 detail = ascii(f"{type(error).__name__}: {str(error)[:150]} at {places}")
             seconds, n_bytes = time.perf_counter() - start, _memory("VmHWM") - before
-            print(seed, outcome, f"{seconds:.4f}", n_bytes, detail, sep="\t", flush=True)
+            print(seed, outcome, f"{seconds:.4f}", n_bytes, detail, sep="\t", flush=True)  # noqa: T201
 
 
 def _memory(key):

@@ -34,7 +34,8 @@ class Form:
             (self.folder / name).write_bytes(content)
         self.path = self.folder / str(rng.choice(sorted(self.good)))
         if rng.random() < 0.7:
-            self.edit(rng)
+            with np.errstate(all="ignore"):
+                self.edit(rng)
         if rng.random() < 0.4:
             mutations.mutate_bytes(rng, self.path)
 

@@ -10,13 +10,44 @@ import h5py
 import numpy as np
 import yaml
 
-NUMBERS = (0, 1, -1, 2, 3, 62, 63, 255, 4096, -(1 << 15), 1 << 16, (1 << 31) - 1, -(1 << 31),
-           1 << 40, (1 << 63) - 1, -(1 << 63))  # fmt: skip
+NUMBERS = (
+    0,
+    1,
+    -1,
+    2,
+    3,
+    62,
+    63,
+    255,
+    4096,
+    -(1 << 15),
+    1 << 16,
+    (1 << 31) - 1,
+    -(1 << 31),
+    1 << 40,
+    (1 << 63) - 1,
+    -(1 << 63),
+)
 FRACTIONS = (0.5, -0.0, 1e-300, 1e300, float("nan"), float("inf"), -float("inf"))
-WORDS = ("", "CUBA", "input", "dense", "conv", "spiking_gru", "é\u202e\x1b[31m", "\ud7ff\U0001f30b",
-         "x" * 5000, "../../etc/passwd", "/", "nan", "{}", "[" * 3000, '{"a": {}}')  # fmt: skip
+WORDS = (
+    "",
+    "CUBA",
+    "input",
+    "dense",
+    "conv",
+    "spiking_gru",
+    "é\u202e\x1b[31m",
+    "\ud7ff\U0001f30b",
+    "x" * 5000,
+    "../../etc/passwd",
+    "/",
+    "nan",
+    "{}",
+    "[" * 3000,
+    '{"a": {}}',
+)
 SHAPES = ((), (0,), (1,), (2,), (3,), (1, 1), (2, 3), (3, 2), (4, 4), (1, 1, 3, 3), (2, 2, 1, 1, 1))
-HUGE = ((10**12,), (10**6, 10**6), (1 << 32, 1 << 32), (1 << 28,), (0, 1 << 60))
+HUGE = ((10**12,), (10**6, 10**6), (1 << 32, 1 << 32), (1 << 28,), (1, 1 << 60))
 
 
 def choice(rng, values):
@@ -49,6 +80,10 @@ def mutate_bytes(rng, path):
         elif rng.random() < 0.2:
             del data[at:]
     path.write_bytes(bytes(data))
+
+
+def _encoded(value, size):
+    return (int(value) % (1 << 8 * size)).to_bytes(size, "little")
 
 
 def mutate_hdf5(rng, path):
@@ -88,21 +123,38 @@ def _mutate_object(rng, file, name):
         group.create_dataset(key, data=_values(rng))
 
 
+def _has_numbers(thing):
+    return isinstance(thing, h5py.Dataset) and thing.size and thing.dtype.kind in "iufb"
+
+
 def _attribute(rng, thing):
     keys = [*thing.attrs, "weight_exponent", "readout", "metadata", "format_version", "digest"]
     key = choice(rng, keys)
     if key in thing.attrs:
         del thing.attrs[key]
-    values = (choice(rng, NUMBERS), choice(rng, FRACTIONS), choice(rng, WORDS), np.zeros(3), b"\xff",
-              h5py.Empty("f4"), np.zeros(0))  # fmt: skip
+    values = (
+        choice(rng, NUMBERS),
+        choice(rng, FRACTIONS),
+        choice(rng, WORDS),
+        np.zeros(3),
+        b"\xff",
+        h5py.Empty("f4"),
+        np.zeros(0),
+    )
     thing.attrs[key] = choice(rng, values)
 
 
 def _link(rng, file, group, key, name):
     del group[key]
     other = choice(rng, list(file))
-    links = (h5py.SoftLink(f"/{name}"), h5py.SoftLink(f"/{other}"), h5py.ExternalLink("/etc/passwd", "/"),
-             h5py.ExternalLink(file.filename, f"/{other}"), file[other], file)  # fmt: skip
+    links = (
+        h5py.SoftLink(f"/{name}"),
+        h5py.SoftLink(f"/{other}"),
+        h5py.ExternalLink("/etc/passwd", "/"),
+        h5py.ExternalLink(file.filename, f"/{other}"),
+        file[other],
+        file,
+    )
     group[key] = choice(rng, links)
 
 
@@ -111,7 +163,9 @@ def _declare(rng, group, key):
     shape, dtype = choice(rng, HUGE), choice(rng, ("i1", "i2", "f8", "S100000"))
     kind = rng.integers(4)
     if kind == 0:
-        group.create_dataset(key, shape, dtype, chunks=(64,) * len(shape), compression="gzip")
+        group.create_dataset(
+            key, shape, dtype, chunks=tuple(min(64, max(n, 1)) for n in shape), compression="gzip"
+        )
     elif kind == 1:
         group.create_dataset(key, data=np.zeros(1 << 22, "i1"), compression="gzip")
     elif kind == 2:
@@ -146,20 +200,51 @@ def mutate_yaml(rng, path):
         at = int(rng.integers(len(lines) or 1))
         line = lines[at : at + 1] or [""]
         key = line[0].partition(":")[0]
-        odd = ("&a [*a]", "[" * 2000, "{" * 50, "9" * 6000, "2026-13-45", "!!int x", "!!binary x",
-               "!!python/object/apply:os.system [id]", "*a", ".nan", ".inf", "1:1:1", "!!set {a}",
-               "? [a]", "<<: {a: 1}", "\x07", "!!timestamp x", "!!float x", "!!bool x", "!!omap [1]",
-               "[" + "a," * 20000 + "]", "'" * 3, "0x", "0b", "-0", "1_0", "~", "|", ">-")  # fmt: skip
-        lines[at : at + 1] = choice(rng, ([], line * 2, [" " + line[0]], [f"{key}: {choice(rng, odd)}"],
-                                          [choice(rng, odd)]))  # fmt: skip
+        odd = (
+            "&a [*a]",
+            "[" * 2000,
+            "{" * 50,
+            "9" * 6000,
+            "2026-13-45",
+            "!!int x",
+            "!!binary x",
+            "!!python/object/apply:os.system [id]",
+            "*a",
+            ".nan",
+            ".inf",
+            "1:1:1",
+            "!!set {a}",
+            "? [a]",
+            "<<: {a: 1}",
+            "\x07",
+            "!!timestamp x",
+            "!!float x",
+            "!!bool x",
+            "!!omap [1]",
+            "[" + "a," * 20000 + "]",
+            "'" * 3,
+            "0x",
+            "0b",
+            "-0",
+            "1_0",
+            "~",
+            "|",
+            ">-",
+        )
+        lines[at : at + 1] = choice(
+            rng, ([], line * 2, [" " + line[0]], [f"{key}: {choice(rng, odd)}"], [choice(rng, odd)])
+        )
     path.write_text("\n".join(lines))
 
 
 def _mutate_tree(rng, tree):
     node = tree
     for _ in range(int(rng.integers(0, 5))):
-        below = [v for v in (node.values() if isinstance(node, dict) else node)
-                 if isinstance(v, dict | list) and v]  # fmt: skip
+        below = [
+            v
+            for v in (node.values() if isinstance(node, dict) else node)
+            if isinstance(v, dict | list) and v
+        ]
         if not below:
             break
         node = choice(rng, below)
@@ -249,9 +334,18 @@ def _npy(rng, array):
     if kind < 3:
         return data
     header = data[10:128].decode("latin1").strip()
-    swaps = (("shape': (", "shape': (1000000000000, "), ("shape': (", "shape': (-1, "), ("'<i8'", "'|O'"),
-             ("'<i8'", "[('a', '<i8', (100000, 100000))]"), ("False", "True"), ("shape", "shap"),
-             ("{", "[" * 400), ("{", "{1j: 2, "), ("'<i8'", "('<i8', (9,9))"), ("(", "(3L, "))  # fmt: skip
+    swaps = (
+        ("shape': (", "shape': (1000000000000, "),
+        ("shape': (", "shape': (-1, "),
+        ("'<i8'", "'|O'"),
+        ("'<i8'", "[('a', '<i8', (100000, 100000))]"),
+        ("False", "True"),
+        ("shape", "shap"),
+        ("{", "[" * 400),
+        ("{", "{1j: 2, "),
+        ("'<i8'", "('<i8', (9,9))"),
+        ("(", "(3L, "),
+    )
     header = header.replace(*choice(rng, swaps))
     version = int(choice(rng, (1, 1, 1, 2, 3, 9)))
     size = len(header).to_bytes(2 if version == 1 else 4, "little")
