@@ -117,7 +117,7 @@ def _write_gates(
         _write_geometry(target, [layer.of_current], "_current")
 
 
-def _from_every_source(feeding: list[Projection], target: Target) -> list[Projection]:
+def _from_every_source(feeding: Sequence[Projection], target: Target) -> list[Projection]:
     """Projections to one activation, with weights of 0 from sources that feed only others.
 
     The weights of all sources stand side by side, so none of them can be left out alone.

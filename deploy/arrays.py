@@ -49,8 +49,7 @@ def read_npy(path: Path) -> np.ndarray:
         raise ValueError(f"shape {shape} of {dtype} in a file of {path.stat().st_size} bytes")
     if 0 in shape:
         return np.zeros(shape, dtype)
-    order = "F" if by_columns else "C"
-    return np.memmap(path, dtype, "r", begin, shape, order)
+    return np.memmap(path, dtype, "r", begin, shape, "F" if by_columns else "C")
 
 
 def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -85,14 +84,14 @@ def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    version = npy.read_magic(file)
+    version = npy.read_magic(file)  # type: ignore[no-untyped-call]
     if version not in READERS:
         raise ValueError(f"format version {version}")
     with warnings.catch_warnings():
         # Headers of Python 2 are read with a warning that says nothing about the array.
         warnings.simplefilter("ignore")
         try:
-            shape, by_columns, dtype = READERS[version](file)
+            shape, by_columns, dtype = READERS[version](file)  # type: ignore[no-untyped-call]
         # What numpy's parser lets through of a header that is no dictionary of its keys.
         except HEADER_ERRORS as error:
             raise ValueError(f"a header that cannot be read ({error})") from error
