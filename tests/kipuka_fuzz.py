@@ -72,9 +72,8 @@ def _lines(name, seed, end):
 
 def child(name, first, end):
     """Make, load and use one file after the other, a line for each."""
-    from kipuka_fuzz_formats import FORMATS
-
     from kipuka.errors import KipukaError
+    from kipuka_fuzz_formats import FORMATS
 
     warnings.simplefilter("error")
     with tempfile.TemporaryDirectory() as folder:

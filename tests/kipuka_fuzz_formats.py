@@ -6,9 +6,9 @@ import dataclasses
 import shutil
 
 import h5py
-import kipuka_mutations as mutations
 import numpy as np
 
+import kipuka_mutations as mutations
 from kipuka.convert.netfile import load_golden, load_net, save_net
 from kipuka.deploy.golden import golden_vectors
 from kipuka.deploy.inputs import load_inputs

@@ -1,6 +1,7 @@
 """A few hundred mutated files of each format; ``python -m kipuka_fuzz`` makes as many as asked."""
 
 import pytest
+
 from kipuka_fuzz import fuzz
 from kipuka_fuzz_formats import FORMATS, LAVA_ONLY
 
