@@ -74,9 +74,10 @@ class GuardedFile:
         self._found_at: dict[tuple[int, int], str] = {}
 
     def names(self, group: h5py.Group, where: str) -> list[str]:
-        """Names of the members of a group."""
+        """Names of the members of a group; one that is not UTF-8 as no member is named."""
         with self._reported(where):
-            return list(group)
+            names: list[str | bytes] = list(group)
+        return [n.decode("ascii", "backslashreplace") if isinstance(n, bytes) else n for n in names]
 
     def member(self, group: h5py.Group, name: str, where: str) -> h5py.Group | h5py.Dataset | None:
         """Member of a group; None if there is none of that name.

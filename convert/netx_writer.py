@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -15,6 +16,7 @@ from kipuka.convert.program import (
     Layer,
     Program,
     Projection,
+    Target,
     layer_numbers,
     needs_flatten,
 )
@@ -99,7 +101,7 @@ def _write_gates(
     if not layer.convolutional:
         senders = [(int(np.prod(shape)),) for shape in senders]
     for key, feeding, shapes in (("", arriving, senders), ("_rec", own, [layer.shape])):
-        gates = {name: [p for p in feeding if p.target == name] for name in layer.targets}
+        gates = {name: _from_every_source(feeding, name) for name in layer.targets}
         found = [joined for joined in gates.values() if joined]
         for name, joined in gates.items():
             _write_weights(target, f"weight{key}/{name}", joined)
@@ -113,6 +115,24 @@ def _write_gates(
     if layer.of_current:
         _write_weights(target, CURRENT_KEY, [layer.of_current])
         _write_geometry(target, [layer.of_current], "_current")
+
+
+def _from_every_source(feeding: Sequence[Projection], target: Target) -> list[Projection]:
+    """Projections to one activation, with weights of 0 from sources that feed only others.
+
+    The weights of all sources stand side by side, so none of them can be left out alone.
+    """
+    given = {p.source: p for p in feeding if p.target == target}
+    if not given:
+        return []
+    exponent = next(iter(given.values())).weight_exponent
+    found = []
+    for source in dict.fromkeys(p.source for p in feeding):
+        other = next(p for p in feeding if p.source == source)
+        silent = replace(other.synapses, weights=np.zeros_like(other.synapses.weights))
+        nothing = replace(other, synapses=silent, target=target, weight_exponent=exponent)
+        found.append(given.get(source, nothing))
+    return found
 
 
 def _write_gate_delays(

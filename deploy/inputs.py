@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from kipuka.convert import fixed
 from kipuka.convert.files import existing_file, replacing
-from kipuka.convert.program import Program
+from kipuka.convert.program import Encoder, Program
+from kipuka.deploy.arrays import UNREADABLE, read_npy, read_npz
 from kipuka.deploy.events import Events, windows
 from kipuka.errors import KipukaError
+
+MAX_ENTRIES = 1 << 28
+"""Samples x units x steps that a list of events may be laid out on, a byte each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +53,8 @@ def load_inputs(path: str | Path, program: Program) -> Inputs:
         return _listed(path, program)
     try:
         # A memory map reads the header only, so that a wrong shape costs nothing.
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        array = read_npy(path)
+    except UNREADABLE as error:
         raise KipukaError(
             "the input is not an array",
             where=str(path),
@@ -76,17 +80,32 @@ def _checked(array: np.ndarray, program: Program, where: str) -> Inputs:
         )
     n_samples = array.shape[0] if batched else 1
     values = values.reshape(n_samples, program.n_inputs, array.shape[-1])
-    return Inputs(
-        program.encoder.activation(values) if program.encoder else values.astype(bool), batched
-    )
+    if program.encoder is None:
+        return Inputs(values.astype(bool), batched)
+    _refuse_overflow(values, program.encoder, where)
+    return Inputs(program.encoder.activation(values), batched)
+
+
+def _refuse_overflow(values: np.ndarray, encoder: Encoder, where: str) -> None:
+    limit = (fixed.INT32_MAX - abs(encoder.bias)) / max(abs(encoder.weight), 1)
+    largest = max(abs(float(values.min())), abs(float(values.max())))
+    if largest > limit:
+        raise KipukaError(
+            "the input is too large for the encoder",
+            where=where,
+            limit=f"magnitudes up to {limit:g}, which make activations of 32 bits",
+            value=largest,
+            remedy="scale the input down",
+        )
 
 
 def _listed(path: Path, program: Program) -> Inputs:
     """Spikes of a file of events."""
+    if program.encoder:
+        raise _not_events(path, "events, but the network has an encoder and takes numbers")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        arrays = read_npz(path, ("times", "units", "n_steps", "samples"))
+    except UNREADABLE as error:
         raise _not_events(path, " ".join(str(error).split())) from error
     missing = {"times", "units", "n_steps"} - arrays.keys()
     if missing or arrays["n_steps"].size != 1 or arrays["n_steps"].dtype.kind not in "iu":
@@ -99,14 +118,48 @@ def _listed(path: Path, program: Program) -> Inputs:
     if samples.dtype.kind not in "iu" or np.any(samples < 0):
         raise _not_events(path, f"samples from {samples.min(initial=0)} on, {samples.dtype}")
     n_samples = int(samples.max(initial=0)) + 1
+    if n_samples * program.n_inputs * n_steps > MAX_ENTRIES:
+        size = f"{n_samples} samples x {program.n_inputs} units x {n_steps} steps"
+        raise _not_events(path, f"{size}, of which {MAX_ENTRIES} entries fit")
+    _check_events(path, program, times, units, n_steps, samples)
     spikes = np.zeros((n_samples, program.n_inputs, n_steps), bool)
-    for number in range(n_samples):
-        own = samples == number
-        events = Events(times[own], units[own], n_steps)
-        for window in windows(program, events, f"{path}, sample {number}"):
-            steps = np.repeat(np.arange(n_steps), np.diff(window.offsets))
-            spikes[number, window.units, steps] = True
+    spikes[samples, units, times] = True
+    if np.count_nonzero(spikes) != times.size:
+        entries = np.ravel_multi_index((samples, units, times), spikes.shape)
+        order = np.argsort(entries, kind="stable")
+        doubled = order[1:][np.diff(entries[order]) == 0]
+        _refuse_sample(path, program, times, units, n_steps, samples, int(samples[doubled[0]]))
     return Inputs(spikes, "samples" in arrays)
+
+
+def _check_events(
+    path: Path,
+    program: Program,
+    times: np.ndarray,
+    units: np.ndarray,
+    n_steps: int,
+    samples: np.ndarray,
+) -> None:
+    whole = times.dtype.kind in "iu" and units.dtype.kind in "iu"
+    outside = (times < 0) | (times >= n_steps) | (units < 0) | (units >= program.n_inputs)
+    if not whole or outside.any():
+        first = int(samples[np.argmax(outside)]) if samples.size else 0
+        _refuse_sample(path, program, times, units, n_steps, samples, first)
+
+
+def _refuse_sample(
+    path: Path,
+    program: Program,
+    times: np.ndarray,
+    units: np.ndarray,
+    n_steps: int,
+    samples: np.ndarray,
+    number: int,
+) -> None:
+    """Let the simulator's own check name the event of that sample that cannot be."""
+    own = samples == number
+    for _ in windows(program, Events(times[own], units[own], n_steps), f"{path}, sample {number}"):
+        pass
 
 
 def _not_events(path: Path, value: str) -> KipukaError:

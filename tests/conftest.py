@@ -3,22 +3,14 @@
 import numpy as np
 import pytest
 
+from kipuka_errors import check_error
+
 
 @pytest.fixture
 def rng():
     return np.random.default_rng(20260501)
 
 
-@pytest.fixture(scope="session")
-def check_error():
-    """Assert that an error says what, where, limit, value and remedy."""
-
-    def check(error, **parts):
-        text = str(error)
-        for name in ("what", "where", "limit", "value", "remedy"):
-            assert str(getattr(error, name)) in text
-            assert str(getattr(error, name)).strip()
-        for name, part in parts.items():
-            assert part in str(getattr(error, name)), f"{name}: {getattr(error, name)!r}"
-
-    return check
+@pytest.fixture(scope="session", name="check_error")
+def check_error_fixture():
+    return check_error

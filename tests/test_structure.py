@@ -104,3 +104,38 @@ def test_public_names_exist_and_are_listed_once(folder):
     module = importlib.import_module(f"kipuka.{folder}")
     assert all(hasattr(module, name) for name in module.__all__)
     assert len(set(module.__all__)) == len(module.__all__)
+
+
+def test_every_refusal_in_the_tests_is_checked_part_by_part():
+    functions = 0
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        nodes = ast.walk(ast.parse(path.read_text())) if path != Path(__file__) else ()
+        for text in (ast.unparse(node) for node in nodes if isinstance(node, ast.FunctionDef)):
+            caught = len(re.findall(r"raises\(KipukaError.*\) as \w+", text))
+            assert caught == text.count("raises(KipukaError"), f"{path}: {text}"
+            assert not caught or "check_error(" in text, f"{path}: {text}"
+            functions += bool(caught)
+    assert functions > 50
+
+
+def test_files_from_strangers_are_opened_in_one_place_each():
+    doors = {
+        "h5py.File(": {"convert/hdf5.py", "convert/netfile.py"},
+        "yaml.safe_load(": set(),
+        "yaml.load(": set(),
+        "pickle": set(),
+        "torch.load(": set(),
+        "allow_pickle=True": set(),
+        "load_file(": set(),
+        # Kipuka's own, in a folder that it has just made.
+        "np.load(": {"deploy/lava_run.py", "deploy/lava_worker.py"},
+    }
+    for path in SOURCES:
+        code = ast.unparse(ast.parse(path.read_text()))
+        for door, allowed in doors.items():
+            name = str(path.relative_to(ROOT))
+            assert door not in _without_docstrings(code) or name in allowed, f"{name} has {door}"
+
+
+def _without_docstrings(code):
+    return re.sub(r'"""[\s\S]*?"""', "", code)

@@ -216,3 +216,19 @@ def test_inspect_tells_what_the_layer_sends_itself(rng):
     # Three kernels of input and recurrence each, and one of the current, less one of the input.
     outputs = first.neurons
     assert first.synapses == outputs * (2 * 2 * 9 + 4 * 4 * 9)
+
+
+def test_a_gate_that_lacks_one_of_several_senders_survives_the_file(rng, tmp_path):
+    first = gru(5, *(dense(even(rng, (5, 3)), target=t) for t in "irz"))
+    fed = [
+        dense(even(rng, (4, 5)), target="i", delays=[1, 2, 3, 4, 5]),
+        dense(even(rng, (4, 3)), 2, "i"),
+        dense(even(rng, (4, 5)), target="r", exponent=1),
+        dense(even(rng, (4, 3)), 2, "z", delays=7),
+    ]
+    network = program(3, first, gru(4, *fed))
+    inputs = random_spikes(rng, 2, 3, 40, 0.4)
+    save_net(tmp_path / "x.net", network)
+    again = simulate_reference(load_net(tmp_path / "x.net"), inputs).trace
+    trace = simulate_reference(network, inputs).trace
+    assert [again.digest(k) for k in range(2)] == [trace.digest(k) for k in range(2)]

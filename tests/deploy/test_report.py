@@ -25,6 +25,7 @@ from kipuka.deploy.stock.forms import Forms, NotLowered, without_microcode
 from kipuka.deploy.verify import Mismatch, Verification
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import SiBounds, load_profile
+from kipuka_errors import check_error
 
 SAMPLES, INPUTS, HIDDEN, CLASSES, STEPS = 3, 12, 8, 4, 60
 HOSTILE = "<script src='http://evil.example/x.js'>alert(1)</script> & \"quoted\""
@@ -324,8 +325,9 @@ def test_delays_stand_with_the_layer_that_emits() -> None:
 def test_parts_that_do_not_fit_are_refused(
     tmp_path: Path, change: dict[str, object], where: str
 ) -> None:
-    with pytest.raises(KipukaError, match=where):
+    with pytest.raises(KipukaError, match=where) as caught:
         write_report(tmp_path / "report.html", dataclasses.replace(contents(), **change))  # type: ignore[arg-type]
+    check_error(caught.value)
     assert not list(tmp_path.iterdir())
 
 

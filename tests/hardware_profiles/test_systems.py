@@ -6,6 +6,7 @@ import pytest
 
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import SiBounds, load_profile
+from kipuka_errors import check_error
 
 FOLDER = Path(__file__).parents[2] / "hardware_profiles"
 
@@ -34,12 +35,12 @@ def refused(folder, name, old, new):
     file.write_text(text.replace(old, new, 1), "utf-8")
     with pytest.raises(KipukaError) as caught:
         load_profile(file)
-    assert str(file) in caught.value.where
+    check_error(caught.value, where=str(file))
     return caught.value, line
 
 
 @pytest.mark.parametrize("figure", ["0.23", "0.9", "2.1", "15", "20", "100"])
-def test_unsourced_energies_are_refused_with_key_line_and_reason(figure, tmp_path, check_error):
+def test_unsourced_energies_are_refused_with_key_line_and_reason(figure, tmp_path):
     old = "    value: 19.2\n    unit: pJ\n    low: 6.8\n    high: 29.9\n"
     new = f"    value: {figure}\n    unit: pJ\n    low: 0.01\n    high: 200\n"
     error, line = refused(tmp_path, "loihi2", old, new)
@@ -61,7 +62,7 @@ def test_the_same_figures_are_no_claim_about_another_chip(tmp_path):
 
 
 @pytest.mark.parametrize("chip", ["loihi9", "kapoho_point", "oheo_gulch"])
-def test_a_system_without_a_chip_is_refused(chip, tmp_path, check_error):
+def test_a_system_without_a_chip_is_refused(chip, tmp_path):
     error, line = refused(tmp_path, "oheo_gulch", "chip_profile: loihi2", f"chip_profile: {chip}")
     check_error(
         error,
@@ -73,7 +74,7 @@ def test_a_system_without_a_chip_is_refused(chip, tmp_path, check_error):
     )
 
 
-def test_bounds_of_a_system_are_checked(tmp_path, check_error):
+def test_bounds_of_a_system_are_checked(tmp_path):
     error, line = refused(tmp_path, "kapoho_point", "  low: 4\n", "  low: 9\n")
     where = f"key chips, line {line - 3}"
     check_error(error, what="do not enclose", where=where, value="low 9.0", limit="low", remedy="")

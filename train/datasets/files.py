@@ -175,7 +175,15 @@ def _load(path: Path) -> Dataset | None:
             return None
         with safe_open(path, "np") as file:
             train, validation, test = (_stored_split(header, file, p, facts) for p in PARTS)
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, KipukaError):
+    except (
+        SafetensorError,
+        OSError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RecursionError,
+        KipukaError,
+    ):
         return None  # Damaged: what it held is made again from the files.
     if len({split.spikes.shape[1] for split in (train, validation, test)}) > 1:
         return None
