@@ -53,6 +53,14 @@ def replacing(path: str | Path) -> Iterator[Path]:
         there is then untouched.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise KipukaError(
+            "the file cannot be written",
+            where=str(path),
+            limit="a new name, or a file that may be replaced",
+            value="a folder" if path.is_dir() else "a device or pipe",
+            remedy="choose another path",
+        )
     owner = f".{path.stem}.{_HOST}-{os.getpid()}-"
     _remove_orphans(path)
     try:

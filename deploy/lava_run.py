@@ -11,17 +11,20 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from kipuka.convert.files import replacing
 from kipuka.convert.netfile import save_net
 from kipuka.convert.netx_differences import netx_differences
 from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, Trace
+from kipuka.deploy.dying import end_session, killed_members
 from kipuka.deploy.lava_limits import check_common_values
 from kipuka.deploy.stock.lowering import lower
 from kipuka.deploy.stock.streaming import PARTS, plan_stream
@@ -29,6 +32,9 @@ from kipuka.errors import KipukaError
 
 STALL_LIMIT_S = 120.0
 """Seconds without a finished step after which a run counts as hung (start-up takes about 5)."""
+
+WATCH_S = 0.5
+"""Seconds between looks at which processes are there."""
 
 SAMPLES_PER_WORKER = 8
 """Samples from which a second graph beside the first is worth its start-up."""
@@ -159,7 +165,8 @@ def _finished(
         for folder, (program, inputs) in zip(folders, jobs, strict=True):
             folder.mkdir()
             save_net(folder / JOB_NETWORK, program)
-            np.save(folder / JOB_INPUTS, inputs)
+            with replacing(folder / JOB_INPUTS) as temporary:
+                np.save(temporary, inputs)
         n_workers = min(os.cpu_count() or 1, len(jobs))
         shares = [folders[worker::n_workers] for worker in range(n_workers)]
         with _workers(shares, kind) as workers:
@@ -178,9 +185,23 @@ class _Worker:
     folder: Path
     process: subprocess.Popen[str]
     done: int = 0
+    heard_s: float = field(default_factory=time.monotonic)
 
     def error_text(self) -> str:
         return (self.folder / "stderr").read_text(errors="replace")
+
+    def trouble(self, stall_limit_s: float) -> str | None:
+        """What keeps the worker from going on, if anything does."""
+        # What it has forked may hold its output open, so that its end shows here alone.
+        status = self.process.poll()
+        if status:
+            name = signal.Signals(-status).name if status < 0 else ""
+            return f"ended by signal {name}" if name else f"exit status {status}"
+        for number, name in killed_members(self.process.pid).items():
+            return f"process {number} of Lava ended by signal {name}"
+        if time.monotonic() - self.heard_s > stall_limit_s:
+            return f"no step finished within {stall_limit_s:g} s"
+        return None
 
 
 @contextlib.contextmanager
@@ -189,7 +210,7 @@ def _workers(shares: list[list[Path]], kind: str) -> Iterator[list[_Worker]]:
     workers: list[_Worker] = []
     try:
         for folders in shares:
-            command = [sys.executable, "-m", "kipuka.deploy.lava_worker", kind]
+            command = [sys.executable, "-m", "kipuka.deploy.lava_worker", str(os.getpid()), kind]
             with (folders[0] / "stderr").open("w") as errors:
                 process = subprocess.Popen(
                     command + [str(folder) for folder in folders],
@@ -203,8 +224,7 @@ def _workers(shares: list[list[Path]], kind: str) -> Iterator[list[_Worker]]:
         yield workers
     finally:
         for worker in workers:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(worker.process.pid, signal.SIGKILL)
+            end_session(worker.process.pid)
             worker.process.wait()
 
 
@@ -221,23 +241,24 @@ def _supervise(
     lines: queue.Queue[tuple[_Worker, str | None]] = queue.Queue()
     for worker in workers:
         threading.Thread(target=_forward_lines, args=(worker, lines), daemon=True).start()
-    running = len(workers)
+    running = list(workers)
+    looked_s = 0.0
     while running:
-        try:
-            worker, line = lines.get(timeout=stall_limit_s)
-        except queue.Empty:
-            slowest = min((w for w in workers if w.process.poll() is None), key=lambda w: w.done)
-            raise _failed(slowest, f"no step finished within {stall_limit_s:g} s") from None
-        if line is None:
-            running -= 1
-            status = worker.process.wait()
-            if status != 0:
-                raise _failed(worker, f"exit status {status}")
-        elif line.isdecimal():
-            # Libraries print on import; the worker's own lines are bare step numbers.
-            worker.done = int(line)
-            if progress:
-                progress(sum(w.done for w in workers), total)
+        with contextlib.suppress(queue.Empty):
+            worker, line = lines.get(timeout=min(WATCH_S, stall_limit_s))
+            worker.heard_s = time.monotonic()
+            if line is None and worker.process.wait() == 0:
+                running.remove(worker)
+            elif line and line.isdecimal():
+                # Libraries print on import; the worker's own lines are bare step numbers.
+                worker.done = int(line)
+                if progress:
+                    progress(sum(w.done for w in workers), total)
+        if time.monotonic() - looked_s > min(WATCH_S, stall_limit_s):
+            looked_s = time.monotonic()
+            for worker in running:
+                if how := worker.trouble(stall_limit_s):
+                    raise _failed(worker, how)
 
 
 def _forward_lines(worker: _Worker, lines: queue.Queue[tuple[_Worker, str | None]]) -> None:
@@ -283,7 +304,7 @@ def _failed(worker: _Worker, how: str) -> KipukaError:
     last = messages[-1].strip() if messages else "none"
     return KipukaError(
         "the Lava run did not finish",
-        where="backend lava, process of the Lava runtime",
+        where=f"backend lava, worker process {worker.process.pid}",
         limit="every step finishes",
         value=f"{how} after step {worker.done}, last message: {last}",
         remedy="run it again on an idle machine; all of its processes have been ended",

@@ -1,11 +1,13 @@
 """The process in which Lava runs, started by `lava_run`: reads job folders, writes the traces.
 
 A process of its own keeps Lava's messages off the terminal, and can be ended with everything that
-Lava has started when a graph hangs.
+Lava has started when a graph hangs. Whatever ends it, or the process that started it, also ends the
+processes of Lava that it has forked.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ from lava.proc.io.sink import RingBuffer as Sink
 
 from kipuka.convert.netfile import load_net
 from kipuka.convert.program import Program
+from kipuka.deploy.dying import die_with_parent
 from kipuka.deploy.lava_graph import LATENCY_STEPS, LavaGraph, build_graph, played_by_source
 from kipuka.deploy.reference import STATE_NAMES, initial_state
 from kipuka.deploy.stock.lowering import lower
@@ -176,4 +179,7 @@ def main(kind: str, folders: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    # Each process that Lava forks does so in turn; else it would wait for messages for ever.
+    os.register_at_fork(after_in_child=die_with_parent)
+    die_with_parent(int(sys.argv[1]))
+    main(sys.argv[2], sys.argv[3:])

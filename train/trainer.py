@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from kipuka.convert.locks import locked
 from kipuka.convert.program import Program
 from kipuka.convert.quantize import program_from_blocks
 from kipuka.errors import KipukaError
@@ -80,16 +82,18 @@ def train(
     ------
     KipukaError
         If the folder holds a run already that is not to be resumed, or one with other settings,
-        or the loss stops being a number.
+        another process trains in it, the loss stops being a number, or the disk is full.
     """
     folder = Path(folder)
-    with joined_processes(config.device) as processes:
+    with (
+        joined_processes(config.device) as processes,
+        locked(folder) if processes.first else nullcontext(),
+    ):
         _check_folder(folder, config, resume)
         processes.wait()
         dataset = load_dataset(config.data, data_options(config))
         run = Run(config, dataset, processes)
         if processes.first:
-            folder.mkdir(parents=True, exist_ok=True)
             save_config(folder / CONFIG_FILE, config)
         state = run.initial_state()
         if resume and (folder / STATE_FILE).exists():

@@ -1,14 +1,18 @@
 """Lava as a process that can fail: it is ended with all it started, and the error says so."""
 
 import os
+import signal
 import subprocess
+import sys
 import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kipuka.deploy import lava_run
+from kipuka.convert.netfile import save_net
+from kipuka.deploy import dying, lava_run
 from kipuka.errors import KipukaError
 from kipuka_cases import program, random_cuba, random_spikes
 
@@ -26,7 +30,9 @@ def left_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
     def listed():
-        ps = subprocess.run(["ps", "-eo", "stat,args"], capture_output=True, text=True, check=True)
+        ps = subprocess.run(
+            ["ps", "-eo", "stat,pid,args"], capture_output=True, text=True, check=True
+        )
         return [x for x in ps.stdout.splitlines() if str(tmp_path) in x and x[0] != "Z"]
 
     return listed
@@ -53,6 +59,76 @@ def test_a_failing_worker_is_reported_with_its_message(network, rng, left_behind
         lava_run.run_lava(network, random_spikes(rng, 1, 2, 5))
     check_error(caught.value, what="did not finish", value="exit status 1 after step 0")
     assert left_behind() == []
+
+
+def shared_memory():
+    return {path.name for path in Path("/dev/shm").glob("psm_*")}
+
+
+def wait_for(condition, limit_s=30.0):
+    deadline = time.monotonic() + limit_s
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.02)
+    return found
+
+
+def test_a_killed_process_of_lava_is_noticed_at_once(network, rng, left_behind, check_error):
+    before, killed = shared_memory(), []
+
+    def kill_one(done, total):
+        if done == 5:
+            worker = os.getsid(int(left_behind()[0].split()[1]))
+            own = {n: c for n, c in dying.session_members(worker).items() if n != worker}
+            victim = next(n for n, command in own.items() if "resource_tracker" not in command)
+            os.kill(victim, signal.SIGKILL)
+            killed.extend([worker, victim])
+
+    start = time.monotonic()
+    with pytest.raises(KipukaError) as caught:
+        lava_run.run_lava(network, random_spikes(rng, 1, 3, 20_000), kill_one)
+    assert time.monotonic() - start < 30
+    check_error(
+        caught.value,
+        what="did not finish",
+        where=f"worker process {killed[0]}",
+        limit="every step",
+        value=f"process {killed[1]} of Lava ended by signal SIGKILL",
+        remedy="have been ended",
+    )
+    assert not dying.session_members(killed[0])
+    assert shared_memory() <= before
+
+
+PARENT = """
+import sys, tempfile, numpy as np
+from pathlib import Path
+tempfile.tempdir = sys.argv[1]
+from kipuka.convert.netfile import load_net
+from kipuka.deploy.lava_run import run_lava
+started = Path(sys.argv[1]) / "started"
+if __name__ == "__main__":
+    spikes = np.zeros((1, 3, 200_000), bool)
+    run_lava(load_net(sys.argv[2]), spikes, lambda *_: started.touch())
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT", "SIGTERM"])
+def test_nothing_outlives_a_parent_that_is_ended(name, network, tmp_path, left_behind):
+    before = shared_memory()
+    save_net(tmp_path / "x.net", network)
+    command = [sys.executable, "-c", PARENT, str(tmp_path), str(tmp_path / "x.net")]
+    parent = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    wait_for((tmp_path / "started").exists)
+    worker = [line.split()[1] for line in left_behind() if "lava_worker" in line]
+    (session,) = {os.getsid(int(number)) for number in worker}
+    assert len(dying.session_members(session)) > 3
+    parent.send_signal(getattr(signal, name))
+    assert parent.wait(timeout=30) != 0
+    wait_for(lambda: not dying.session_members(session))
+    assert shared_memory() <= before
+    # Only Ctrl-C lets a process tidy up its folder.
+    assert name != "SIGINT" or not list(tmp_path.glob("kipuka-lava-*"))
 
 
 def test_progress_counts_algorithmic_steps(network, rng):

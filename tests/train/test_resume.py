@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from kipuka.convert.locks import locked
 from kipuka.errors import KipukaError
 from kipuka.train import trainer
 from kipuka.train.config import TrainConfig
@@ -131,3 +132,10 @@ def test_nothing_is_pickled(uninterrupted):
         "metrics.jsonl",
         "state.safetensors",
     ]
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(tmp_path, check_error):
+    with locked(tmp_path), pytest.raises(KipukaError) as caught:
+        train(SETTINGS, tmp_path, resume=True)
+    check_error(caught.value, what="another process", where=str(tmp_path), limit="one process")
+    assert list(tmp_path.iterdir()) == []
