@@ -177,7 +177,8 @@ class GuardedFile:
                 limit = f"one value of at most {ATTRIBUTE_BYTES} bytes"
                 raise self._refused(where, f"shape {stored.shape}, {n_bytes} bytes", limit)
             values = np.asarray(holder.attrs[name])
-            value = values.item() if values.dtype.kind == "O" else values.ravel()[0]
+            # Of text not NumPy's own type, which h5py does not write.
+            value = values.item() if values.dtype.kind in "OSU" else values.ravel()[0]
             value = value.decode() if isinstance(value, bytes) else value
             if not isinstance(value, str | np.number | np.bool_):
                 raise self._refused(where, f"dtype {values.dtype}", "one number or one string")

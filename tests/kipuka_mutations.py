@@ -147,12 +147,13 @@ def _attribute(rng, thing):
 def _link(rng, file, group, key, name):
     del group[key]
     other = choice(rng, list(file))
+    hard = isinstance(file.get(other, getlink=True), h5py.HardLink)  # others may lead nowhere
     links = (
         h5py.SoftLink(f"/{name}"),
         h5py.SoftLink(f"/{other}"),
         h5py.ExternalLink("/etc/passwd", "/"),
         h5py.ExternalLink(file.filename, f"/{other}"),
-        file[other],
+        file[other] if hard else file,
         file,
     )
     group[key] = choice(rng, links)

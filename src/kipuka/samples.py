@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from kipuka.convert.netfile import load_golden
 from kipuka.convert.program import Program
+from kipuka.deploy.arrays import UNREADABLE, read_npz
 from kipuka.deploy.inputs import load_inputs
 from kipuka.errors import KipukaError
 
@@ -90,9 +90,8 @@ def _labels(path: Path, program: Program, n_samples: int) -> np.ndarray | None:
     if path.suffix != ".npz":
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
-            labels = file["labels"] if "labels" in file.files else None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        labels = read_npz(path, ("labels",)).get("labels")
+    except UNREADABLE as error:
         raise _wrong_labels(path, program, n_samples, " ".join(str(error).split())) from error
     if labels is None:
         return None

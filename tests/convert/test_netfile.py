@@ -201,6 +201,13 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(net, monkeypatch):
     assert [path.name for path in net.parent.iterdir()] == [net.name]
 
 
+def test_what_was_read_can_be_written_again(net, tmp_path):
+    network = load_net(net)
+    assert type(network.readout.kind) is str
+    save_net(tmp_path / "again.net", network)
+    assert load_net(tmp_path / "again.net").layers[0].shape == network.layers[0].shape
+
+
 def test_writing_into_a_missing_folder(net, tmp_path, check_error):
     with pytest.raises(KipukaError) as caught:
         save_net(tmp_path / "no" / "x.net", load_net(net))

@@ -165,7 +165,7 @@ def test_balance_is_kept_as_far_as_a_limit_allows(rng):
     assert busiest(chip, (load,)) < 3830
 
 
-def test_a_board_is_filled_up_to_all_its_chips(rng):
+def test_a_board_is_filled_up_to_all_its_chips(rng, check_error):
     system = load_profile("kapoho_point")
     cores = system.limits.cores_per_chip.model_copy(update={"value": 2.0, "low": None})
     few = system.limits.neurons_per_core.model_copy(
@@ -176,8 +176,9 @@ def test_a_board_is_filled_up_to_all_its_chips(rng):
     network = program(2, cuba(16, dense(even(rng, (16, 2)) + 2)))
     assert map_program(network, system).n_chips == 8
     larger = program(2, cuba(17, dense(even(rng, (17, 2)) + 2)))
-    with pytest.raises(KipukaError, match=r"8 chips.*9 chips"):
+    with pytest.raises(KipukaError) as caught:
         map_program(larger, system)
+    check_error(caught.value, limit="8 chips", value="9 chips")
 
 
 REFUSALS = {
