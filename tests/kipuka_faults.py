@@ -7,6 +7,7 @@ start-up.
 from __future__ import annotations
 
 import contextlib
+import json
 import multiprocessing
 import os
 import signal
@@ -27,14 +28,14 @@ def quiet():
     os.dup2(nowhere, 2)
 
 
-def train(folder, settings):
+def train(folder, settings, threads=1):
     import torch
 
     from kipuka.train.config import make_config
     from kipuka.train.trainer import train as run
 
     quiet()
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     run(make_config(settings, "test"), folder, resume=True)
 
 
@@ -134,3 +135,16 @@ def temporaries(folder):
 def save_inputs(path, rng, n_samples, n_units, n_steps):
     spikes = (rng.random((n_samples, n_units, n_steps)) < 0.1).astype(np.uint8)
     np.save(path, spikes)
+
+
+def metrics(folder):
+    """Each epoch's numbers of a run, but for the seconds that it took."""
+    lines = (Path(folder) / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(x).items() if k != "seconds"} for x in lines]
+
+
+def tensors(path):
+    """All numbers of a safetensors file."""
+    from safetensors.torch import load_file
+
+    return {name: tensor.tolist() for name, tensor in load_file(path).items()}

@@ -24,6 +24,7 @@ from kipuka.train.gru_sequence import (
     weight_units,
     whole_gradients,
 )
+from kipuka.train.threads import kernel_threads
 
 
 def can_fuse(activations: torch.Tensor, weight: torch.Tensor) -> bool:
@@ -120,10 +121,10 @@ def _whole(values: torch.Tensor) -> np.ndarray:
 
 
 def _over_samples(n_samples: int, work: Callable[[int, int], None]) -> None:
-    """Call `work(begin, end)` for blocks of samples, on as many threads as torch uses."""
+    """Call `work(begin, end)` for blocks of samples, on as many threads as torch has."""
     block = gru_kernels.SAMPLES_TOGETHER
     starts = range(0, n_samples, block)
-    n_threads = min(torch.get_num_threads(), len(starts))
+    n_threads = min(kernel_threads(), len(starts))
     if n_threads == 1:
         work(0, n_samples)
         return

@@ -30,6 +30,7 @@ from kipuka.train.networks import build_network
 from kipuka.train.parallel import joined_processes
 from kipuka.train.run import Run
 from kipuka.train.state import STATE_FILE, RunState, load_state, save_state
+from kipuka.train.threads import summing_in_one_order
 
 CONFIG_FILE, CHECKPOINT_FILE = "config.yaml", "checkpoint.safetensors"
 
@@ -88,6 +89,7 @@ def train(
     with (
         joined_processes(config.device) as processes,
         locked(folder) if processes.first else nullcontext(),
+        summing_in_one_order(),
     ):
         _check_folder(folder, config, resume)
         processes.wait()

@@ -4,7 +4,6 @@
 ``KIPUKA_KILL_SEED`` chooses other moments.
 """
 
-import json
 import os
 import sys
 from collections import Counter
@@ -41,21 +40,10 @@ def show(what, outcomes):
     sys.stdout.write(f"\n{KILLS} kills of {what}, seed {SEED}: {told}\n")
 
 
-def metrics(folder):
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    return [{k: v for k, v in json.loads(x).items() if k != "seconds"} for x in lines]
-
-
-def tensors(path):
-    from safetensors.torch import load_file
-
-    return {name: tensor.tolist() for name, tensor in load_file(path).items()}
-
-
 def test_training(context, rng, tmp_path):
     whole = tmp_path / "whole"
     usual_s = faults.finish(context, faults.train, whole, SETTINGS)
-    right = metrics(whole), tensors(whole / "checkpoint.safetensors")
+    right = faults.metrics(whole), faults.tensors(whole / "checkpoint.safetensors")
     outcomes = Counter()
     for number in range(KILLS):
         folder, kind = tmp_path / str(number), faults.KINDS[number % 2]
@@ -64,15 +52,17 @@ def test_training(context, rng, tmp_path):
         )
         epochs = 0
         if (folder / "metrics.jsonl").exists():
-            found = metrics(folder)
+            found = faults.metrics(folder)
             epochs = len(found)
             assert found == right[0][:epochs]
         for path in folder.glob("*.safetensors"):
-            assert tensors(path), path
+            assert faults.tensors(path), path
         left = len(faults.temporaries(folder))
         faults.finish(context, faults.train, folder, SETTINGS)
-        assert (metrics(folder), tensors(folder / "checkpoint.safetensors")) == right
-        assert tensors(folder / "state.safetensors") == tensors(whole / "state.safetensors")
+        assert (faults.metrics(folder), faults.tensors(folder / "checkpoint.safetensors")) == right
+        assert faults.tensors(folder / "state.safetensors") == faults.tensors(
+            whole / "state.safetensors"
+        )
         outcomes[f"after epoch {epochs}" if killed else "too late"] += 1
         outcomes["half-written file left and removed"] += left
         # A temporary file of the settings, of a checkpoint or of metrics alike.

@@ -1,0 +1,112 @@
+"""The same seed gives the same bits, however many threads work and in whichever process."""
+
+import itertools
+import os
+import subprocess
+import sys
+
+import kipuka_faults as faults
+import numpy as np
+import pytest
+
+from kipuka.convert.netfile import load_net, save_net
+from kipuka.deploy.fast import simulate
+from kipuka.deploy.reference import simulate_reference
+from kipuka_cases import program, random_cuba, random_gru, random_spikes
+
+
+def contents(folder):
+    """All that a run wrote, but for the seconds that it took."""
+    checkpoint = (folder / "checkpoint.safetensors").read_bytes()
+    return checkpoint, faults.tensors(folder / "state.safetensors"), faults.metrics(folder)
+
+
+@pytest.mark.parametrize("network", ["sgru-delay", "decoupled", "cuba-recurrent-delay"])
+def test_training(network, tmp_path):
+    pytest.importorskip("lava", reason="needs the lava extra")
+    context = faults.server()
+    # Enough of everything that a sum split by threads is rounded in another way.
+    settings = {"network": network, "hidden": 48, "epochs": 1, "batch_size": 256, "seed": 3}
+    settings |= {"rate_penalty": 1.0, "overshoot_penalty": 0.1}
+    runs = []
+    for number, threads in enumerate((1, 2, 2)):
+        faults.finish(context, faults.train, tmp_path / str(number), settings, threads)
+        runs.append(contents(tmp_path / str(number)))
+    for one, other in itertools.pairwise(runs):
+        assert one == other
+
+
+SIMULATION = """
+import sys, numpy as np
+from kipuka.convert.netfile import load_net
+from kipuka.deploy import simulate
+run = simulate(load_net(sys.argv[1]), np.load(sys.argv[2]), threads=int(sys.argv[3]))
+print(*(run.trace.digest(k) for k in range(len(run.trace.layers[0].spikes))))
+print(*(layer.arrivals_per_neuron.sum() for layer in run.counters.layers))
+"""
+
+
+def test_simulation(rng, tmp_path):
+    network = program(20, random_gru(rng, 20, 40), random_cuba(rng, 40, 5))
+    spikes = random_spikes(rng, 9, 20, 60)
+    save_net(tmp_path / "x.net", network)
+    np.save(tmp_path / "x.npy", spikes)
+    expected = simulate_reference(load_net(tmp_path / "x.net"), spikes)
+    digests = [expected.trace.digest(k) for k in range(9)]
+    counts = [str(layer.arrivals_per_neuron.sum()) for layer in expected.counters.layers]
+    for threads in (1, 2):
+        words = [str(tmp_path / "x.net"), str(tmp_path / "x.npy"), str(threads)]
+        done = subprocess.run(
+            [sys.executable, "-c", SIMULATION, *words], capture_output=True, text=True, check=True
+        )
+        assert [line.split() for line in done.stdout.splitlines()] == [digests, counts]
+
+
+FIRST_USE = """
+import sys
+import numpy as np
+from kipuka.deploy.fast import Events, simulate
+from kipuka.deploy.kernels.events import count_dense, list_dense
+print("ready", flush=True)
+sys.stdin.readline()
+flat = (np.arange(320) % 3 == 0).view(np.uint8)
+offsets = np.zeros(33, np.int64)
+count_dense(flat, 32, offsets)
+offsets = offsets.cumsum()
+units = np.zeros(offsets[-1], np.int32)
+list_dense(flat, 32, offsets[:-1].copy(), units)
+print(*units)
+"""
+
+
+def test_several_processes_may_be_the_first_to_use_the_kernels(tmp_path):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", FIRST_USE]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    for _ in range(2):  # the second time they all find what the first left
+        processes = [subprocess.Popen(command, env=environment, **pipes) for _ in range(3)]
+        for process in processes:
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        expected = np.nonzero((np.arange(320) % 3 == 0).reshape(10, 32).T)[1].tolist()
+        for process in processes:
+            output, _ = process.communicate(timeout=120)
+            assert process.returncode == 0
+            assert [int(word) for word in output.split()] == expected
+        kept = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+        # An index and one version of each kernel, and nothing half-written.
+        assert [name.rpartition(".")[2] for name in kept] == ["nbc", "nbi"] * 2, kept
+
+
+def test_kernels_have_one_version_each(rng):
+    """Numba numbers versions of a kernel without a lock; with a single one nothing is mixed up."""
+    from kipuka.deploy.kernels import counting, events, network
+
+    spikes = random_spikes(rng, 1, 3, 9)
+    simulate(program(3, random_cuba(rng, 3, 2)), spikes)
+    for module in (counting, events, network):
+        for kernel in vars(module).values():
+            if hasattr(kernel, "stats"):
+                assert len(kernel.signatures) <= 1, kernel
