@@ -40,7 +40,7 @@ def train(folder, settings, threads=1):
 
 
 def convert(run, output):
-    from kipuka.pipeline import convert_run
+    from kipuka.training_runs import convert_run
 
     quiet()
     convert_run(Path(run), Path(output))
@@ -54,10 +54,12 @@ def simulate(net, inputs, output):
 
 
 def report(net, inputs, output):
-    from kipuka.pipeline import open_network, profile_file
+    from kipuka.pipeline import open_network
+    from kipuka.profiling import Question, profile_file
 
     quiet()
-    profile_file(Path(net), open_network(Path(net)), "loihi2", Path(inputs), Path(output))
+    question = Question(data=str(inputs))
+    profile_file(Path(net), open_network(Path(net)), question, report=Path(output))
 
 
 def server():
@@ -66,8 +68,10 @@ def server():
     context.set_forkserver_preload(
         [
             "kipuka.pipeline",
+            "kipuka.profiling",
             "kipuka.train.torch_backend",
             "kipuka.train.trainer",
+            "kipuka.training_runs",
             "lava.lib.dl.slayer",
             "matplotlib.pyplot",
             "safetensors.torch",

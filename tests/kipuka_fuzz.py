@@ -47,7 +47,8 @@ def fuzz(name, count, first=0):
 
 def _lines(name, seed, end):
     words = [sys.executable, __file__, "--format", name, "--child", str(seed), str(end)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     child = subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
     )

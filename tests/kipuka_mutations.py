@@ -191,10 +191,11 @@ def _values(rng):
 
 def mutate_yaml(rng, path):
     if rng.random() < 0.5:
-        tree = yaml.safe_load(path.read_text())
+        tree = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         for _ in range(int(rng.integers(1, 4))):
             _mutate_tree(rng, tree)
-        path.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True))
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+        path.write_text(yaml.dump(tree, Dumper=dumper, sort_keys=False, allow_unicode=True))
         return
     lines = path.read_text().splitlines()
     for _ in range(int(rng.integers(1, 4))):
