@@ -1,7 +1,8 @@
 """Mutated files: ``PYTHONPATH=tests python -m kipuka_fuzz --format net --count 10000``.
 
 A child process makes, loads and uses one file after the other; this one watches it. Each file
-either loads or ends in a KipukaError, in at most `SECONDS` and `BYTES` more than before.
+either loads or ends in a KipukaError, in at most `SECONDS` of the processor and `BYTES` more than
+before; a child that is silent for `SILENCE_S` hangs.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from pathlib import Path
 import numpy as np
 
 SECONDS, BYTES = 5.0, 1 << 30
-PATIENCE_S = 60
-"""Silence of a child that still has to import, compile and make its first files."""
+SILENCE_S, START_S = 20, 60
+"""Longest silence of a child, and of one that still has to import and make its first files."""
 
 
 def fuzz(name, count, first=0):
@@ -52,10 +53,11 @@ def _lines(name, seed, end):
     child = subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
     )
-    patience = PATIENCE_S
+    limit_s = START_S
     try:
         for _ in range(seed, end):
-            if not select.select([child.stdout], [], [], patience)[0]:
+            # Second by second, so that a while in which the machine stood still counts as one.
+            if not any(select.select([child.stdout], [], [], 1)[0] for _ in range(limit_s)):
                 yield None
                 return
             line = child.stdout.readline()
@@ -64,7 +66,7 @@ def _lines(name, seed, end):
                 return
             number, outcome, seconds, n_bytes, detail = line.rstrip("\n").split("\t", 4)
             yield int(number), outcome, float(seconds), int(n_bytes), detail
-            patience = 4 * SECONDS
+            limit_s = SILENCE_S
     finally:
         child.kill()
         child.wait()
@@ -85,7 +87,7 @@ def child(name, first, end):
         for seed in range(first, end):
             form.mutate(np.random.default_rng([seed, len(name)]))
             Path("/proc/self/clear_refs").write_text("5")
-            before, start, detail = _memory("VmRSS"), time.perf_counter(), ""
+            before, start, detail = _memory("VmRSS"), time.process_time(), ""
             try:
                 form.use()
                 outcome = "loaded"
@@ -97,7 +99,7 @@ def child(name, first, end):
                 frames = traceback.extract_tb(error.__traceback__)[-3:]
                 places = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames))
                 detail = ascii(f"{type(error).__name__}: {str(error)[:150]} at {places}")
-            seconds, n_bytes = time.perf_counter() - start, _memory("VmHWM") - before
+            seconds, n_bytes = time.process_time() - start, _memory("VmHWM") - before
             print(seed, outcome, f"{seconds:.4f}", n_bytes, detail, sep="\t", flush=True)  # noqa: T201
 
 

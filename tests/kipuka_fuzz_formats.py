@@ -175,10 +175,9 @@ class Ntidigits(Heidelberg):
     def make(self):
         rng = np.random.default_rng(0)
         with h5py.File(self.folder / "n-tidigits.hdf5", "w") as file:
-            for part in ("train", "test"):
-                names = [
-                    f"{who}-{n}-{word}" for who in "abc" for n, word in enumerate("o123456789z")
-                ]
+            for part, speakers in (("train", "ab"), ("test", "c")):
+                words = enumerate("o123456789z")
+                names = [f"{who}-{n}-{word}" for n, word in words for who in speakers]
                 file[f"{part}_labels"] = np.array([name.encode() for name in names])
                 for name in names:
                     file[f"{part}_timestamps/{name}"] = rng.random(4)
@@ -214,7 +213,7 @@ class Npy(Form):
     def make(self):
         rng = np.random.default_rng(0)
         own = program(3, random_gru(rng, 3, 4))
-        encoder = dataclasses.replace(_encoded(rng))
+        encoder = _encoded(rng)
         self.networks = {True: encoder, False: own}
         np.save(self.folder / "s.npy", rng.random((2, 3, 9)) < 0.3)
         np.save(self.folder / "f.npy", np.asfortranarray(rng.random((3, 9))))

@@ -283,6 +283,8 @@ def mutate_safetensors(rng, path):
 
 
 def _mutate_metadata(rng, header):
+    if not isinstance(header["__metadata__"], dict):
+        return  # An earlier mutation has been here.
     key = choice(rng, list(header["__metadata__"]) or ["run"])
     try:
         facts = json.loads(header["__metadata__"].get(key, "{}"))
