@@ -27,6 +27,9 @@ class TrainConfig(pydantic.BaseModel):
         How the data are read; see `kipuka.train.datasets.DataOptions`.
     hidden : int
         Neurons of each hidden layer.
+    layout, update_gate_input : str
+        Of convolutional networks and of spiking GRU layers; see
+        `kipuka.train.networks.build_network`.
     epochs, batch_size : int
         The batch is that of all processes together.
     learning_rate : float
@@ -65,6 +68,9 @@ class TrainConfig(pydantic.BaseModel):
         Weight of the penalty on GRU states beyond half of their range, where saturation is near.
     gradient_clip : float
         Limit on the norm of the gradient of weights and biases.
+    selection : {"accuracy", "loss"}
+        What makes an epoch the best one on the validation part: the accuracy, of equals the later
+        epoch, or the cross entropy, which tells apart epochs that are equally often right.
     tensorboard : bool
         Write events for TensorBoard beside the metrics.
     device : {"cpu", "cuda"}
@@ -82,6 +88,8 @@ class TrainConfig(pydantic.BaseModel):
     validation: Literal["speakers", "samples"] = "speakers"
     download: bool = False
     hidden: int = pydantic.Field(default=128, ge=1, le=1 << 16)
+    layout: Literal["csgru", "frequency"] = "csgru"
+    update_gate_input: Literal["spikes", "current"] = "spikes"
     epochs: int = pydantic.Field(default=40, ge=1, le=1 << 20)
     batch_size: int = pydantic.Field(default=64, ge=1, le=1 << 20)
     learning_rate: float = pydantic.Field(default=5e-3, gt=0)
@@ -103,6 +111,7 @@ class TrainConfig(pydantic.BaseModel):
     rate_high: float = pydantic.Field(default=0.15, ge=0, le=1)
     overshoot_penalty: float = pydantic.Field(default=0.0, ge=0)
     gradient_clip: float = pydantic.Field(default=1.0, gt=0)
+    selection: Literal["accuracy", "loss"] = "accuracy"
     tensorboard: bool = False
     device: Literal["cpu", "cuda"] = "cpu"
     seed: int = pydantic.Field(default=0, ge=0, lt=1 << 63)

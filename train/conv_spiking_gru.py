@@ -120,15 +120,23 @@ class ConvSpikingGRU(GruBlock):
         self.current_synapse = recurrence(1) if update_gate_input == "current" else None
         self.add_delays(delay, delay_rec, delay_init_steps, delay_reach_steps)
 
-    def weighed_input(self, x: torch.Tensor) -> torch.Tensor:
-        """Input part of the activations (batch, 3 channels, height, width, time)."""
-        activations = super().weighed_input(x)
-        if self.groups == 1:
-            return activations
-        # A grouped convolution gives all activations of a group before those of the next one.
-        fed = self.fed_gates * self.bias.numel() // 3
-        parts = activations[:, :fed].unflatten(1, (self.groups, self.fed_gates, -1))
-        return torch.cat([parts.transpose(1, 2).flatten(1, 3), activations[:, fed:]], dim=1)
+    def fed_activations(self, x: torch.Tensor) -> torch.Tensor:
+        """Weighed spikes (time, batch, fed gates x channels, height, width)."""
+        synapse = self.input_synapse
+        images = torch.nn.functional.conv2d(
+            x.flatten(0, 1),
+            self.quantized_weight(synapse),
+            None,
+            synapse.stride[:2],
+            synapse.padding[:2],
+            synapse.dilation[:2],
+            synapse.groups,
+        )
+        if self.groups > 1:
+            # A grouped convolution gives all activations of a group before those of the next one.
+            parts = images.unflatten(1, (self.groups, self.fed_gates, -1))
+            images = parts.transpose(1, 2).flatten(1, 3)
+        return images.unflatten(0, x.shape[:2])
 
     def weight_shape(self, weight: torch.Tensor) -> tuple[int, ...]:
         """Output channels, input channels, height, width."""

@@ -138,12 +138,19 @@ class GruBlock(torch.nn.Module):
         return 3 if self.update_gate_input == "spikes" else 2
 
     def weighed_input(self, x: torch.Tensor) -> torch.Tensor:
-        """Input part of the activations (batch, 3 channels, ..., time)."""
-        activations: torch.Tensor = self.input_synapse(x)
+        """Input part of the activations (time, batch, 3 channels, ...), from spikes with time last.
+
+        What the input synapse gives, but time first, as the sequence takes it.
+        """
+        activations = self.fed_activations(x.movedim(-1, 0))
         if self.update_gate_input == "current":
-            gate = torch.zeros_like(activations[:, : activations.shape[1] // 2])
-            activations = torch.cat([activations, gate], dim=1)
+            gate = torch.zeros_like(activations[:, :, : activations.shape[2] // 2])
+            activations = torch.cat([activations, gate], dim=2)
         return activations
+
+    def fed_activations(self, x: torch.Tensor) -> torch.Tensor:
+        """Weighed spikes of the input synapse (time, batch, fed gates x channels, ...)."""
+        raise NotImplementedError
 
     def dynamics(self, x: torch.Tensor) -> tuple[torch.Tensor, GruStates]:
         """Spikes in the step of their emission, and the states.
@@ -162,11 +169,13 @@ class GruBlock(torch.nn.Module):
         learned = self.delay_rec
         delay = learned.delay if learned else self.bias.new_zeros(self.bias.numel() // 3)
         taps = learned.taps() if learned else no_delay(len(delay), like=delay)
-        current = None if self.current_synapse is None else self._quantized(self.current_synapse)
+        current = (
+            None if self.current_synapse is None else self.quantized_weight(self.current_synapse)
+        )
         surrogate = Surrogate(self.neuron.tau_rho, self.neuron.scale_rho)
         spikes, states = run_sequence(
-            self.weighed_input(x).movedim(-1, 0),
-            self._quantized(self.recurrent_synapse),
+            self.weighed_input(x),
+            self.quantized_weight(self.recurrent_synapse),
             self.recurrent_synapse.pre_hook_fx(self.bias),
             delay,
             Cell(taps, self.neuron.v_th_mant, surrogate, self.mixing),
@@ -191,7 +200,8 @@ class GruBlock(torch.nn.Module):
         shape: torch.Size = self.neuron.shape
         return shape
 
-    def _quantized(self, synapse: Any) -> torch.Tensor:
+    def quantized_weight(self, synapse: Any) -> torch.Tensor:
+        """Weights of a SLAYER synapse as its hook leaves them, in the shape of `weight_shape`."""
         # Weight normalization writes the weight in a pre-hook of a forward pass that never comes.
         for prepare in synapse._forward_pre_hooks.values():
             prepare(synapse, None)

@@ -72,12 +72,12 @@ class FusedSequence(torch.autograd.Function):
         )
         given = gru_kernels.Given(
             activations=activations.detach().contiguous().numpy(),
-            weights=_whole(recurrent_weight.T * fixed.WEIGHT_SCALE),
-            bias=_whole(weight_units(bias)),
+            weights=whole(recurrent_weight.T * fixed.WEIGHT_SCALE),
+            bias=whole(weight_units(bias)),
             first=first.numpy(),
-            window=_whole(window * TAP_UNITY),
+            window=whole(window * TAP_UNITY),
         )
-        _over_samples(
+        over_samples(
             n_batch, lambda begin, end: gru_kernels.forward(given, cell.threshold, out, begin, end)
         )
         tensors = [torch.from_numpy(array) for array in out]
@@ -109,18 +109,19 @@ class FusedSequence(torch.autograd.Function):
             activations=np.empty((n_steps, n_batch, 3 * n), np.float32),
             arrived=np.empty((n_steps, n_batch, n), np.float32),
         )
-        _over_samples(n_batch, lambda begin, end: gru_kernels.backward(kept, grad, begin, end))
+        over_samples(n_batch, lambda begin, end: gru_kernels.backward(kept, grad, begin, end))
         grad_a, grad_arrived = map(torch.from_numpy, (grad.activations, grad.arrived))
         taps = ctx.cell.taps if ctx.needs_input_grad[3] else None
         mixing = ctx.cell.mixing
         return whole_gradients(grad_a, grad_arrived, arrived, emitted, weight, mixing, taps)
 
 
-def _whole(values: torch.Tensor) -> np.ndarray:
+def whole(values: torch.Tensor) -> np.ndarray:
+    """Whole numbers as the kernels take them: int32, contiguous."""
     return np.ascontiguousarray(values.detach().numpy().astype(np.int32))
 
 
-def _over_samples(n_samples: int, work: Callable[[int, int], None]) -> None:
+def over_samples(n_samples: int, work: Callable[[int, int], None]) -> None:
     """Call `work(begin, end)` for blocks of samples, on as many threads as torch has."""
     block = gru_kernels.SAMPLES_TOGETHER
     starts = range(0, n_samples, block)

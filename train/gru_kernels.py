@@ -6,6 +6,8 @@ in the order of the loops, without reordering and without fused multiply-add.
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,8 +77,19 @@ class Gradients(NamedTuple):
     arrived: np.ndarray
 
 
+SOURCES = hashlib.sha256(
+    b"".join(Path(str(path)).read_bytes() for path in (__file__, fixed.__file__))
+).hexdigest()[:16]
+"""What other files' kernels are compiled from beside their own file."""
+
+
 def compiled(function: Any) -> Any:
-    """Compile on the first call and keep the result on disk for other processes."""
+    """Compile on the first call and keep the result on disk for other processes.
+
+    Numba keys its cache by the function's name and its own file alone; with the fingerprint in the
+    name, a change in what is compiled into the function is noticed too.
+    """
+    function.__qualname__ += f"_{SOURCES}"
     return njit(cache=True, nogil=True, error_model="numpy")(function)
 
 
@@ -111,7 +124,7 @@ def forward(given: Any, threshold: Any, out: Any, begin: Any, end: Any) -> None:
             arrived = out.arrived[step, sample]
             for j in range(n):
                 arrived[j] = float32(mailbox[step, j]) * float32(1 / SHARES)
-            _advance(given.bias, threshold, sums, out, step, sample)
+            advance(given.bias, threshold, sums, out, step, sample)
             spikes = out.spikes[step, sample]
             for j in range(n):
                 if spikes[j] != 0:
@@ -148,7 +161,7 @@ def _receive(given: Any, mail: Any, sources: Any, sums: Any, step: Any, sample: 
 
 
 @inlined
-def _advance(bias: Any, threshold: Any, sums: Any, out: Any, step: Any, sample: Any) -> None:
+def advance(bias: Any, threshold: Any, sums: Any, out: Any, step: Any, sample: Any) -> None:
     """One step of the neurons, as `kipuka.convert.neurons.spiking_gru_step` defines it."""
     n = sums.shape[0] // 3
     level = int32(threshold << STATE_SHIFT)
@@ -197,7 +210,7 @@ def backward(kept: Any, grad: Any, begin: Any, end: Any) -> None:
         for step in range(n_steps - 1, -1, -1):
             for sample in range(start, stop):
                 row = sample - start
-                _retreat(kept, grad, carry_i[row], carry_v[row], step, sample)
+                retreat(kept, grad, carry_i[row], carry_v[row], step, sample)
             _multiply(grad.activations[step], kept.weights, grad.arrived[step], start, stop)
             for sample in range(start, stop):
                 arrived = grad.arrived[step, sample]
@@ -209,7 +222,7 @@ def backward(kept: Any, grad: Any, begin: Any, end: Any) -> None:
 
 
 @inlined
-def _retreat(kept: Any, grad: Any, carry_i: Any, carry_v: Any, step: Any, sample: Any) -> None:
+def retreat(kept: Any, grad: Any, carry_i: Any, carry_v: Any, step: Any, sample: Any) -> None:
     """Gradients of one step's activations, and what is carried to the step before."""
     n = carry_i.shape[0]
     i, v = kept.i[step, sample], kept.v[step, sample]

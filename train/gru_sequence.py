@@ -5,7 +5,8 @@ width] of a convolutional layer. Activations and weights are in nominal units (6
 multiples of 1/32, or 1/2048 while annealed delays divide spikes, their sums are exact in float32.
 
 The plain path in this file is the definition and runs on every device. On the CPU
-`kipuka.train.gru_fused` computes the same for dense layers in one compiled kernel per pass.
+`kipuka.train.gru_fused` computes the same for dense layers in one compiled kernel per pass, and
+`kipuka.train.conv_gru_fused` for convolutional ones.
 """
 
 from __future__ import annotations
@@ -114,13 +115,15 @@ def run_sequence(
     spikes : float tensor (time, batch, channels, ...)
     states : GruStates
     """
-    # Imported here because the compiled path needs this module's definitions.
+    # Imported here because the compiled paths need this module's definitions.
+    from kipuka.train.conv_gru_fused import FusedConvSequence
     from kipuka.train.gru_fused import FusedSequence, can_fuse
 
-    dense = isinstance(cell.mixing, MatrixProduct) and current_weight is None
     given = (activations, recurrent_weight, bias, delay, cell)
-    if dense and not plain and can_fuse(activations, recurrent_weight):
-        spikes, *states = FusedSequence.apply(*given)  # type: ignore[no-untyped-call]
+    if current_weight is None and not plain and can_fuse(activations, recurrent_weight):
+        dense = isinstance(cell.mixing, MatrixProduct)
+        fused = FusedSequence if dense else FusedConvSequence
+        spikes, *states = fused.apply(*given)  # type: ignore[no-untyped-call]
     else:
         spikes, *states = PlainSequence.apply(*given, current_weight)  # type: ignore[no-untyped-call]
     return spikes, GruStates(*states)
@@ -249,12 +252,13 @@ def whole_gradients(
 ) -> tuple[Any, ...]:
     """Gradients of `run_sequence`'s arguments from those of each step; no taps, none of delays."""
     grad_weight = mixing.weight_gradient(arrived.flatten(0, 1), grad_a.flatten(0, 1), weight)
-    grad_bias = grad_a.movedim(2, 0).flatten(1).sum(1)
+    grad_bias = positions_first(grad_a).flatten(0, 1).sum(0)
     grad_delay = None
     if taps is not None:
         # Emitted spikes arrive one step later even without a delay.
-        sent = torch.cat([torch.zeros_like(emitted[:1]), emitted[:-1]])
-        grad_delay = delay_gradient(_time_last(grad_arrived), _time_last(sent), taps)
+        emitted = positions_first(emitted)
+        sent = torch.cat([torch.zeros_like(emitted[:1]), emitted[:-1]]).permute(1, 2, 0)
+        grad_delay = delay_gradient(positions_first(grad_arrived).permute(1, 2, 0), sent, taps)
     return grad_a, grad_weight, grad_bias, grad_delay, None
 
 
@@ -263,9 +267,9 @@ def _by_channel(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     return values.reshape(-1, *[1] * (like.dim() - 1))
 
 
-def _time_last(x: torch.Tensor) -> torch.Tensor:
-    """Bring (time, batch, channels, ...) into (batch and positions, channels, time)."""
-    return x.movedim(2, -1).movedim(0, -1).flatten(0, -3)
+def positions_first(x: torch.Tensor) -> torch.Tensor:
+    """Bring (time, batch, channels, ...) into (time, batch x positions, channels), contiguous."""
+    return x.movedim(2, -1).contiguous().reshape(len(x), -1, x.shape[2])
 
 
 def compact(taps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -72,27 +72,43 @@ def batch_loss(
 def count_right(
     network: torch.nn.ModuleList, spikes: torch.Tensor, labels: torch.Tensor, batch_size: int = 256
 ) -> int:
-    """Samples whose class the quantized forward pass gets right.
+    """Samples whose class the quantized forward pass gets right; see `output_counts`."""
+    return right_decisions(output_counts(network, spikes, batch_size), labels)
+
+
+def right_decisions(counts: torch.Tensor, labels: torch.Tensor) -> int:
+    """Samples in which the output of the right class spikes most; of equals the first counts."""
+    # numpy's argmax takes the first of equals, torch's any of them.
+    return int((counts.numpy().argmax(1) == labels.numpy()).sum())
+
+
+def summed_cross_entropy(counts: torch.Tensor, labels: torch.Tensor, spike_gain: float) -> float:
+    """Cross entropy of spike counts as training has it, without smoothing, summed over samples."""
+    logits = (counts.double() * spike_gain).log_softmax(1)
+    return float(torch.nn.functional.nll_loss(logits, labels, reduction="sum"))
+
+
+def output_counts(
+    network: torch.nn.ModuleList, spikes: torch.Tensor, batch_size: int = 256
+) -> torch.Tensor:
+    """Output spikes of the quantized forward pass, float tensor (samples, classes).
 
     Parameters
     ----------
     network : torch.nn.ModuleList
         Run in evaluation mode, with integer delays, and left as it was.
     spikes : bool tensor (samples, units, time)
-    labels : int64 tensor (samples,)
     batch_size : int
     """
     device = next(network.parameters()).device
     was_training = network.training
     network.eval()
-    right = 0
+    counts = []
     with torch.no_grad():
-        for samples in torch.arange(len(spikes)).split(batch_size):
-            x = spikes[samples].float().to(device)
+        for part in spikes.split(batch_size):
+            x = part.float().to(device)
             for block in network:
                 x = block(x)
-            counts = x.sum(-1).cpu().numpy()
-            # numpy's argmax takes the first of equals, torch's any of them.
-            right += int((counts.argmax(1) == labels[samples].numpy()).sum())
+            counts.append(x.sum(-1).cpu())
     network.train(was_training)
-    return right
+    return torch.cat(counts)

@@ -26,6 +26,8 @@ class EpochMetrics:
         Mean cross entropy over the training samples as they were seen.
     validation_accuracy : float
         Of the quantized forward pass, which is the integer network.
+    validation_loss : float
+        Its mean cross entropy, without smoothing.
     mean_delay_steps : float or None
         Over all learnable delays; None without any.
     seconds : float
@@ -45,6 +47,7 @@ class EpochMetrics:
     epoch: int
     loss: float
     validation_accuracy: float
+    validation_loss: float
     mean_delay_steps: float | None
     seconds: float
     best: bool

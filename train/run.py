@@ -13,7 +13,12 @@ from kipuka.train.augment import Augmentation
 from kipuka.train.config import TrainConfig
 from kipuka.train.datasets import Dataset
 from kipuka.train.delays import AxonalDelay
-from kipuka.train.losses import batch_loss, count_right
+from kipuka.train.losses import (
+    batch_loss,
+    output_counts,
+    right_decisions,
+    summed_cross_entropy,
+)
 from kipuka.train.metrics import EpochMetrics
 from kipuka.train.networks import build_network
 from kipuka.train.parallel import Processes
@@ -34,6 +39,18 @@ def named_delays(network: torch.nn.ModuleList) -> list[tuple[str, AxonalDelay]]:
     return found
 
 
+def configured_network(config: TrainConfig, data: Dataset) -> torch.nn.ModuleList:
+    """Network that the settings name, for the data, with freshly drawn parameters."""
+    return build_network(
+        config.network,
+        data.n_units,
+        data.n_classes,
+        config.hidden,
+        layout=config.layout,
+        update_gate_input=config.update_gate_input,
+    )
+
+
 class Run:
     """Network, optimizer, data and randomness of a run, one epoch at a time."""
 
@@ -41,7 +58,7 @@ class Run:
         self.config = config
         self.processes = processes
         torch.manual_seed(config.seed)
-        network = build_network(config.network, data.n_units, data.n_classes, config.hidden)
+        network = configured_network(config, data)
         self.network = network.to(config.device)
         self.generator = torch.Generator().manual_seed(config.seed)
         self.labels = torch.from_numpy(data.train.labels)
@@ -74,15 +91,19 @@ class Run:
             phase = self._enter_phase(epoch, number, len(batches))
             sums += self._update(epoch, batch)
         loss, rate, overshoot = (self.processes.sum_values(sums) / len(order)).tolist()
-        accuracy = self._accuracy()
-        # Of equals the later one wins: its loss is lower.
-        best = all(accuracy >= m.validation_accuracy for m in before)
+        accuracy, validation_loss = self._validate()
+        if self.config.selection == "loss":
+            best = all(validation_loss <= m.validation_loss for m in before)
+        else:
+            # Of equals the later one wins: its loss is lower.
+            best = all(accuracy >= m.validation_accuracy for m in before)
         histograms = {name: _histogram(delay) for name, delay in named_delays(self.network)}
         steps = [step for delay in self.delays for step in _steps(delay)]
         return EpochMetrics(
             epoch=epoch,
             loss=loss,
             validation_accuracy=accuracy,
+            validation_loss=validation_loss,
             mean_delay_steps=float(np.mean(steps)) if steps else None,
             seconds=time.perf_counter() + offset_s,
             best=best,
@@ -132,11 +153,15 @@ class Run:
         self.optimizer.step()
         return torch.stack(losses[1:]).double().cpu()
 
-    def _accuracy(self) -> float:
+    def _validate(self) -> tuple[float, float]:
+        """Accuracy and mean cross entropy on the validation part."""
         spikes, labels = self.validation
         mine = self.processes.part(torch.arange(len(labels)))
-        right = torch.tensor([count_right(self.network, spikes[mine], labels[mine])])
-        return int(self.processes.sum_values(right)) / len(labels)
+        found, own = output_counts(self.network, spikes[mine]), labels[mine]
+        entropy = summed_cross_entropy(found, own, self.config.spike_gain)
+        sums = torch.tensor([right_decisions(found, own), entropy], dtype=torch.float64)
+        right, entropy = self.processes.sum_values(sums).tolist()
+        return right / len(labels), entropy / len(labels)
 
 
 def _steps(delay: AxonalDelay) -> np.ndarray:

@@ -81,6 +81,11 @@ class SpikingGRU(GruBlock):
         self.current_synapse = synapse(out_neurons, 1) if update_gate_input == "current" else None
         self.add_delays(delay, delay_rec, delay_init_steps, delay_reach_steps)
 
+    def fed_activations(self, x: torch.Tensor) -> torch.Tensor:
+        """Weighed spikes (time, batch, fed gates x neurons)."""
+        weight = self.quantized_weight(self.input_synapse)
+        return torch.nn.functional.linear(x, weight)
+
     def weight_shape(self, weight: torch.Tensor) -> tuple[int, ...]:
         """Targets and sources."""
         return tuple(weight.shape[:2])

@@ -26,9 +26,8 @@ from kipuka.train.metrics import (
     write_metrics,
     write_tensorboard,
 )
-from kipuka.train.networks import build_network
 from kipuka.train.parallel import joined_processes
-from kipuka.train.run import Run
+from kipuka.train.run import Run, configured_network
 from kipuka.train.state import STATE_FILE, RunState, load_state, save_state
 from kipuka.train.threads import summing_in_one_order
 
@@ -112,7 +111,7 @@ def load_run(folder: str | Path) -> tuple[TrainConfig, torch.nn.ModuleList, Data
     folder = Path(folder)
     config = load_config(folder / CONFIG_FILE)
     dataset = load_dataset(config.data, data_options(config))
-    network = build_network(config.network, dataset.n_units, dataset.n_classes, config.hidden)
+    network = configured_network(config, dataset)
     load_checkpoint(folder / CHECKPOINT_FILE, network)
     return config, network.eval(), dataset
 

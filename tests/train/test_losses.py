@@ -5,7 +5,12 @@ import torch
 
 from kipuka.errors import KipukaError
 from kipuka.train.config import TrainConfig
-from kipuka.train.losses import batch_loss, count_right
+from kipuka.train.losses import (
+    batch_loss,
+    count_right,
+    right_decisions,
+    summed_cross_entropy,
+)
 from kipuka.train.metrics import tensorboard_writer, write_tensorboard
 from kipuka.train.networks import build_network
 from kipuka.train.run import named_delays
@@ -60,6 +65,15 @@ def test_accuracy_is_that_of_integer_delays(network):
         delay.rule, delay.width_steps = "annealed", 12.0
     assert count_right(network, x > 0, labels, batch_size=7) == right
     assert network.training
+
+
+def test_counts_decide_as_the_readout_does_and_score_as_training_does():
+    counts = torch.tensor([[0.0, 3.0, 3.0], [2.0, 0.0, 1.0]])
+    labels = torch.tensor([1, 2])
+    # Of equals the first wins.
+    assert right_decisions(counts, labels) == 1
+    entropy = torch.nn.functional.cross_entropy(counts * 0.5, labels, reduction="sum")
+    assert summed_cross_entropy(counts, labels, 0.5) == pytest.approx(entropy.item())
 
 
 def test_tensorboard_is_asked_for_only_where_it_is(tmp_path, monkeypatch, check_error):

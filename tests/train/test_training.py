@@ -44,6 +44,32 @@ def test_the_best_epoch_on_validation_is_kept(run):
         assert torch.equal(kept, returned)
 
 
+def test_the_epoch_of_lowest_validation_loss_is_kept_if_the_loss_selects(run, tmp_path):
+    from kipuka.train.losses import output_counts, summed_cross_entropy
+
+    settings = SMALL.model_copy(update={"selection": "loss"})
+    result = train(settings, tmp_path / "l")
+    losses = [m.validation_loss for m in result.metrics]
+    # What selects changes nothing in the training.
+    assert losses == [m.validation_loss for m in run[1].metrics]
+    assert [m.best for m in result.metrics] == [
+        loss <= min(losses[: number + 1]) for number, loss in enumerate(losses)
+    ]
+    config, network, data = load_run(tmp_path / "l")
+    assert config == settings
+    spikes, labels = map(torch.from_numpy, (data.validation.spikes, data.validation.labels))
+    entropy = summed_cross_entropy(output_counts(network, spikes), labels, config.spike_gain)
+    assert entropy / len(labels) == min(losses)
+
+
+def test_the_settings_choose_layout_and_input_of_the_update_gate(tmp_path):
+    settings = {"network": "csgru", "layout": "frequency", "update_gate_input": "current"}
+    train(TrainConfig(hidden=4, epochs=1, batch_size=700, **settings), tmp_path / "f")
+    _, network, _ = load_run(tmp_path / "f")
+    assert network[0].shape == (1, 8, 1)
+    assert network[1].update_gate_input == "current"
+
+
 def test_same_seed_same_run(run, tmp_path):
     _, result = run
     again = train(SMALL, tmp_path / "b")
