@@ -47,6 +47,7 @@ WORDS = (
     '{"a": {}}',
 )
 SHAPES = ((), (0,), (1,), (2,), (3,), (1, 1), (2, 3), (3, 2), (4, 4), (1, 1, 3, 3), (2, 2, 1, 1, 1))
+LARGEST = 1 << 22
 HUGE = ((10**12,), (10**6, 10**6), (1 << 32, 1 << 32), (1 << 28,), (1, 1 << 60))
 
 
@@ -101,9 +102,7 @@ def _mutate_object(rng, file, name):
     kind = int(rng.integers(12))
     if kind == 0:
         del group[key]
-    elif (
-        kind <= 3 and isinstance(thing, h5py.Dataset) and thing.size and thing.dtype.kind in "iufb"
-    ):
+    elif kind <= 3 and _has_numbers(thing):
         values = thing[()]
         flat = np.atleast_1d(np.array(values)).ravel()
         with np.errstate(all="ignore"):
@@ -124,7 +123,10 @@ def _mutate_object(rng, file, name):
 
 
 def _has_numbers(thing):
-    return isinstance(thing, h5py.Dataset) and thing.size and thing.dtype.kind in "iufb"
+    """Whether a data set stores numbers, and not only declares terabytes of them."""
+    if not isinstance(thing, h5py.Dataset) or thing.dtype.kind not in "iufb":
+        return False
+    return 0 < (thing.size or 0) <= LARGEST
 
 
 def _attribute(rng, thing):
