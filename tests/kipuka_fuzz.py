@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 SECONDS, BYTES = 5.0, 1 << 30
-SILENCE_S, START_S = 20, 60
+SILENCE_S, START_S = 20, 300
 """Longest silence of a child, and of one that still has to import and make its first files."""
 
 
