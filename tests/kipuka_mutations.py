@@ -292,7 +292,7 @@ def _mutate_metadata(rng, header):
         facts = json.loads(header["__metadata__"].get(key, "{}"))
         _mutate_tree(rng, facts)
         header["__metadata__"][key] = json.dumps(facts)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         header["__metadata__"][key] = choice(rng, WORDS)
     if rng.random() < 0.2:
         header["__metadata__"] = choice(rng, (1, [], {}, {key: 1}, {key: "[" * 9000}, None))
