@@ -19,7 +19,8 @@ from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import HardwareProfile
 
 SMALLEST_GAIN = 0.005
-"""Changes that save less than this share of energy, time and memory are listed by name only."""
+"""Changes that save less than this share of energy, time and memory are listed by name only, and so
+are those that save memory alone and cost more than this share of energy or time."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,17 @@ class Advice:
 
     @property
     def worthwhile(self) -> bool:
-        """Whether it saves enough for a line of its own."""
-        return self.refusal is None and (self.gain >= SMALLEST_GAIN or self.cores_saved > 0)
+        """Whether it saves enough for a line of its own; memory alone must not cost the rest."""
+        if self.refusal is not None:
+            return False
+        dearer = min(self.energy_gain, self.latency_gain) <= -SMALLEST_GAIN
+        dearer = dearer and max(self.energy_gain, self.latency_gain) < SMALLEST_GAIN
+        return not dearer and (self.gain >= SMALLEST_GAIN or self.cores_saved > 0)
 
     @property
     def operations_per_point(self) -> float | None:
-        """Synaptic operations saved per percentage point of accuracy lost; None if none is lost."""
-        if self.accuracy_change is None or self.accuracy_change >= 0:
+        """Synaptic operations saved per percentage point of accuracy lost, if both are so."""
+        if self.accuracy_change is None or self.accuracy_change >= 0 or self.operations_saved <= 0:
             return None
         return self.operations_saved / (-100 * self.accuracy_change)
 

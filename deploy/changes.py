@@ -101,7 +101,8 @@ def _coarser(weights: np.ndarray) -> np.ndarray:
     sign = negative and int(weights.max()) > 0
     # A sign takes a bit of its own only where there are weights of both signs.
     half = 1 << max(bits - sign, 0)
-    rounded = (weights.astype(np.int64) + step // 2) // step * step
+    # Halves go to the even multiple: all of them upwards would be a bias that the network feels.
+    rounded = np.rint(weights / step).astype(np.int64) * step
     return np.clip(rounded, -half * step if negative else 0, (half - 1) * step)
 
 

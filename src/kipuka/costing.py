@@ -129,7 +129,9 @@ def print_advice(advice: Sequence[Advice]) -> None:
             STDOUT.print(f"would not fit: {one.change}; {one.refusal}")
     little = [one.change for one in advice if not one.worthwhile and one.refusal is None]
     if little:
-        STDOUT.print(f"tried, with less than {SMALLEST_GAIN:.1%} saved: {'; '.join(little)}")
+        STDOUT.print(
+            f"tried, with less than {SMALLEST_GAIN:.1%} saved or more lost: {'; '.join(little)}"
+        )
 
 
 def advice_numbers(advice: Sequence[Advice]) -> list[dict[str, Any]]:

@@ -193,6 +193,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     html = written(tmp_path, shown)
     text = plain(html)
     assert "Not verified" in text
+    assert text.index("Fits") < text.index("Not verified")
     assert "Accuracy" not in text
     assert "before training" not in text
     assert "Time this took" not in text
@@ -247,7 +248,7 @@ def test_advice_names_what_was_tried_what_it_saves_and_what_does_not_fit(tmp_pat
     text = plain(written(tmp_path, dataclasses.replace(contents(), advice=advice)))
     row = "prune layer 1 +25.0 % +10.0 % +50.0 % +2 -5.00 points; 200 synaptic operations saved"
     assert row in text
-    assert "with next to nothing saved: round layer 2." in text
+    assert "with next to nothing saved or more lost than saved: round layer 2." in text
     assert "Would not fit: spread. too few chips." in text
 
 
