@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kipuka.convert import fixed
@@ -51,8 +51,8 @@ ratios = []
 def search_one(seed):
     rng = np.random.default_rng(seed)
     network = random_network(rng)
-    if network.encoder:
-        return
+    # An activation that can be any number proves nothing: see below.
+    assume(network.encoder is None)
     analysis = analyse_ranges(network, STEPS)
     for (position, name), found in worst_found(network, rng).items():
         state = analysis.of(network.numbers[position], name)
