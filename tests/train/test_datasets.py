@@ -294,3 +294,11 @@ def test_recorded_speech_in_shd_s_format():
     assert (data.n_classes, data.n_units) == (10, 140)
     assert [len(s.labels) for s in (data.train, data.validation, data.test)] == [1600, 200, 200]
     assert np.bincount(data.validation.labels).tolist() == [20] * 10
+
+
+def test_classes_without_number_take_no_memory(check_error):
+    from kipuka.train.datasets.splits import check_classes
+
+    with pytest.raises(KipukaError) as caught:
+        check_classes(np.arange(3), 1 << 40, "cache")
+    check_error(caught.value, what="class is missing", where="cache", value="none of class 3")
