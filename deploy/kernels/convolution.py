@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import int64, uintp
+from numba import int64, uint32, uintp
 
 from kipuka.deploy.kernels.lanes import LANES, RUN, add_run, inlined
 
@@ -42,10 +42,10 @@ def scatter(
     n_outputs, n_channels = geometry[first + GROUP_OUTPUTS], geometry[first + CHANNELS]
     output_width, kernel_width = geometry[first + OUTPUT_WIDTH], geometry[first + KERNEL_WIDTH]
     gates, gate = geometry[first + GATES], geometry[first + GATE]
-    line = source // width
-    channel = line // height
+    line = _quotient(source, width)
+    channel = _quotient(line, height)
     kernel_rows = channel * geometry[first + KERNEL_HEIGHT]
-    first_neuron = channel // geometry[first + GROUP_INPUTS] * n_outputs
+    first_neuron = _quotient(channel, geometry[first + GROUP_INPUTS]) * n_outputs
     rows = first + TABLES + line - channel * height
     columns = first + TABLES + height + 1 + source - line * width
     first_column, end_column = geometry[columns], geometry[columns + 1]
@@ -63,6 +63,12 @@ def scatter(
                 _add_to_gate(
                     times, weights, weight, n_outputs, sums, first_sum, neuron, gates, gate
                 )
+
+
+@inlined
+def _quotient(dividend: Any, divisor: Any) -> Any:
+    """Divide numbers of units; a signed division of 64 bits would take most of a spike's time."""
+    return int64(uint32(dividend) // uint32(divisor))
 
 
 @inlined
