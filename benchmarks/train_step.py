@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from kipuka.console import print_table
-from kipuka.train import spiking_gru
+from kipuka.train import gru_block
 from kipuka.train.gru_sequence import run_sequence
 from kipuka.train.networks import GRU_NEURON, READOUT_NEURON, build_network
 from kipuka.train.slayer import cuba
@@ -60,7 +60,7 @@ def stepper(network: torch.nn.ModuleList, *, plain: bool = False) -> Callable[[]
     sequence = functools.partial(run_sequence, plain=plain)
 
     def step() -> float:
-        spiking_gru.run_sequence = sequence
+        gru_block.run_sequence = sequence
         start = time.perf_counter()
         out = x
         for block in network:
