@@ -4,10 +4,10 @@ import os
 import subprocess
 import sys
 
-import kipuka_faults as faults
 import numpy as np
 import pytest
 
+import kipuka_faults as faults
 from kipuka.convert.netfile import load_net, save_net
 from kipuka.deploy.fast import simulate
 from kipuka.deploy.reference import simulate_reference

@@ -5,8 +5,9 @@ import subprocess
 import sys
 import time
 
-import kipuka_faults as faults
 import pytest
+
+import kipuka_faults as faults
 
 
 def test_ctrl_c_during_training(tmp_path):

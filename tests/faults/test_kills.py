@@ -8,10 +8,10 @@ import os
 import sys
 from collections import Counter
 
-import kipuka_faults as faults
 import numpy as np
 import pytest
 
+import kipuka_faults as faults
 from kipuka.convert.netfile import load_net, save_net
 from kipuka_cases import program, random_cuba, random_gru
 
