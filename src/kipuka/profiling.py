@@ -98,7 +98,7 @@ def profile_file(
     compared = []
     if other is not None:
         second = _priced(other, load_net(other), question, hardware)
-        pair = ((net.name, own), (other.name, second))
+        pair = zip(_names_apart(net, other), (own, second), strict=True)
         compared = [Compared(name, one.cost, one.right) for name, one in pair]
         print_comparison(compared)
         numbers = profile_numbers(second.cost, second.simulation)
@@ -106,6 +106,22 @@ def profile_file(
     if report is not None:
         write_report(report, _contents(net.name, own, hardware, forms, changes, compared))
     return values
+
+
+def _names_apart(net: Path, other: Path) -> tuple[str, str]:
+    """File names, with as many folders before them as tell the two files apart.
+
+    Examples
+    --------
+    >>> _names_apart(Path("runs/a/model.net"), Path("runs/b/model.net"))
+    ('a/model.net', 'b/model.net')
+    """
+    one, two = net.absolute().parts, other.absolute().parts
+    for length in range(1, max(len(one), len(two))):
+        names = "/".join(one[-length:]), "/".join(two[-length:])
+        if names[0] != names[1]:
+            return names
+    return net.name, other.name
 
 
 def _priced(net: Path, program: Program, question: Question, hardware: HardwareProfile) -> Priced:

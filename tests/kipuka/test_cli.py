@@ -2,6 +2,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -228,6 +229,14 @@ def test_profile_shows_mapping_metrics_advice_and_a_second_network(net, tmp_path
     text = capsys.readouterr().out
     assert "fits: 4 cores on 1 chip" in text
     assert "advice" in text
+
+
+def test_compared_files_of_one_name_are_told_apart(net, tmp_path, capsys):
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / Path(net).name
+    other.write_bytes(Path(net).read_bytes())
+    assert main(["profile", str(net), "--compare", str(other)]) == 0
+    assert f"other/{other.name}" in capsys.readouterr().out
 
 
 def test_hardware_list_show_and_check(tmp_path, capsys):
