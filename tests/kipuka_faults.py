@@ -21,6 +21,11 @@ POLL_S = 0.0002
 KINDS = ("at any moment", "while a file is written")
 
 
+def mind_interrupts():
+    """Let SIGINT end this process, whatever its parent does with it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def quiet():
     """Send what a command prints nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import kipuka_faults as faults
 from kipuka.convert.netfile import save_net
 from kipuka.deploy import dying, lava_run
 from kipuka.errors import KipukaError
@@ -118,7 +119,7 @@ def test_nothing_outlives_a_parent_that_is_ended(name, network, tmp_path, left_b
     before = shared_memory()
     save_net(tmp_path / "x.net", network)
     command = [sys.executable, "-c", PARENT, str(tmp_path), str(tmp_path / "x.net")]
-    parent = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    parent = subprocess.Popen(command, stderr=subprocess.DEVNULL, preexec_fn=faults.mind_interrupts)
     wait_for((tmp_path / "started").exists)
     worker = [line.split()[1] for line in left_behind() if "lava_worker" in line]
     (session,) = {os.getsid(int(number)) for number in worker}

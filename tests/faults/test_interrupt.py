@@ -19,6 +19,8 @@ def test_ctrl_c_during_training(tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell's background work ignores SIGINT, and so would what it starts.
+        preexec_fn=faults.mind_interrupts,
     )
     deadline = time.monotonic() + faults.LONGEST_S
     while not (folder / "state.safetensors").exists():
