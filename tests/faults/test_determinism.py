@@ -3,13 +3,13 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import kipuka_faults as faults
 from kipuka.convert.netfile import load_net, save_net
-from kipuka.deploy.fast import simulate
 from kipuka.deploy.reference import simulate_reference
 from kipuka_cases import program, random_cuba, random_gru, random_spikes
 
@@ -64,6 +64,7 @@ def test_simulation(rng, tmp_path):
 
 FIRST_USE = """
 import sys
+from pathlib import Path
 import numpy as np
 from kipuka.deploy.fast import Events, simulate
 from kipuka.deploy.kernels.events import count_dense, list_dense
@@ -100,13 +101,22 @@ def test_several_processes_may_be_the_first_to_use_the_kernels(tmp_path):
         assert [name.rpartition(".")[2] for name in kept] == ["nbc", "nbi"] * 2, kept
 
 
-def test_kernels_have_one_version_each(rng):
-    """Numba numbers versions of a kernel without a lock; with a single one nothing is mixed up."""
-    from kipuka.deploy.kernels import counting, events, network
+VERSIONS = """
+import numpy as np
+from kipuka.deploy import simulate
+from kipuka.deploy.kernels import counting, events, network
+from kipuka_cases import program, random_cuba, random_spikes
 
-    spikes = random_spikes(rng, 1, 3, 9)
-    simulate(program(3, random_cuba(rng, 3, 2)), spikes)
-    for module in (counting, events, network):
-        for kernel in vars(module).values():
-            if hasattr(kernel, "stats"):
-                assert len(kernel.signatures) <= 1, kernel
+rng = np.random.default_rng(0)
+simulate(program(3, random_cuba(rng, 3, 2)), random_spikes(rng, 1, 3, 9))
+for module in (counting, events, network):
+    for kernel in vars(module).values():
+        if hasattr(kernel, "stats"):
+            assert len(kernel.signatures) <= 1, (kernel, kernel.signatures)
+"""
+
+
+def test_a_plain_run_has_one_version_of_each_kernel():
+    """Numba numbers versions of a kernel without a lock; with a single one nothing is mixed up."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    subprocess.run([sys.executable, "-c", VERSIONS], env=environment, check=True, timeout=120)
