@@ -14,7 +14,7 @@ import torch
 from kipuka.convert import fixed
 from kipuka.train import conv_gru_kernels, gru_kernels
 from kipuka.train.delays import TAP_UNITY
-from kipuka.train.gru_fused import over_samples, whole
+from kipuka.train.gru_fused import forward_results, over_samples, whole
 from kipuka.train.gru_sequence import (
     Cell,
     compact,
@@ -43,17 +43,8 @@ class FusedConvSequence(torch.autograd.Function):
         del delay
         n_steps, n_batch, rows, height, width = activations.shape
         n, n_rows = rows // 3, n_batch * height * width
-        shape = (n_steps, n_rows, n)
         first, window = compact(cell.taps.weights)
-        out = gru_kernels.Forward(
-            spikes=np.empty(shape, np.float32),
-            i=np.empty(shape, np.int32),
-            v=np.empty(shape, np.int32),
-            saturated=np.empty(shape, np.int8),
-            gates=np.empty((n_steps, n_rows, 2 * n), np.int16),
-            arrived=np.empty(shape, np.float32),
-            beyond=np.zeros(n_rows, np.int64),
-        )
+        out = forward_results(n_steps, n_rows, n)
         given = gru_kernels.Given(
             activations=positions_first(activations.detach()).numpy(),
             weights=whole(recurrent_weight.permute(2, 3, 1, 0).flatten(0, 1) * fixed.WEIGHT_SCALE),

@@ -59,17 +59,8 @@ class FusedSequence(torch.autograd.Function):
         del delay
         n_steps, n_batch, rows = activations.shape
         n = rows // 3
-        shape = (n_steps, n_batch, n)
         first, window = compact(cell.taps.weights)
-        out = gru_kernels.Forward(
-            spikes=np.empty(shape, np.float32),
-            i=np.empty(shape, np.int32),
-            v=np.empty(shape, np.int32),
-            saturated=np.empty(shape, np.int8),
-            gates=np.empty((n_steps, n_batch, 2 * n), np.int16),
-            arrived=np.empty(shape, np.float32),
-            beyond=np.zeros(n_batch, np.int64),
-        )
+        out = forward_results(n_steps, n_batch, n)
         given = gru_kernels.Given(
             activations=activations.detach().contiguous().numpy(),
             weights=whole(recurrent_weight.T * fixed.WEIGHT_SCALE),
@@ -114,6 +105,20 @@ class FusedSequence(torch.autograd.Function):
         taps = ctx.cell.taps if ctx.needs_input_grad[3] else None
         mixing = ctx.cell.mixing
         return whole_gradients(grad_a, grad_arrived, arrived, emitted, weight, mixing, taps)
+
+
+def forward_results(n_steps: int, n_rows: int, n: int) -> gru_kernels.Forward:
+    """Room for what a forward pass gives; a row is a sample, or one of its positions."""
+    shape = (n_steps, n_rows, n)
+    return gru_kernels.Forward(
+        spikes=np.empty(shape, np.float32),
+        i=np.empty(shape, np.int32),
+        v=np.empty(shape, np.int32),
+        saturated=np.empty(shape, np.int8),
+        gates=np.empty((n_steps, n_rows, 2 * n), np.int16),
+        arrived=np.empty(shape, np.float32),
+        beyond=np.zeros(n_rows, np.int64),
+    )
 
 
 def whole(values: torch.Tensor) -> np.ndarray:
