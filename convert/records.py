@@ -236,7 +236,7 @@ class Record:
         )
 
 
-_BEYOND_INT64 = float(1 << 63)
+_BEYOND_INT64 = np.float64(1 << 63)
 
 
 def _first_fraction(values: np.ndarray) -> int:

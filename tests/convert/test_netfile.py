@@ -1,3 +1,5 @@
+import warnings
+
 import h5py
 import numpy as np
 import pytest
@@ -150,6 +152,16 @@ def test_weight_with_a_fraction(net, check_error):
 def test_weight_that_is_not_a_number(net, check_error):
     edit(net, lambda f: replace(f, "layer/2/weight", np.full((5, 5), np.nan)))
     refused(net, check_error, what="not whole numbers", value="nan")
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8", "i1", "i8"])
+def test_weights_of_any_width_are_read_without_a_warning(net, kind):
+    weights = np.array([[2, -128, 126], [0, 4, -2]]).repeat(5, axis=0)[:5].repeat(5, axis=1)[:, :5]
+    edit(net, lambda f: replace(f, "layer/2/weight", weights.astype(kind)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = [p.synapses.weights for p in load_net(net).layers[1].projections]
+    assert any(np.array_equal(weights, w) for w in found)
 
 
 def test_weight_of_the_wrong_shape(net, check_error):
