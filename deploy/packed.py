@@ -43,7 +43,6 @@ class Packed:
         return at.Workspace(
             states=self.states.copy(),
             sums=np.zeros(self.sums, np.int32),
-            partial=np.zeros(int(layers["width"].max()), np.int16),
             ring=np.zeros(self.ring, np.int32),
             filled=np.zeros(self.filled, np.int64),
             spread=np.zeros(self.spread, np.int64),

@@ -13,12 +13,10 @@ from kipuka.convert.synapses import ConvSynapses, DenseSynapses, SparseSynapses
 from kipuka.deploy import rows
 from kipuka.deploy.kernels import layout as at
 from kipuka.deploy.kernels import neurons
+from kipuka.deploy.kernels.arithmetic import FAR
 from kipuka.deploy.kernels.lanes import LANES
 from kipuka.deploy.packed import Packed
 from kipuka.deploy.ports import Link, Port, ports_of
-
-SUM_LIMIT = 1 << 30
-"""Magnitude of activations, in weight units, below which one shift within 32 bits is exact."""
 
 
 @dataclass
@@ -63,6 +61,7 @@ class _Packer:
         self.links: list[tuple[int, np.ndarray]] = []
         self.currents: list[np.ndarray] = []
         self.order, self.states = _Pool(np.int32), _Pool(np.int32)
+        self.paired = _Pool(np.int16)
         self.dense, self.sparse = _Pool(np.int8), _Pool(np.int8)
         self.targets, self.delays = _Pool(np.int32), _Pool(np.int32)
         self.starts, self.geometry = _Pool(np.int64), _Pool(np.int64)
@@ -103,12 +102,11 @@ class _Packer:
         reach = sum(rows.largest_sum(p.synapses) << p.weight_exponent for p in spiking)
         row["shift"] = to_state
         # Weighted currents are whole weight units and cannot join sums of halved weights.
-        if len(exponents) > 1 or reach >= SUM_LIMIT or row["current"]:
+        if len(exponents) > 1 or reach >= FAR or row["current"]:
             row["exponents"] = len(exponents)
             row["first_exponent"] = self.exponents.add(np.array(exponents) + 1)
         elif layer.projections:
             row["shift"] += exponents[0] + 1
-        row["a_limit"] = SUM_LIMIT >> row["shift"]
 
     def _add_neurons(self, position: int) -> None:
         layer, place = self.program.layers[position], self.places[position]
@@ -164,7 +162,8 @@ class _Packer:
             at.CONVOLUTION: self._add_convolution,
             at.PER_SYNAPSE: self._add_per_synapse,
         }
-        first = add[port.kind](port, row)
+        first = 0
+        add[port.kind](port, row)
         for link in port.links:
             self._add_link(link, len(self.ports), first)
             first += link.n_sources
@@ -199,22 +198,19 @@ class _Packer:
             row["first_delay"] = self.delays.add(link.delays)
         self.links.append((link.source, row))
 
-    def _add_dense(self, port: Port, row: np.ndarray) -> int:
-        """Add the weights behind a row of zeros, and return the first link's row."""
+    def _add_dense(self, port: Port, row: np.ndarray) -> None:
         place, layer = self.places[port.position], self.program.layers[port.position]
         width = int(row["blocks"]) * LANES
-        row["first_weight"] = self.dense.add(np.zeros(width, np.int8))
-        self.fan_out.add(np.zeros(1))
+        row["first_weight"] = self.paired.size
         for link in port.links:
             matrix = np.zeros((link.n_sources, width), np.int8)
             for p in link.projections:
                 gate = layer.targets.index(p.target)
                 columns = place.activation(gate) if port.gate is None else place.place
                 matrix[:, columns] = rows.halved(p.synapses.weights).T
-            self.dense.add(matrix)
-        return 1
+            self.paired.add(rows.paired(matrix))
 
-    def _add_sparse(self, port: Port, row: np.ndarray) -> int:
+    def _add_sparse(self, port: Port, row: np.ndarray) -> None:
         place, layer = self.places[port.position], self.program.layers[port.position]
         row["first_start"] = self.starts.size
         for link in port.links:
@@ -229,9 +225,8 @@ class _Packer:
             self.targets.add(activation.astype(np.int32)[synapses.targets])
             self.sparse.add(rows.halved(synapses.weights))
         self.starts.add(np.array([self.targets.size]))
-        return 0
 
-    def _add_convolution(self, port: Port, row: np.ndarray) -> int:
+    def _add_convolution(self, port: Port, row: np.ndarray) -> None:
         place, layer = self.places[port.position], self.program.layers[port.position]
         ((projection,),) = (link.projections for link in port.links)
         synapses, gate = projection.synapses, layer.targets.index(projection.target)
@@ -240,9 +235,8 @@ class _Packer:
             rows.convolution_geometry(synapses, place.gates, gate)
         )
         row["first_weight"] = self.dense.add(rows.convolution_weights(synapses))
-        return 0
 
-    def _add_per_synapse(self, port: Port, row: np.ndarray) -> int:
+    def _add_per_synapse(self, port: Port, row: np.ndarray) -> None:
         place, layer = self.places[port.position], self.program.layers[port.position]
         row["first_start"] = self.starts.size
         for link in port.links:
@@ -257,7 +251,6 @@ class _Packer:
             self.targets.add(delays * place.width + activation[targets])
             self.sparse.add(rows.halved(weights[sources, targets]))
         self.starts.add(np.array([self.targets.size]))
-        return 0
 
     def packed(self) -> Packed:
         """Give everything that was added."""
@@ -277,6 +270,7 @@ class _Packer:
             currents=np.array(self.currents, at.CURRENT),
             exponents=self.exponents.joined(),
             order=self.order.joined(),
+            paired=self.paired.joined(),
             dense=self.dense.joined(),
             sparse=self.sparse.joined(),
             targets=self.targets.joined(),

@@ -10,7 +10,7 @@ from kipuka.convert import fixed
 from kipuka.convert.program import Layer
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses, SparseSynapses, Synapses
 from kipuka.deploy.kernels.convolution import TABLES
-from kipuka.deploy.kernels.lanes import LANES
+from kipuka.deploy.kernels.lanes import BYTE_BITS, HALF, LANES, LOWER_BIAS
 
 
 class Places(NamedTuple):
@@ -61,6 +61,12 @@ def places(layer: Layer) -> Places:
 def halved(weights: np.ndarray) -> np.ndarray:
     """Weights as int8: even numbers need no lowest bit."""
     return (weights // fixed.WEIGHT_STEP).astype(np.int8)
+
+
+def paired(weights: np.ndarray) -> np.ndarray:
+    """Rows of halved weights, whole blocks of lanes, two to a number: int16."""
+    lower, upper = np.moveaxis(weights.reshape(len(weights), -1, 2, HALF), 2, 0).astype(np.int16)
+    return (upper << BYTE_BITS) + lower + LOWER_BIAS
 
 
 def as_sparse(synapses: DenseSynapses) -> SparseSynapses:

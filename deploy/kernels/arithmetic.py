@@ -8,15 +8,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import int32
+from numba import int16, int32
 
 from kipuka.convert import fixed
 from kipuka.deploy.kernels.lanes import inlined
 
 UNITY_BITS = fixed.UNITY_BITS
 FRACTION = fixed.UNITY - 1
+FACTOR_MASK = 2 * fixed.UNITY - 1
+"""Changes no factor, but shows LLVM that it fits 16 bits."""
+
 CUBA_LIMIT = fixed.CUBA_STATE_LIMIT
 CUBA_PERIOD_MASK = 2 * fixed.CUBA_STATE_LIMIT - 1
+FAR = 1 << 24
+"""Activation, in weight units, that is beyond all states and fits 32 bits in state units."""
+
+PERIOD = 2 * fixed.CUBA_STATE_LIMIT >> fixed.STATE_SHIFT
+"""Difference of activations that add the same to a current that wraps."""
+
 GRU_LIMIT = fixed.GRU_STATE_LIMIT
 GATE_OFFSET, GATE_SLOPE = fixed.GATE_OFFSET, fixed.GATE_SLOPE
 GATE_REACH = fixed.GATE_OFFSET // fixed.GATE_SLOPE
@@ -30,8 +39,10 @@ def decayed(state: Any, factor: Any) -> Any:
     The product needs 37 bits. Splitting the state at bit 12 keeps all parts within 32:
     ``high * factor`` is exact, and only the lower part is shifted and so rounded. Adding the
     largest fraction to a negative state's lower part turns the floor into rounding towards zero.
+    Both parts and the factor fit 16 bits, and products of such numbers cost half as much.
     """
-    high = int32(state >> UNITY_BITS)
+    high = int32(int16(state >> UNITY_BITS))
+    factor = int32(factor & FACTOR_MASK)
     towards_zero = int32(state >> int32(31)) & FRACTION
     low = int32((state & FRACTION) * factor + towards_zero)
     return int32(high * factor + int32(low >> UNITY_BITS))
@@ -47,6 +58,16 @@ def wrapped_24_bits(x: Any) -> Any:
 def limited(x: Any, limit: Any) -> Any:
     """``clip(x, -limit, limit)``."""
     return max(min(x, int32(limit)), int32(-limit))
+
+
+@inlined
+def within_reach(activation: Any) -> Any:
+    """Replace what is beyond `FAR`: it keeps its sign, and a current that wraps does not notice."""
+    if activation > FAR:
+        return int32(FAR + (activation & (PERIOD - 1)))
+    if activation < -FAR:
+        return int32((activation & (PERIOD - 1)) - PERIOD - FAR)
+    return int32(activation)
 
 
 @inlined

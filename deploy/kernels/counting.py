@@ -12,7 +12,17 @@ from numba import uintp
 from kipuka.deploy.kernels import layout as at
 from kipuka.deploy.kernels.convolution import scatter
 from kipuka.deploy.kernels.currents import GATES, UPDATE_GATE
-from kipuka.deploy.kernels.lanes import LANES, borrowed, compiled, inlined
+from kipuka.deploy.kernels.lanes import (
+    BYTE_BITS,
+    HALF,
+    LANES,
+    LOWER_BIAS,
+    borrowed,
+    compiled,
+    inlined,
+)
+
+LOWER_BYTE = (1 << BYTE_BITS) - 1
 
 
 @compiled
@@ -42,11 +52,10 @@ def count_arrivals(
             if times == 0:
                 continue
             if port.kind == at.DENSE:
-                weights = port.first_weight + row * port.blocks * LANES
-                _count_row(
-                    times, network.dense, weights, port.blocks, port.stride, arrived,
-                    first,
-                )  # fmt: skip
+                weights = port.first_weight + row * port.blocks * HALF
+                _count_pairs(
+                    times, network.paired, weights, port.blocks, port.stride, arrived, first
+                )
             elif port.kind == at.SPARSE:
                 start = port.first_start + row
                 for synapse in range(network.starts[start], network.starts[start + 1]):
@@ -76,6 +85,18 @@ def count_arrivals(
                         source, times, network.geometry, current.counting_geometry,
                         kernels_there, current.first_weight, arrived, first,
                     )  # fmt: skip
+
+
+@inlined
+def _count_pairs(
+    times: Any, paired: Any, weights: Any, blocks: Any, stride: Any, arrived: Any, first: Any
+) -> None:
+    for block in range(blocks):
+        for lane in range(HALF):
+            pair = paired[uintp(weights + block * HALF + lane)]
+            there = uintp(first + block * stride + lane)
+            arrived[there] += times * ((pair & LOWER_BYTE) != LOWER_BIAS)
+            arrived[there + uintp(HALF)] += times * ((pair >> BYTE_BITS) != 0)
 
 
 @inlined

@@ -10,12 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import int16, int32, int64, uintp
+from numba import int32, int64, uintp
 
-from kipuka.deploy.kernels.lanes import LANES, inlined
-
-FLUSH_ROWS = 248
-"""Rows of 8-bit weights whose sum surely fits 16 bits, as a multiple of the rows in one pass."""
+from kipuka.deploy.kernels.lanes import HALF, ROWS_AT_ONCE, add_rows, inlined
 
 COUNT_ONE = 1 << 32
 """One arrival, in the upper half of a 64-bit sum whose lower half adds weights."""
@@ -38,78 +35,16 @@ def schedule(
 @inlined
 def dense_rows(
     rows: Any, first_row: Any, n_rows: Any, weights: Any, first_weight: Any, blocks: Any,
-    partial: Any, sums: Any, first_sum: Any, stride: Any,
+    sums: Any, first_sum: Any, stride: Any,
 ) -> None:  # fmt: skip
-    """Add rows of `blocks` x `LANES` weights to sums whose blocks lie `stride` apart.
-
-    Several rows per pass, and 16-bit partial sums, keep the vector units fed. What is missing to
-    a whole pass is filled up with the port's row 0, which holds zeros.
-    """
-    width = blocks * LANES
-    done = 0
-    while done < n_rows:
-        end = min(n_rows, done + FLUSH_ROWS)
-        for place in range(width):
-            partial[uintp(place)] = 0
-        while end - done > 4:
-            _add_eight(rows, first_row, done, end, weights, first_weight, width, partial)
-            done += 8
-        if done < end:
-            _add_four(rows, first_row, done, end, weights, first_weight, width, partial)
-            done += 4
-        if stride == LANES:
-            for place in range(width):
-                sums[uintp(first_sum + place)] += partial[uintp(place)]
-        else:
-            for block in range(blocks):
-                for lane in range(LANES):
-                    place = uintp(first_sum + block * stride + lane)
-                    sums[place] += partial[uintp(block * LANES + lane)]
-
-
-@inlined
-def _row(rows: Any, first_row: Any, index: Any, end: Any, first_weight: Any, width: Any) -> Any:
-    """Where the weights of a row begin; behind the last row stands the row of zeros."""
-    row = int64(rows[uintp(first_row + index)]) if index < end else int64(0)
-    return uintp(first_weight + row * width)
-
-
-@inlined
-def _add_four(
-    rows: Any, first_row: Any, done: Any, end: Any, weights: Any, first_weight: Any, width: Any,
-    partial: Any,
-) -> None:  # fmt: skip
-    a = _row(rows, first_row, done, end, first_weight, width)
-    b = _row(rows, first_row, done + 1, end, first_weight, width)
-    c = _row(rows, first_row, done + 2, end, first_weight, width)
-    d = _row(rows, first_row, done + 3, end, first_weight, width)
-    for place in range(width):
-        k = uintp(place)
-        ab = int16(int16(weights[a + k]) + int16(weights[b + k]))
-        cd = int16(int16(weights[c + k]) + int16(weights[d + k]))
-        partial[k] = int16(partial[k] + int16(ab + cd))
-
-
-@inlined
-def _add_eight(
-    rows: Any, first_row: Any, done: Any, end: Any, weights: Any, first_weight: Any, width: Any,
-    partial: Any,
-) -> None:  # fmt: skip
-    a = _row(rows, first_row, done, end, first_weight, width)
-    b = _row(rows, first_row, done + 1, end, first_weight, width)
-    c = _row(rows, first_row, done + 2, end, first_weight, width)
-    d = _row(rows, first_row, done + 3, end, first_weight, width)
-    e = _row(rows, first_row, done + 4, end, first_weight, width)
-    f = _row(rows, first_row, done + 5, end, first_weight, width)
-    g = _row(rows, first_row, done + 6, end, first_weight, width)
-    h = _row(rows, first_row, done + 7, end, first_weight, width)
-    for place in range(width):
-        k = uintp(place)
-        ab = int16(int16(weights[a + k]) + int16(weights[b + k]))
-        cd = int16(int16(weights[c + k]) + int16(weights[d + k]))
-        ef = int16(int16(weights[e + k]) + int16(weights[f + k]))
-        gh = int16(int16(weights[g + k]) + int16(weights[h + k]))
-        partial[k] = int16(partial[k] + int16(int16(ab + cd) + int16(ef + gh)))
+    """Add rows of `blocks` blocks of paired weights to sums whose blocks lie `stride` apart."""
+    for done in range(0, n_rows, ROWS_AT_ONCE):
+        n = min(n_rows - done, ROWS_AT_ONCE)
+        for block in range(blocks):
+            add_rows(
+                rows, first_row + done, n, weights, first_weight + block * HALF, blocks * HALF,
+                sums, first_sum + block * stride,
+            )  # fmt: skip
 
 
 @inlined

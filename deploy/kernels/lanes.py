@@ -22,6 +22,16 @@ from kipuka.convert import fixed
 LANES = 32
 """Neurons per block: two 512-bit vectors of int32, or one 256-bit vector of weights."""
 
+HALF = LANES // 2
+BYTE_BITS, LOWER_BIAS = 8, 128
+"""Weights of dense rows share 16 bits: lane j, plus the bias, below lane j + `HALF` of the block.
+
+With the bias the lower byte is never negative, so that the upper one is the number shifted right.
+"""
+
+ROWS_AT_ONCE = 255
+"""Rows of paired weights whose sums surely fit 16 bits."""
+
 RUN = 8
 """Neighbouring weights that are added at a time where a row is short."""
 
@@ -89,8 +99,7 @@ def lanes_with(typing_context: Any, array: Any, position: Any, bits: Any) -> Any
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         lane = context.get_value_type(signature.args[0].dtype)
         vector = ir.VectorType(lane, LANES)
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        pointer = builder.bitcast(builder.gep(data, [arguments[1]]), vector.as_pointer())
+        pointer = _vector_at(context, builder, signature.args[0], arguments[:2], vector)
         values = builder.load(pointer, align=lane.width // 8)
         wanted = context.cast(builder, arguments[2], types.int64, signature.args[0].dtype)
         found = builder.icmp_unsigned(
@@ -105,6 +114,71 @@ def lanes_with(typing_context: Any, array: Any, position: Any, bits: Any) -> Any
 
 
 @intrinsic
+def any_lane_with(typing_context: Any, array: Any, position: Any, bits: Any) -> Any:
+    """Whether any of the lanes from `position` on has any of `bits` set."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = signature.args[0]
+        lane = context.get_value_type(kind.dtype)
+        vector = ir.VectorType(lane, LANES)
+        pointer = _vector_at(context, builder, kind, arguments[:2], vector)
+        values = builder.load(pointer, align=lane.width // 8)
+        name = f"llvm.vector.reduce.or.v{LANES}i{lane.width}"
+        reduce = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(lane, [vector]), name
+        )
+        wanted = context.cast(builder, arguments[2], types.int64, kind.dtype)
+        found = builder.and_(builder.call(reduce, [values]), wanted)
+        return builder.icmp_unsigned("!=", found, ir.Constant(lane, 0))
+
+    return types.boolean(array, types.intp, types.int64), build
+
+
+@intrinsic
+def add_rows(
+    typing_context: Any, rows: Any, first_row: Any, n_rows: Any, weights: Any, first_weight: Any,
+    row_size: Any, sums: Any, place: Any,
+) -> Any:  # fmt: skip
+    """Add one block of each of up to `ROWS_AT_ONCE` rows of paired weights to `LANES` sums.
+
+    Row k begins at ``first_weight + k * row_size``; which rows, `rows` lists from `first_row` on.
+    All pairs are added up as they are, in 16 bits, and once more without their lower bytes. The
+    second sums are those of the upper bytes; what the first ones have beyond them is the lower
+    bytes' share. Both stay in registers over all rows, which no loop over arrays would bring about.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, first, n, _, origin, size, _, target = arguments
+        pair, wide = ir.VectorType(ir.IntType(16), HALF), ir.VectorType(ir.IntType(32), HALF)
+        byte = ir.Constant(pair, [BYTE_BITS] * HALF)
+        kinds = signature.args
+        listed = context.make_array(kinds[0])(context, builder, arguments[0]).data
+        total, upper = (cgutils.alloca_once_value(builder, ir.Constant(pair, None)) for _ in "ab")
+        with cgutils.for_range(builder, n) as loop:
+            row = builder.load(builder.gep(listed, [builder.add(first, loop.index)]))
+            offset = builder.add(origin, builder.mul(builder.sext(row, size.type), size))
+            here = _vector_at(context, builder, kinds[3], (arguments[3], offset), pair)
+            pairs = builder.load(here, align=2)
+            builder.store(builder.add(builder.load(total), pairs), total)
+            builder.store(builder.add(builder.load(upper), builder.ashr(pairs, byte)), upper)
+        biases = builder.mul(builder.trunc(n, wide.element), ir.Constant(wide.element, LOWER_BIAS))
+        lower = builder.sub(builder.load(total), builder.shl(builder.load(upper), byte))
+        halves = (
+            builder.sub(builder.zext(lower, wide), _everywhere(builder, biases, wide)),
+            builder.sext(builder.load(upper), wide),
+        )
+        for number, half in enumerate(halves):
+            offset = builder.add(target, target.type(number * HALF))
+            there = _vector_at(context, builder, kinds[6], (arguments[6], offset), wide)
+            builder.store(builder.add(builder.load(there, align=4), half), there, align=4)
+        return context.get_dummy_value()
+
+    position = types.intp
+    arguments = (rows, position, position, weights, position, position, sums, position)
+    return types.void(*arguments), build
+
+
+@intrinsic
 def add_run(
     typing_context: Any, sums: Any, place: Any, weights: Any, first: Any, times: Any
 ) -> Any:
@@ -116,11 +190,9 @@ def add_run(
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         def pointer(number: int) -> Any:
-            kind = signature.args[number]
-            data = context.make_array(kind)(context, builder, arguments[number]).data
+            kind, place = signature.args[number], arguments[number : number + 2]
             vector = ir.VectorType(context.get_value_type(kind.dtype), RUN)
-            place = builder.gep(data, [arguments[number + 1]])
-            return builder.bitcast(place, vector.as_pointer()), vector
+            return _vector_at(context, builder, kind, place, vector), vector
 
         into, vector = pointer(0)
         source, _ = pointer(2)
@@ -132,6 +204,12 @@ def add_run(
         return context.get_dummy_value()
 
     return types.void(sums, types.intp, weights, types.intp, types.int64), build
+
+
+def _vector_at(context: Any, builder: Any, kind: Any, place: Any, vector: Any) -> Any:
+    """Pointer to a vector in an array; `place` is the array and an index."""
+    data = context.make_array(kind)(context, builder, place[0]).data
+    return builder.bitcast(builder.gep(data, [place[1]]), vector.as_pointer())
 
 
 def _everywhere(builder: Any, value: Any, vector: Any) -> Any:

@@ -35,7 +35,6 @@ LAYER = _table(
     "first_sum",
     "width",
     "shift",
-    "a_limit",
     "exponents",
     "first_exponent",
     "current_factor",
@@ -109,8 +108,10 @@ class Network(NamedTuple):
         Left shifts of the halved weights, for layers with several sets of sums.
     order : int32 array
         Number in the Program of each neuron, by its place in the blocks.
+    paired : int16 array
+        Halved weights of dense rows, two to a number as `kernels.lanes.add_rows` wants them.
     dense : int8 array
-        Halved weights of dense rows and convolutions.
+        Halved weights of convolutions, and of currents.
     sparse : int8 array
     targets : int32 array
     starts : int64 array
@@ -128,6 +129,7 @@ class Network(NamedTuple):
     currents: np.ndarray
     exponents: np.ndarray
     order: np.ndarray
+    paired: np.ndarray
     dense: np.ndarray
     sparse: np.ndarray
     targets: np.ndarray
@@ -147,7 +149,6 @@ class Workspace(NamedTuple):
         Blocks of states and parameters.
     sums : int32 array
         Halved weights that arrived in this step.
-    partial : int16 array
     ring : int32 array
         Lists of arriving rows, slot by slot.
     filled : int64 array
@@ -173,7 +174,6 @@ class Workspace(NamedTuple):
 
     states: np.ndarray
     sums: np.ndarray
-    partial: np.ndarray
     ring: np.ndarray
     filled: np.ndarray
     spread: np.ndarray

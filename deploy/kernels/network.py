@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import int32, int64, uintp
+from numba import int64, uintp
 
-from kipuka.convert import fixed
 from kipuka.deploy.kernels import layout as at
 from kipuka.deploy.kernels import neurons
+from kipuka.deploy.kernels.arithmetic import within_reach
 from kipuka.deploy.kernels.convolution import convolved_rows
 from kipuka.deploy.kernels.currents import add_currents, weigh_currents
 from kipuka.deploy.kernels.delivery import (
@@ -18,10 +18,15 @@ from kipuka.deploy.kernels.delivery import (
     spread_over_steps,
     take_from_ring,
 )
-from kipuka.deploy.kernels.lanes import LANES, borrowed, compiled, inlined, lanes_with, lowest_lane
-
-FAR = 2 * fixed.CUBA_STATE_LIMIT
-PERIOD_MASK = (FAR >> fixed.STATE_SHIFT) - 1
+from kipuka.deploy.kernels.lanes import (
+    LANES,
+    any_lane_with,
+    borrowed,
+    compiled,
+    inlined,
+    lanes_with,
+    lowest_lane,
+)
 
 
 @compiled
@@ -96,7 +101,8 @@ def advance(
             recording.step_operations[layer, column] += operations
             if row.encoded:
                 for k in range(row.neurons):
-                    sums[row.first_sum + k] = activations[index * activation_step, k]
+                    activation = activations[index * activation_step, k]
+                    sums[uintp(row.first_sum + k)] = within_reach(activation)
             if row.exponents:
                 _combine(row, network.exponents, sums)
             if row.current:
@@ -155,8 +161,8 @@ def _receive(network: Any, work: Any, port: Any, step: Any) -> Any:
     work.filled[port.first_filled + slot] = 0
     if port.kind == at.DENSE:
         dense_rows(
-            work.ring, first, n_rows, network.dense, port.first_weight, port.blocks,
-            work.partial, work.sums, port.first_sum, port.stride,
+            work.ring, first, n_rows, network.paired, port.first_weight, port.blocks,
+            work.sums, port.first_sum, port.stride,
         )  # fmt: skip
     elif port.kind == at.SPARSE:
         sparse_rows(
@@ -177,22 +183,14 @@ def _receive(network: Any, work: Any, port: Any, step: Any) -> Any:
 
 @inlined
 def _combine(row: Any, exponents: Any, sums: Any) -> None:
-    """Turn sums with different exponents into activations in weight units.
-
-    What is far beyond any state is replaced by a value that has the same sign, wraps to the
-    same current and fits 32 bits.
-    """
+    """Turn sums with different exponents into activations in weight units."""
     first, width = row.first_sum, row.width
     for k in range(first, first + width):
         total = int64(0)
         for number in range(row.exponents):
             total += int64(sums[k + number * width]) << exponents[row.first_exponent + number]
             sums[k + number * width] = 0
-        if total > FAR:
-            total = 2 * FAR + (total & PERIOD_MASK)
-        elif total < -FAR:
-            total = (total & PERIOD_MASK) - 2 * FAR
-        sums[k] = int32(total)
+        sums[k] = within_reach(total)
 
 
 @inlined
@@ -202,12 +200,10 @@ def _update(row: Any, states: Any, sums: Any, peaks: Any) -> None:
     if model == at.SPIKING_GRU:
         neurons.spiking_gru(states, first, blocks, sums, first_sum, shift, peaks, first_peak)
     elif model == at.CUBA_OWN:
-        neurons.cuba_own(
-            states, first, blocks, sums, first_sum, shift, row.a_limit, peaks, first_peak
-        )
+        neurons.cuba_own(states, first, blocks, sums, first_sum, shift, peaks, first_peak)
     else:
         neurons.cuba_shared(
-            states, first, blocks, sums, first_sum, shift, row.a_limit, row.current_factor,
+            states, first, blocks, sums, first_sum, shift, row.current_factor,
             row.voltage_factor, row.threshold, peaks, first_peak,
         )  # fmt: skip
 
@@ -229,20 +225,20 @@ def _collect(network: Any, work: Any, row: Any) -> Any:
         events = row.first_state + block * size + neurons.EVENTS
         first = first_unit + block * LANES
         spiked = lanes_with(states, events, neurons.SPIKED)
-        overflowed = lanes_with(states, events, neurons.OVERFLOWED)
+        overflows = any_lane_with(states, events, neurons.OVERFLOWED)
         while spiked:
             neuron = order[uintp(first + lowest_lane(spiked))]
             spiked &= spiked - 1
             spikes[uintp(n_spikes)] = neuron
             work.emitted[uintp(first_unit + neuron)] += 1
             n_spikes += 1
-        while overflowed:
-            lane = lowest_lane(overflowed)
-            overflowed &= overflowed - 1
-            unit = first_unit + order[first + lane]
-            happened = states[events + lane]
-            work.saturations[unit] += happened // neurons.SATURATED
-            work.wraps[unit] += (happened & neurons.WRAPPED) // neurons.WRAPPED
+        if overflows:
+            for lane in range(LANES):
+                happened = states[uintp(events + lane)]
+                unit = uintp(first_unit + order[uintp(first + lane)])
+                saturations = happened & neurons.SATURATIONS
+                work.saturations[unit] += saturations // neurons.SATURATED
+                work.wraps[unit] += (happened & neurons.WRAPPED) // neurons.WRAPPED
     return n_spikes
 
 

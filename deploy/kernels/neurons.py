@@ -47,9 +47,14 @@ SECOND_GATE, THIRD_GATE = np.uintp(LANES), np.uintp(2 * LANES)
 SHARED_ROWS, OWN_ROWS = 4, 7
 """Rows of a CUBA block with shared parameters, and of all other blocks."""
 
-SPIKED, WRAPPED, SATURATED = 1, 2, 4
-OVERFLOWED = WRAPPED | 3 * SATURATED
-"""Bits of a neuron's events; from `SATURATED` on they count the states that saturated, 0 to 2."""
+WRAPPED, SATURATED = 1, 2
+SPIKED = -(1 << 31)
+SATURATIONS = 3 * SATURATED
+OVERFLOWED = WRAPPED | SATURATIONS
+"""Bits of a neuron's events; those of `SATURATIONS` count the states that saturated, 0 to 2.
+
+A spike is the sign, which takes the fewest instructions to collect from many lanes.
+"""
 
 
 @inlined
@@ -58,24 +63,18 @@ def _cuba_lane(
     v: Any,
     a: Any,
     shift: Any,
-    a_limit: Any,
     current_factor: Any,
     voltage_factor: Any,
     bias: Any,
     threshold: Any,
 ) -> Any:
-    """One CUBA neuron: new states and events; `bias` and `threshold` in state units.
-
-    Beyond `a_limit` the shifted activation might leave 32 bits; the current then wraps for sure,
-    and its lower 24 bits are right all the same.
-    """
+    """One CUBA neuron: new states and events; `bias` and `threshold` in state units."""
     exact_u = int32(decayed(u, current_factor) + int32(a << shift))
     new_u = wrapped_24_bits(exact_u)
     exact_v = int32(decayed(v, voltage_factor) + new_u + bias)
     new_v = limited(exact_v, CUBA_LIMIT - 1)
     spiked = new_v > threshold
-    wraps = (new_u != exact_u) | (a > a_limit) | (a < -a_limit)
-    events = int32(spiked) * SPIKED + int32(wraps) * WRAPPED
+    events = int32(spiked) * SPIKED + int32(new_u != exact_u) * WRAPPED
     events += int32(new_v != exact_v) * SATURATED
     return new_u, int32(0) if spiked else new_v, int32(events)
 
@@ -88,7 +87,6 @@ def cuba_shared(
     sums: Any,
     first_sum: Any,
     shift: Any,
-    a_limit: Any,
     current_factor: Any,
     voltage_factor: Any,
     threshold: Any,
@@ -96,7 +94,7 @@ def cuba_shared(
     first_peak: Any,
 ) -> None:
     """Update a CUBA layer with common decays and threshold."""
-    shift, a_limit, threshold = shift & SHIFT_MASK, int32(a_limit), int32(threshold)
+    shift, threshold = shift & SHIFT_MASK, int32(threshold)
     current_factor, voltage_factor = int32(current_factor), int32(voltage_factor)
     for block in range(blocks):
         here = first + block * SHARED_ROWS * LANES
@@ -108,18 +106,18 @@ def cuba_shared(
             a = sums[uintp(there + lane)]
             sums[uintp(there + lane)] = 0
             u, v, events = _cuba_lane(
-                u, v, a, shift, a_limit, current_factor, voltage_factor, states[k + BIAS], threshold
+                u, v, a, shift, current_factor, voltage_factor, states[k + BIAS], threshold
             )
             states[k + FIRST], states[k + SECOND], states[k + EVENTS] = u, v, events
 
 
 @inlined
 def cuba_own(
-    states: Any, first: Any, blocks: Any, sums: Any, first_sum: Any, shift: Any, a_limit: Any,
-    peaks: Any, first_peak: Any,
+    states: Any, first: Any, blocks: Any, sums: Any, first_sum: Any, shift: Any, peaks: Any,
+    first_peak: Any,
 ) -> None:  # fmt: skip
     """Update a CUBA layer whose neurons have parameters of their own."""
-    shift, a_limit = shift & SHIFT_MASK, int32(a_limit)
+    shift = shift & SHIFT_MASK
     for block in range(blocks):
         here = first + block * OWN_ROWS * LANES
         there = first_sum + block * LANES
@@ -132,7 +130,7 @@ def cuba_own(
             current_factor, voltage_factor = states[k + CURRENT_FACTOR], states[k + VOLTAGE_FACTOR]
             bias, threshold = states[k + BIAS], states[k + CUBA_THRESHOLD]
             u, v, events = _cuba_lane(
-                u, v, a, shift, a_limit, current_factor, voltage_factor, bias, threshold
+                u, v, a, shift, current_factor, voltage_factor, bias, threshold
             )
             states[k + FIRST], states[k + SECOND], states[k + EVENTS] = u, v, events
 
@@ -163,7 +161,7 @@ def spiking_gru(
             exact_i = int32(gated(i, r) + int32(current << STATE_SHIFT))
             i = limited(exact_i, GRU_LIMIT)
             threshold = states[k + GRU_THRESHOLD]
-            spent = threshold if states[k + EVENTS] & SPIKED else int32(0)
+            spent = threshold if states[k + EVENTS] < 0 else int32(0)
             exact_v = int32(i + gated(int32(v - i), z) - spent)
             v = limited(exact_v, GRU_LIMIT)
             events = int32(v > threshold) * SPIKED

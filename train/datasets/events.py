@@ -102,7 +102,8 @@ def bin_events(
     events = left_out = 0
     for number, (times, units) in enumerate(samples):
         _check(times, units, grid, f"{where}, sample {number}")
-        step = np.floor(times.astype(np.float64) * 1000 / grid.bin_ms)
+        with np.errstate(over="ignore"):  # An infinite step is beyond the last one, too.
+            step = np.floor(times.astype(np.float64) * 1000 / grid.bin_ms)
         inside = step < grid.steps
         channel = units.astype(np.int64) * grid.channels // grid.recorded_channels
         spikes[number, channel[inside], step[inside].astype(np.int64)] = True
