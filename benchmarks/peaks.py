@@ -45,9 +45,7 @@ def _add_rows(weights: Any, rows: Any, sums: Any) -> None:
 @njit(error_model="numpy")
 def _update_cuba(states: Any, sums: Any, peaks: Any, n_steps: Any) -> None:
     for _ in range(n_steps):
-        neurons.cuba_shared(
-            states, 0, N // LANES, sums, 0, 7, 3072, 3584, 6_400_000, peaks, 0
-        )
+        neurons.cuba_shared(states, 0, N // LANES, sums, 0, 7, 3072, 3584, 6_400_000, peaks, 0)
 
 
 @njit(error_model="numpy")

@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 
 from kipuka.convert.files import existing_file
-from kipuka.convert.hdf5_storage import declared_dtype, stored_completely
+from kipuka.convert.hdf5_storage import declared_dtype, endless_heap, stored_completely
 from kipuka.errors import KipukaError
 
 FREE_ELEMENTS, ELEMENTS_PER_BYTE = 1 << 24, 32
@@ -260,4 +260,8 @@ def opened(path: str | Path, name: str, expected: Expected) -> Iterator[GuardedF
     with file:
         if file.userblock_size:
             raise expected.refused(str(path), f"{file.userblock_size} bytes before the HDF5 part")
+        endless = endless_heap(path)
+        if endless is not None:
+            value = f"a damaged HDF5 file (its heap at byte {endless} has no end)"
+            raise expected.refused(str(path), value)
         yield GuardedFile(file, path, expected)

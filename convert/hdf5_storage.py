@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import mmap
+import struct
 import zlib
 from pathlib import Path
 
@@ -19,6 +21,45 @@ DEFLATE_RATIO = 1032
 """Bytes that deflate can make of one byte, at most."""
 
 CHECKSUM_BYTES = 4
+
+HEAP, HEAP_HEADER, HEAP_OBJECT = b"GCOL\x01\0\0\0", 16, struct.Struct("<H6xQ")
+"""Begin of a collection of strings and sequences, the bytes before its first object, and an object.
+
+Of an object: its number, 0 for free space, and its size, which of free space includes these fields.
+"""
+
+
+def endless_heap(path: Path) -> int | None:
+    """Find a collection of strings or sequences that HDF5 would walk through without an end.
+
+    HDF5 goes from object to object by their sizes and does not notice that one leads nowhere.
+
+    Returns
+    -------
+    int or None
+        Where in the file such a collection begins.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        begin = content.find(HEAP)
+        while begin >= 0:
+            if _is_endless(content, begin):
+                return begin
+            begin = content.find(HEAP, begin + 1)
+    return None
+
+
+def _is_endless(content: mmap.mmap, begin: int) -> bool:
+    size = int.from_bytes(content[begin + len(HEAP) : begin + HEAP_HEADER], "little")
+    end = min(begin + size, len(content))
+    place = begin + HEAP_HEADER
+    while place + HEAP_OBJECT.size <= end:
+        number, n_bytes = HEAP_OBJECT.unpack_from(content, place)
+        # Whole multiples of 8, in HDF5's own 64 bits.
+        step = (HEAP_OBJECT.size + n_bytes + 7 & ~7) % (1 << 64) if number else n_bytes
+        if step == 0:
+            return True
+        place += step
+    return False
 
 
 def declared_dtype(data: h5py.Dataset) -> np.dtype | None:

@@ -1,5 +1,6 @@
 """What an HDF5 file from a stranger may not do, and that it costs nothing when it tries."""
 
+import struct
 import tracemalloc
 
 import h5py
@@ -98,6 +99,21 @@ def test_it_is_refused_before_anything_is_allocated(change, rng, tmp_path, check
     where = f"{path}, layer 1, key"
     check_error(caught.value, what="not read from a stranger", where=where, **BAD[change])
     assert peak < 1 << 24
+
+
+@pytest.mark.parametrize("number, n_bytes", [(0, 0), (9, 2**64 - 16)])
+def test_a_heap_without_an_end_is_refused_before_hdf5_walks_it(
+    number, n_bytes, rng, tmp_path, check_error
+):
+    path = tmp_path / "x.net"
+    save_net(path, program(3, random_cuba(rng, 3, 4)))
+    content = bytearray(path.read_bytes())
+    heap = content.index(b"GCOL")
+    content[heap + 16 : heap + 32] = struct.pack("<HHIQ", number, 0, 0, n_bytes)
+    path.write_bytes(content)
+    with pytest.raises(KipukaError) as caught:
+        load_net(path)
+    check_error(caught.value, where=str(path), value=f"heap at byte {heap} has no end")
 
 
 def test_names_in_a_message_do_not_steer_the_terminal(rng, tmp_path, check_error):
