@@ -37,6 +37,8 @@ class Augmentation:
             partners = self.spikes[self._partners(samples, generator)]
             chosen = torch.rand(len(x), generator=generator) < config.blend
             x = torch.where(chosen[:, None, None], blended(x, partners, generator), x)
+        if config.time_stretch:
+            x = stretched(x, 1 + config.time_stretch * _around_zero(len(x), generator))
         if config.time_shift_steps:
             x = shifted(x, _up_to(config.time_shift_steps, len(x), generator), axis=2)
         if config.channel_shift:
@@ -77,8 +79,25 @@ def shifted(x: torch.Tensor, steps: torch.Tensor, axis: int) -> torch.Tensor:
     steps : int64 tensor (samples,)
     axis : {1, 2}
     """
+    return _taken(x, torch.arange(x.shape[axis]) - steps[:, None], axis)
+
+
+def stretched(x: torch.Tensor, tempo: torch.Tensor) -> torch.Tensor:
+    """Each sample played at its own tempo from the first step on; after its end it is silent.
+
+    Parameters
+    ----------
+    x : bool tensor (samples, units, time)
+    tempo : float tensor (samples,)
+        Steps of the sample per step of the result.
+    """
+    source = torch.round(torch.arange(x.shape[2]) * tempo[:, None]).long()
+    return _taken(x, source, axis=2)
+
+
+def _taken(x: torch.Tensor, source: torch.Tensor, axis: int) -> torch.Tensor:
+    """Places of an axis filled from the places `source` (samples, length), silent if outside."""
     length = x.shape[axis]
-    source = torch.arange(length) - steps[:, None]
     inside = (source >= 0) & (source < length)
     shape = [len(x), 1, 1]
     shape[axis] = length
@@ -88,6 +107,11 @@ def shifted(x: torch.Tensor, steps: torch.Tensor, axis: int) -> torch.Tensor:
 
 def _up_to(limit: int, count: int, generator: torch.Generator) -> torch.Tensor:
     return torch.randint(-limit, limit + 1, (count,), generator=generator)
+
+
+def _around_zero(count: int, generator: torch.Generator) -> torch.Tensor:
+    """Evenly drawn from -1 to 1."""
+    return 2 * torch.rand(count, generator=generator) - 1
 
 
 def _mean_time(x: torch.Tensor) -> torch.Tensor:

@@ -56,6 +56,8 @@ class TrainConfig(pydantic.BaseModel):
         Probability mass that the loss spreads evenly over all classes.
     input_drop : float
         Fraction of input spikes left out at random while training.
+    time_stretch : float
+        Largest random change of a training sample's tempo, as a fraction, either way.
     time_shift_steps, channel_shift : int
         Largest random shift of a training sample, in steps and in channels, either way.
     blend : float
@@ -103,6 +105,7 @@ class TrainConfig(pydantic.BaseModel):
     spike_gain: float = pydantic.Field(default=0.5, gt=0)
     label_smoothing: float = pydantic.Field(default=0.1, ge=0, lt=1)
     input_drop: float = pydantic.Field(default=0.1, ge=0, lt=1)
+    time_stretch: float = pydantic.Field(default=0.0, ge=0, lt=1)
     time_shift_steps: int = pydantic.Field(default=0, ge=0, le=1 << 20)
     channel_shift: int = pydantic.Field(default=0, ge=0, le=1 << 16)
     blend: float = pydantic.Field(default=0.0, ge=0, le=1)

@@ -1,6 +1,6 @@
 import torch
 
-from kipuka.train.augment import Augmentation, blended, shifted
+from kipuka.train.augment import Augmentation, blended, shifted, stretched
 from kipuka.train.config import TrainConfig
 
 
@@ -23,6 +23,27 @@ def test_shift_moves_each_sample_by_its_own_steps():
     across = shifted(x, torch.tensor([1, 0, -2]), axis=1)
     assert torch.equal(across[0, 1:], x[0, :-1])
     assert not across[2, -2:].any()
+
+
+def test_a_stretched_sample_plays_at_its_own_tempo():
+    x = spikes(3)
+    played = stretched(x, torch.tensor([1.0, 2.0, 0.5]))
+    assert torch.equal(played[0], x[0])
+    assert torch.equal(played[1, :, :15], x[1, :, ::2])
+    assert not played[1, :, 15:].any()
+    # Half steps are rounded to even ones: 0, 0.5, 1, 1.5, 2 take 0, 0, 1, 2, 2.
+    assert torch.equal(played[2, :, :5], x[2][:, [0, 0, 1, 2, 2]])
+
+
+def test_tempo_stays_within_its_limit():
+    x = torch.zeros(200, 1, 100, dtype=torch.bool)
+    x[:, :, 50] = True
+    labels = torch.zeros(200, dtype=torch.long)
+    drawn = Augmentation(TrainConfig(time_stretch=0.2, input_drop=0.0), x, labels).draw(
+        torch.arange(200), generator()
+    )
+    when = drawn.argmax(-1)[drawn.any(-1)]
+    assert 41 <= when.min() < 45 and 56 < when.max() <= 63
 
 
 def test_a_blend_takes_about_half_of_the_spikes_of_both():
@@ -52,7 +73,9 @@ def test_without_augmentation_samples_stay_as_they_are():
 
 
 def test_the_generator_decides_everything():
-    config = TrainConfig(blend=0.5, time_shift_steps=3, channel_shift=1, input_drop=0.2)
+    config = TrainConfig(
+        blend=0.5, time_stretch=0.1, time_shift_steps=3, channel_shift=1, input_drop=0.2
+    )
     augmentation = Augmentation(config, spikes(), torch.tensor([0, 0, 0, 1, 1, 1]))
     first, again = (augmentation.draw(torch.arange(6), generator()) for _ in range(2))
     assert torch.equal(first, again)

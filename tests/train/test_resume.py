@@ -20,6 +20,7 @@ SETTINGS = TrainConfig(
     delay_rule="annealed",
     delay_start=0.2,
     blend=0.5,
+    time_stretch=0.1,
     time_shift_steps=2,
     channel_shift=1,
     overshoot_penalty=0.1,
