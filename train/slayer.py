@@ -15,6 +15,7 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.St
     from lava.lib.dl.slayer.block.base import step_delay
     from lava.lib.dl.slayer.neuron.base import Neuron
     from lava.lib.dl.slayer.neuron.cuba import SCALE_RHO_MULT, TAU_RHO_MULT
+    from lava.lib.dl.slayer.neuron.dynamics import leaky_integrator
     from lava.lib.dl.slayer.neuron.norm import MeanOnlyBatchNorm
     from lava.lib.dl.slayer.spike import Spike
     from lava.lib.dl.slayer.synapse.layer import Conv as ConvSynapse
@@ -30,5 +31,6 @@ __all__ = [
     "Neuron",
     "Spike",
     "cuba",
+    "leaky_integrator",
     "step_delay",
 ]

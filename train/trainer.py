@@ -19,6 +19,7 @@ from kipuka.errors import KipukaError
 from kipuka.train.checkpoint import load_checkpoint, save_checkpoint
 from kipuka.train.config import TrainConfig, load_config, save_config
 from kipuka.train.datasets import DataOptions, Dataset, Split, load_dataset
+from kipuka.train.integrator import compiled_integrator
 from kipuka.train.losses import count_right
 from kipuka.train.metrics import (
     EpochMetrics,
@@ -89,6 +90,7 @@ def train(
         joined_processes(config.device) as processes,
         locked(folder) if processes.first else nullcontext(),
         summing_in_one_order(),
+        compiled_integrator(),
     ):
         _check_folder(folder, config, resume)
         processes.wait()
