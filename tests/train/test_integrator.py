@@ -3,8 +3,6 @@
 import pytest
 import torch
 
-pytest.importorskip("lava.lib.dl", reason="needs the lava extra")
-
 from kipuka.train import integrator
 from kipuka.train.integrator import CompiledIntegrator, compiled_integrator
 from kipuka.train.slayer import cuba, leaky_integrator
