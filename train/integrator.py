@@ -74,7 +74,6 @@ class CompiledIntegrator(torch.autograd.Function):
             _rows(given),
             (state * scale).detach().to(torch.int64).flatten().numpy(),
             fixed.UNITY - int(decay),
-            fixed.UNITY_BITS,
             scale,
             float(threshold) * scale,
             _rows(out),

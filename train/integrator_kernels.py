@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import float32, int64, njit
+from numba import float32, int64
+
+from kipuka.convert import fixed
+from kipuka.train.gru_kernels import compiled, inlined
+
+UNITY_BITS = fixed.UNITY_BITS
+shift_toward_zero = inlined(fixed.shift_toward_zero)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def integrate(
-    given: Any, state: Any, kept: Any, unity_bits: Any, scale: Any, threshold: Any, out: Any
-) -> None:
+@compiled
+def integrate(given: Any, state: Any, kept: Any, scale: Any, threshold: Any, out: Any) -> None:
     """Run rows of steps from their states on.
 
     Parameters
@@ -20,7 +24,7 @@ def integrate(
     state : int64 array (rows,)
         Before the first step, in whole steps.
     kept : int
-        Factor of the state from step to step, of ``2**unity_bits``.
+        Factor of the state from step to step, of `fixed.UNITY`.
     threshold : float
         In whole steps; a state that reaches it starts again from zero. None does if not positive.
     """
@@ -28,16 +32,14 @@ def integrate(
     for row in range(given.shape[0]):
         now = state[row]
         for step in range(given.shape[1]):
-            product = now * kept
-            # Towards zero, as the division of integers in C.
-            leaked = product >> unity_bits if product >= 0 else -(-product >> unity_bits)
+            leaked = shift_toward_zero(now * kept, UNITY_BITS)
             now = leaked + int64(float32(scale) * given[row, step])
             out[row, step] = float32(now) / float32(scale)
             if spiking and float32(now) >= level:
                 now = int64(0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def leak_back(given: Any, kept: Any, out: Any) -> None:
     """Set ``out[t] = given[t] + kept * out[t + 1]`` for rows of steps, all float32."""
     n_steps = given.shape[1]
