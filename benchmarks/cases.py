@@ -141,9 +141,10 @@ def dense_layer() -> Case:
 
 
 def updates(name: str, layer: Layer) -> Case:
-    """Neuron updates with hardly any spikes."""
+    """Neuron updates with hardly any spikes, but too many for a layer to come to rest."""
     n_steps = 20_000
-    events = scattered(4, n_steps, n_steps // 10, np.random.default_rng(0))
+    times = np.arange(0, n_steps, 7)
+    events = Events(times, np.zeros_like(times), n_steps)
     return Case(name, program(4, layer), [events], reference_samples=0)
 
 

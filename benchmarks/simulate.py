@@ -32,7 +32,8 @@ class Record:
     """One line of the table; None where an engine or a figure does not apply.
 
     `fraction_of_peak` is the time that the machine's bare loops would take for the same synaptic
-    operations and neuron updates, over the time that was taken, per core.
+    operations and neuron updates, over the time that was taken, per core. Updates of layers at rest
+    count, though the fast simulator passes them over: with silent inputs it can be above 1.
     """
 
     case: str

@@ -9,6 +9,7 @@ import numpy as np
 from kipuka.deploy import rows
 from kipuka.deploy.kernels import layout as at
 from kipuka.deploy.kernels.lanes import LANES
+from kipuka.deploy.kernels.settling import MEMORY
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,4 +56,6 @@ class Packed:
             pending=np.zeros(self.pending, np.int64),
             arrived=np.zeros(self.arrived, np.int64),
             peaks=np.zeros(len(layers) * 2 * LANES, np.int32),
+            settled=np.zeros(len(layers), bool),
+            kept=np.zeros(int(layers["blocks"].max()) * MEMORY, np.int32),
         )

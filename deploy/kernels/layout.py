@@ -170,6 +170,10 @@ class Workspace(NamedTuple):
         synapses with delays of their own.
     peaks : int32 array (layers x 2 x lanes,)
         Largest magnitudes of both states, lane by lane.
+    settled : bool array (layers,)
+        Whether the layer's next update changes nothing unless something arrives.
+    kept : int32 array
+        What the blocks of one layer remembered before an update.
     """
 
     states: np.ndarray
@@ -186,6 +190,8 @@ class Workspace(NamedTuple):
     pending: np.ndarray
     arrived: np.ndarray
     peaks: np.ndarray
+    settled: np.ndarray
+    kept: np.ndarray
 
 
 class Recording(NamedTuple):

@@ -27,6 +27,7 @@ from kipuka.deploy.kernels.lanes import (
     lanes_with,
     lowest_lane,
 )
+from kipuka.deploy.kernels.settling import LOOK_EVERY, has_settled, keep
 
 
 @compiled
@@ -37,6 +38,7 @@ def begin(network: Any, work: Any) -> None:
         neurons.cleared(work.states, row.first_state, row.blocks, _rows(row.model))
     work.filled[:] = 0
     work.spread[:] = 0
+    work.settled[:] = False
 
 
 @compiled
@@ -96,19 +98,26 @@ def advance(
             if network.reset[0] and (step - network.reset[1] - (layer - 1)) % network.reset[0] == 0:
                 _note_peaks(row, states, work.peaks)
                 neurons.cleared(states, row.first_state, row.blocks, _rows(row.model))
+                work.settled[layer] = False
             for port in range(row.first_port, row.end_port):
                 operations += _receive(network, work, ports[port], step)
             recording.step_operations[layer, column] += operations
-            if row.encoded:
-                for k in range(row.neurons):
-                    activation = activations[index * activation_step, k]
-                    sums[uintp(row.first_sum + k)] = within_reach(activation)
-            if row.exponents:
-                _combine(row, network.exponents, sums)
-            if row.current:
-                add_currents(work, row)
-            _update(row, states, sums, work.peaks)
-            n_spikes = _collect(network, work, row)
+            silent = operations == 0 and not row.encoded
+            n_spikes = 0
+            if not silent:
+                work.settled[layer] = False
+            if not work.settled[layer]:
+                if row.encoded:
+                    for k in range(row.neurons):
+                        activation = activations[index * activation_step, k]
+                        sums[uintp(row.first_sum + k)] = within_reach(activation)
+                looks = silent and step % LOOK_EVERY == 0
+                if looks:
+                    keep(states, row.first_state, row.blocks, _rows(row.model), work.kept)
+                n_spikes = _activate(network, work, row)
+                work.settled[layer] = looks and has_settled(
+                    states, row.first_state, row.blocks, _rows(row.model), work.kept
+                )
             if row.state_column >= 0:
                 _record_state(network, row, states, recording.states[first_row + index], 0)
             if row.second_state_column >= 0:
@@ -179,6 +188,17 @@ def _receive(network: Any, work: Any, port: Any, step: Any) -> Any:
         row = work.ring[uintp(first + index)]
         operations += network.fan_out[uintp(port.first_row + row)]
     return operations
+
+
+@inlined
+def _activate(network: Any, work: Any, row: Any) -> Any:
+    """Update a layer from its sums, list its spikes and return how many they are."""
+    if row.exponents:
+        _combine(row, network.exponents, work.sums)
+    if row.current:
+        add_currents(work, row)
+    _update(row, work.states, work.sums, work.peaks)
+    return _collect(network, work, row)
 
 
 @inlined

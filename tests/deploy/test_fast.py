@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 
 from kipuka.convert.program import Encoder, Reset
 from kipuka.deploy import COUNTERS, Events, Record, simulate, simulate_each, simulate_reference
-from kipuka.deploy.fast_run import STEPS_AT_ONCE
+from kipuka.deploy.fast_run import STEPS_AT_ONCE, Run
+from kipuka.deploy.kernels import layout as at
 from kipuka.deploy.kernels.lanes import fingerprint
 from kipuka.errors import KipukaError
 from kipuka_cases import (
     cuba,
     dense,
     even,
+    gru,
     program,
     pulses,
     random_cuba,
@@ -29,6 +31,8 @@ from kipuka_cases import (
 from kipuka_random import random_network
 
 STEPS = 70
+SILENT_STEPS = 320
+TO_GATES = [dense(np.full((3, 1), 40), target=gate) for gate in "irz"]
 
 
 def assert_same_traces(found, expected):
@@ -75,6 +79,44 @@ def test_random_networks_give_every_bit_and_every_count_of_the_reference(seed):
     found, expected = simulate(network, inputs), simulate_reference(network, inputs)
     assert_same_traces(found.trace, expected.trace)
     assert_same_counters(found.counters, expected.counters)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_networks_that_fall_silent_and_wake_up_keep_every_bit_and_every_count(seed):
+    rng = np.random.default_rng(seed)
+    network = random_network(rng)
+    inputs = random_inputs(rng, network, 2, SILENT_STEPS, 0.3)
+    inputs[:, :, rng.integers(1, 20) : rng.integers(200, SILENT_STEPS)] = 0
+    found, expected = simulate(network, inputs), simulate_reference(network, inputs)
+    assert_same_traces(found.trace, expected.trace)
+    assert_same_counters(found.counters, expected.counters)
+
+
+@pytest.mark.parametrize(
+    ("layer", "settles"),
+    [
+        (cuba(3, dense(np.full((3, 1), 40)), current_decay=1024, voltage_decay=512), True),
+        (cuba(3, dense(np.full((3, 1), 40)), voltage_decay=512, threshold=99, bias=12), True),
+        (cuba(3, dense(np.full((3, 1), 40)), voltage_decay=512, bias=12), False),
+        (gru(3, *TO_GATES, bias_i=-22, bias_z=12), True),
+        (gru(3, *TO_GATES, bias_i=60), False),
+    ],
+    ids=["decaying", "biased", "spiking by its bias", "gru", "gru spiking by its bias"],
+)
+def test_a_layer_rests_once_nothing_in_it_changes(layer, settles):
+    """Rest is what the time of a silent stretch depends on; results do not show it."""
+    network = program(1, layer)
+    run = Run(network, COUNTERS, None)
+    workspace = run.packed.workspace()
+    for last_spike, rests in ((0, settles), (299, False)):
+        spikes = pulses(1, 300, (0, 0), (0, last_spike))[0]
+        run.whole(workspace, spikes, one_recording(run, 300), "input")
+        assert workspace.settled.tolist() == [False, rests]
+
+
+def one_recording(run, n_steps):
+    return at.Recording(*(array[0] for array in run.columns.recordings(1, n_steps)))
 
 
 def test_saturations_and_wraps_are_counted_by_neuron(rng):
