@@ -70,9 +70,13 @@ class TrainConfig(pydantic.BaseModel):
         Weight of the penalty on GRU states beyond half of their range, where saturation is near.
     gradient_clip : float
         Limit on the norm of the gradient of weights and biases.
-    selection : {"accuracy", "loss"}
-        What makes an epoch the best one on the validation part: the accuracy, of equals the later
-        epoch, or the cross entropy, which tells apart epochs that are equally often right.
+    selection : {"accuracy", "loss", "last"}
+        Which epoch is kept: the best one on the validation part, by its accuracy (of equals the
+        later epoch) or by its cross entropy, which tells apart epochs that are equally often right;
+        or the last one.
+    train_on_validation : bool
+        Train on the validation part as well, once it has chosen the settings; it then selects no
+        epoch, and its accuracy says nothing about new samples.
     tensorboard : bool
         Write events for TensorBoard beside the metrics.
     device : {"cpu", "cuda"}
@@ -114,10 +118,18 @@ class TrainConfig(pydantic.BaseModel):
     rate_high: float = pydantic.Field(default=0.15, ge=0, le=1)
     overshoot_penalty: float = pydantic.Field(default=0.0, ge=0)
     gradient_clip: float = pydantic.Field(default=1.0, gt=0)
-    selection: Literal["accuracy", "loss"] = "accuracy"
+    selection: Literal["accuracy", "loss", "last"] = "accuracy"
+    train_on_validation: bool = False
     tensorboard: bool = False
     device: Literal["cpu", "cuda"] = "cpu"
     seed: int = pydantic.Field(default=0, ge=0, lt=1 << 63)
+
+    @pydantic.field_validator("train_on_validation")
+    @classmethod
+    def _selects_nothing(cls, value: bool, info: pydantic.ValidationInfo) -> bool:
+        if value and info.data.get("selection") != "last":
+            raise ValueError("samples that are trained on cannot select: give selection=last too")
+        return value
 
 
 def save_config(path: str | Path, config: TrainConfig) -> None:

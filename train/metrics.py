@@ -25,7 +25,8 @@ class EpochMetrics:
     loss : float
         Mean cross entropy over the training samples as they were seen.
     validation_accuracy : float
-        Of the quantized forward pass, which is the integer network.
+        Of the quantized forward pass, which is the integer network; of samples that were trained
+        on if the settings say so.
     validation_loss : float
         Its mean cross entropy, without smoothing.
     mean_delay_steps : float or None

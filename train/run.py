@@ -61,8 +61,9 @@ class Run:
         network = configured_network(config, data)
         self.network = network.to(config.device)
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.labels = torch.from_numpy(data.train.labels)
-        spikes = torch.from_numpy(data.train.spikes)
+        parts = (data.train, data.validation) if config.train_on_validation else (data.train,)
+        self.labels = torch.from_numpy(np.concatenate([part.labels for part in parts]))
+        spikes = torch.from_numpy(np.concatenate([part.spikes for part in parts]))
         self.augmentation = Augmentation(config, spikes, self.labels)
         self.validation = tuple(
             torch.from_numpy(array) for array in (data.validation.spikes, data.validation.labels)
@@ -92,11 +93,12 @@ class Run:
             sums += self._update(epoch, batch)
         loss, rate, overshoot = (self.processes.sum_values(sums) / len(order)).tolist()
         accuracy, validation_loss = self._validate()
-        if self.config.selection == "loss":
-            best = all(validation_loss <= m.validation_loss for m in before)
-        else:
+        best = {
+            "last": True,
+            "loss": all(validation_loss <= m.validation_loss for m in before),
             # Of equals the later one wins: its loss is lower.
-            best = all(accuracy >= m.validation_accuracy for m in before)
+            "accuracy": all(accuracy >= m.validation_accuracy for m in before),
+        }[self.config.selection]
         histograms = {name: _histogram(delay) for name, delay in named_delays(self.network)}
         steps = [step for delay in self.delays for step in _steps(delay)]
         return EpochMetrics(

@@ -41,7 +41,7 @@ class ComparedRun:
     network : str
     seed : int
     validation_accuracy, test_accuracy : float
-        Of the integer network in the fast simulator.
+        Of the integer network in the fast simulator; None of a part that was trained on.
     parameters : int
         Weights, biases and delays that were learned.
     spikes, synaptic_operations : float
@@ -55,7 +55,7 @@ class ComparedRun:
 
     network: str
     seed: int
-    validation_accuracy: float
+    validation_accuracy: float | None
     test_accuracy: float
     parameters: int
     spikes: float
@@ -155,7 +155,7 @@ def _run(config: TrainConfig, dataset: Dataset, out: Path, chip: HardwareProfile
     golden = golden_vectors(program, dataset.validation.spikes[:GOLDEN_VECTORS])
     save_net(folder / NETWORK_FILE, program, golden)
     start = time.perf_counter()
-    validation_accuracy, _ = judged(program, dataset.validation)
+    on_validation = None if config.train_on_validation else judged(program, dataset.validation)[0]
     test_accuracy, simulation = judged(program, dataset.test)
     simulation_s = time.perf_counter() - start
     counters = simulation.counters
@@ -163,7 +163,7 @@ def _run(config: TrainConfig, dataset: Dataset, out: Path, chip: HardwareProfile
     return ComparedRun(
         network=config.network,
         seed=config.seed,
-        validation_accuracy=validation_accuracy,
+        validation_accuracy=on_validation,
         test_accuracy=test_accuracy,
         parameters=sum(p.numel() for p in result.network.parameters()),
         spikes=priced.spikes,
@@ -193,8 +193,9 @@ def summary(network: str, runs: Sequence[ComparedRun]) -> dict[str, Any]:
     keys = ("validation_accuracy", "test_accuracy", "spikes", "synaptic_operations", "saturations")
     for key in (*keys, "training_s"):
         values = [getattr(run, key) for run in own]
-        deviation = statistics.stdev(values) if len(values) > 1 else None
-        numbers[key] = {"mean": statistics.mean(values), "deviation": deviation}
+        known = None not in values
+        deviation = statistics.stdev(values) if known and len(values) > 1 else None
+        numbers[key] = {"mean": statistics.mean(values) if known else None, "deviation": deviation}
     for bound in SiBounds._fields:
         values = [getattr(run.dynamic_energy_j, bound) for run in own]
         mean = None if None in values else statistics.mean(values)
@@ -236,9 +237,11 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _percent(value: Mapping[str, float | None]) -> str:
-    deviation = value["deviation"]
+    mean, deviation = value["mean"], value["deviation"]
+    if mean is None:
+        return "trained on"
     spread = "" if deviation is None else f" ± {100 * deviation:.2f}"
-    return f"{100 * (value['mean'] or 0):.2f}{spread} %"
+    return f"{100 * mean:.2f}{spread} %"
 
 
 def _micro(energy_j: float | None) -> str:

@@ -51,6 +51,16 @@ def test_the_table_has_means_deviations_and_the_baseline(compared):
     assert 0.3 < results["baseline"]["test_accuracy"] < 1
 
 
+def test_accuracy_on_samples_that_were_trained_on_is_not_shown(tmp_path):
+    out = tmp_path / "out"
+    words = ["--networks", "sgru", "--seeds", "1", "--set", "epochs=1", "--set", "hidden=4"]
+    words += ["--set", "selection=last", "--set", "train_on_validation=true"]
+    assert main(["compare", "--out", str(out), *words]) == 0
+    results = json.loads((out / "compare.json").read_text())
+    assert results["runs"][0]["validation_accuracy"] is None
+    assert (out / "compare.md").read_text().splitlines()[2].startswith("| sgru | trained on | ")
+
+
 def test_markdown_and_plots_are_written(compared):
     out, _ = compared
     lines = (out / "compare.md").read_text().splitlines()

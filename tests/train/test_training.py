@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from kipuka.convert.netfile import load_net
 from kipuka.errors import KipukaError
@@ -60,6 +61,21 @@ def test_the_epoch_of_lowest_validation_loss_is_kept_if_the_loss_selects(run, tm
     spikes, labels = map(torch.from_numpy, (data.validation.spikes, data.validation.labels))
     entropy = summed_cross_entropy(output_counts(network, spikes), labels, config.spike_gain)
     assert entropy / len(labels) == min(losses)
+
+
+def test_the_last_epoch_is_kept_after_training_on_the_validation_part_too(run, tmp_path):
+    settings = SMALL.model_copy(update={"selection": "last", "train_on_validation": True})
+    result = train(settings, tmp_path / "all")
+    assert all(m.best for m in result.metrics)
+    data = load_dataset(SMALL.data)
+    n_train, n_validation = len(data.train.labels), len(data.validation.labels)
+    seen = {run[0]: n_train, tmp_path / "all": n_train + n_validation}
+    for folder, n in seen.items():
+        state = load_file(folder / "state.safetensors")
+        updates = {int(value) for key, value in state.items() if key.endswith(".step")}
+        assert updates == {SMALL.epochs * -(-n // SMALL.batch_size)}
+    for name, kept in result.network.named_parameters():
+        assert torch.equal(kept, state[f"parameter.{name}"])
 
 
 def test_the_settings_choose_layout_and_input_of_the_update_gate(tmp_path):
@@ -125,6 +141,7 @@ def test_convert_writes_a_network_with_golden_vectors(run, tmp_path):
         ({"epochs": 0}, "epochs"),
         ({"learning_rate": "fast"}, "learning_rate"),
         ({"dropout": 0.5}, "dropout"),
+        ({"train_on_validation": True}, "train_on_validation"),
     ],
 )
 def test_bad_settings(values, key, check_error):
