@@ -196,6 +196,8 @@ class _Packer:
         row["port"], row["first_row"], row["sources"] = port, first_row, link.n_sources
         if link.delays.ndim == 1:
             row["first_delay"] = self.delays.add(link.delays)
+            same = bool(np.all(link.delays == link.delays[0]))
+            row["delay"] = link.delays[0] if same else -1
         self.links.append((link.source, row))
 
     def _add_dense(self, port: Port, row: np.ndarray) -> None:

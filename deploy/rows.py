@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.convert.program import Layer
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses, SparseSynapses, Synapses
-from kipuka.deploy.kernels.convolution import TABLES
+from kipuka.deploy.kernels import convolution as at
 from kipuka.deploy.kernels.lanes import BYTE_BITS, HALF, LANES, LOWER_BIAS
 
 
@@ -85,42 +86,60 @@ def convolution_weights(synapses: ConvSynapses) -> np.ndarray:
 
 def convolution_geometry(synapses: ConvSynapses, gates: int, gate: int) -> np.ndarray:
     """Entries and tables that `kernels.convolution` reads: int64."""
-    channels, height, width = synapses.output_shape
-    entries = [
-        *synapses.input_shape[1:],
-        channels,
-        width,
-        synapses.weights.shape[1],
-        channels // synapses.groups,
-        *synapses.kernel,
-        gates,
-        gate,
-    ]
-    starts: list[int] = []
-    pairs: list[tuple[int, int]] = []
-    # Starts count pairs from the beginning of the entries, so that one base serves all.
-    first = TABLES + sum(n + 1 for n in synapses.input_shape[1:])
-    padded = first % 2
-    for axis, n_outputs in enumerate((height, width)):
-        for position in range(synapses.input_shape[1 + axis]):
-            starts.append((first + padded) // 2 + len(pairs))
-            pairs += _seen_by(synapses, axis, position, n_outputs)
-        starts.append((first + padded) // 2 + len(pairs))
-    flat = [number for pair in pairs for number in pair]
-    return np.array([*entries, *starts, *[0] * padded, *flat], dtype=np.int64)
+    n_channels, n_pixels = synapses.input_shape[0], math.prod(synapses.input_shape[1:])
+    outputs = synapses.output_shape[0] // synapses.groups
+    channel = np.arange(n_channels)
+    kernels = channel * math.prod(synapses.kernel) * outputs
+    neurons = channel // synapses.weights.shape[1] * outputs
+    pixels, taps = _taps(synapses, outputs)
+    starts = at.CHANNELS + 2 * n_channels
+    first_tap = starts + n_pixels + 1
+    ends = np.cumsum(np.bincount(pixels, minlength=n_pixels))
+    # Granlund and Montgomery, "Division by invariant integers using multiplication", 1994.
+    shift = at.UNIT_BITS + (n_pixels - 1).bit_length()
+    entries = {
+        at.PIXELS: n_pixels,
+        at.MULTIPLIER: (1 << shift) // n_pixels + 1,
+        at.SHIFT: shift,
+        at.GROUP_OUTPUTS: outputs,
+        at.GATES: gates,
+        at.GATE: gate,
+        at.STARTS: starts,
+    }
+    return np.concatenate(
+        [
+            np.array([entries[place] for place in range(at.CHANNELS)], np.int64),
+            np.stack([kernels, neurons], axis=1).ravel(),
+            first_tap + 2 * np.concatenate([[0], ends]),
+            taps.ravel(),
+        ]
+    )
 
 
-def _seen_by(
-    synapses: ConvSynapses, axis: int, position: int, n_outputs: int
-) -> list[tuple[int, int]]:
-    """Pairs of kernel element and output position that see an input position."""
-    pairs = []
-    for element in range(synapses.kernel[axis]):
-        moved = position + synapses.padding[axis] - element * synapses.dilation[axis]
-        output, rest = divmod(moved, synapses.stride[axis])
-        if rest == 0 and 0 <= output < n_outputs:
-            pairs.append((element, output))
-    return pairs
+def _taps(synapses: ConvSynapses, outputs: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels in order, one for each tap, and the taps: int64 arrays (taps,) and (taps, 2)."""
+    (_, width), channels = synapses.kernel, synapses.output_shape[0]
+    pixels, taps = [], []
+    for row, column in np.ndindex(*synapses.kernel):
+        (y, output_y), (x, output_x) = (
+            _seen_through(synapses, axis, element) for axis, element in enumerate((row, column))
+        )
+        pixels.append(np.add.outer(y * synapses.input_shape[2], x).ravel())
+        neurons = np.add.outer(output_y * synapses.output_shape[2], output_x).ravel() * channels
+        weights = np.full_like(neurons, (row * width + column) * outputs)
+        taps.append(np.stack([weights, neurons], axis=1))
+    joined = np.concatenate(pixels)
+    order = np.argsort(joined, kind="stable")
+    return joined[order], np.concatenate(taps)[order]
+
+
+def _seen_through(synapses: ConvSynapses, axis: int, element: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions along an axis that outputs see through a kernel element, and those outputs."""
+    outputs = np.arange(synapses.output_shape[1 + axis])
+    seen = outputs * synapses.stride[axis] - synapses.padding[axis]
+    seen += element * synapses.dilation[axis]
+    inside = (seen >= 0) & (seen < synapses.input_shape[1 + axis])
+    return seen[inside], outputs[inside]
 
 
 def largest_sum(synapses: Synapses) -> int:

@@ -7,28 +7,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import int64, uint32, uintp
+from numba import int64, uintp
 
 from kipuka.deploy.kernels.lanes import LANES, RUN, add_run, inlined
 
-(
-    HEIGHT,
-    WIDTH,
-    CHANNELS,
-    OUTPUT_WIDTH,
-    GROUP_INPUTS,
-    GROUP_OUTPUTS,
-    KERNEL_HEIGHT,
-    KERNEL_WIDTH,
-    GATES,
-    GATE,
-    TABLES,
-) = range(11)
-"""Entries of a convolution's geometry.
+PIXELS, MULTIPLIER, SHIFT, GROUP_OUTPUTS, GATES, GATE, STARTS, CHANNELS = range(8)
+"""Entries of a convolution's geometry, all places counted from the first of them.
 
-`CHANNELS` counts outputs. The tables behind the entries say, for each input row and then for each
-column, where its list of (kernel element, output position) begins, and give those lists.
+`PIXELS` is the number of units of an input channel; multiplying by `MULTIPLIER` and shifting right
+by `SHIFT` divides by it. From `CHANNELS` on, a pair for each input channel: where its kernel
+begins, and its group's first neuron. From where `STARTS` says, for each pixel, the beginning of its
+list of taps, which are pairs too: what to add to the kernel's beginning, and to the first neuron.
 """
+
+UNIT_BITS = 31
+"""Numbers of units have no more."""
 
 
 @inlined
@@ -38,37 +31,19 @@ def scatter(
 ) -> None:  # fmt: skip
     """Add `times` the kernel of a source's channel to the sums of the outputs that see it."""
     # All that stays the same is read before the sums are written: they might be the geometry.
-    height, width = geometry[first + HEIGHT], geometry[first + WIDTH]
-    n_outputs, n_channels = geometry[first + GROUP_OUTPUTS], geometry[first + CHANNELS]
-    output_width, kernel_width = geometry[first + OUTPUT_WIDTH], geometry[first + KERNEL_WIDTH]
     gates, gate = geometry[first + GATES], geometry[first + GATE]
-    line = _quotient(source, width)
-    channel = _quotient(line, height)
-    kernel_rows = channel * geometry[first + KERNEL_HEIGHT]
-    first_neuron = _quotient(channel, geometry[first + GROUP_INPUTS]) * n_outputs
-    rows = first + TABLES + line - channel * height
-    columns = first + TABLES + height + 1 + source - line * width
-    first_column, end_column = geometry[columns], geometry[columns + 1]
-    for row in range(geometry[rows], geometry[rows + 1]):
-        kernel_row = (kernel_rows + geometry[uintp(first + 2 * row)]) * kernel_width
-        outputs = geometry[uintp(first + 2 * row + 1)] * output_width
-        for column in range(first_column, end_column):
-            kernel_place = kernel_row + geometry[uintp(first + 2 * column)]
-            weight = first_weight + kernel_place * n_outputs
-            pixel = outputs + geometry[uintp(first + 2 * column + 1)]
-            neuron = first_neuron + pixel * n_channels
-            if gates == 1:
-                _add_run(times, weights, weight, n_outputs, sums, first_sum + neuron)
-            else:
-                _add_to_gate(
-                    times, weights, weight, n_outputs, sums, first_sum, neuron, gates, gate
-                )
-
-
-@inlined
-def _quotient(dividend: Any, divisor: Any) -> Any:
-    """Divide numbers of units; a signed division of 64 bits would take most of a spike's time."""
-    return int64(uint32(dividend) // uint32(divisor))
+    n_outputs, pixels = geometry[first + GROUP_OUTPUTS], geometry[first + PIXELS]
+    channel = int64(source * geometry[first + MULTIPLIER]) >> geometry[first + SHIFT]
+    kernel = first_weight + geometry[uintp(first + CHANNELS + 2 * channel)]
+    first_neuron = geometry[uintp(first + CHANNELS + 2 * channel + 1)]
+    start = first + geometry[first + STARTS] + source - channel * pixels
+    for tap in range(geometry[uintp(start)], geometry[uintp(start + 1)], 2):
+        weight = kernel + geometry[uintp(first + tap)]
+        neuron = first_neuron + geometry[uintp(first + tap + 1)]
+        if gates == 1:
+            _add_run(times, weights, weight, n_outputs, sums, first_sum + neuron)
+        else:
+            _add_to_gate(times, weights, weight, n_outputs, sums, first_sum, neuron, gates, gate)
 
 
 @inlined

@@ -76,11 +76,11 @@ PORT = _table(
 Of a port with delays per synapse, ``capacity`` is the number of sums in a slot.
 """
 
-LINK = _table("port", "first_row", "first_delay", "first_source", "sources")
+LINK = _table("port", "first_row", "delay", "first_delay", "first_source", "sources")
 """A link, which leads from a layer's spikes to a port.
 
 A spike of source j adds row ``first_row`` + j of the port; ``first_source`` is the first source's
-unit.
+unit. ``delay`` is that of all sources, or -1 where they differ.
 """
 
 

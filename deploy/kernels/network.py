@@ -14,6 +14,7 @@ from kipuka.deploy.kernels.currents import add_currents, weigh_currents
 from kipuka.deploy.kernels.delivery import (
     dense_rows,
     schedule,
+    schedule_together,
     sparse_rows,
     spread_over_steps,
     take_from_ring,
@@ -145,6 +146,11 @@ def _send(network: Any, work: Any, link: Any, n_spikes: Any, step: Any) -> None:
             work.spikes, n_spikes, step, network.starts, port.first_start + link.first_row,
             network.targets, network.sparse, work.spread, port.first_slot,
             port.capacity, port.mask,
+        )  # fmt: skip
+    elif link.delay >= 0:
+        schedule_together(
+            work.spikes, n_spikes, (step + link.delay) & port.mask, link.first_row, work.ring,
+            port.first_slot, port.capacity, work.filled, port.first_filled,
         )  # fmt: skip
     else:
         schedule(
