@@ -1,16 +1,35 @@
-"""What runs or costs a Program: simulators, Lava graphs, verification, profiles, reports."""
+"""What runs or costs a Program: simulators, Lava graphs, verification, profiles, reports.
 
-from kipuka.deploy.boards import dry_run
+What deploys and draws is loaded on first use: a command that only simulates need not wait for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from kipuka.deploy.fast import COUNTERS, EVERYTHING, Events, Record, simulate, simulate_each
 from kipuka.deploy.golden import golden_vectors
 from kipuka.deploy.inputs import load_inputs, save_spikes
-from kipuka.deploy.lava_run import run_lava
 from kipuka.deploy.profile import Profile, profile
 from kipuka.deploy.reference import Simulation, simulate_reference
-from kipuka.deploy.report import ReportContents, write_report
-from kipuka.deploy.stock import lower
-from kipuka.deploy.stock.streaming import plan_stream
 from kipuka.deploy.verify import Verification, verify
+
+if TYPE_CHECKING:
+    from kipuka.deploy.boards import dry_run
+    from kipuka.deploy.lava_run import run_lava
+    from kipuka.deploy.report import ReportContents, write_report
+    from kipuka.deploy.stock import lower
+    from kipuka.deploy.stock.streaming import plan_stream
+
+_MODULES = {
+    "ReportContents": "report",
+    "dry_run": "boards",
+    "lower": "stock",
+    "plan_stream": "stock.streaming",
+    "run_lava": "lava_run",
+    "write_report": "report",
+}
 
 __all__ = [
     "COUNTERS",
@@ -35,3 +54,9 @@ __all__ = [
     "verify",
     "write_report",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"kipuka.deploy.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,7 +16,7 @@ from kipuka.deploy.events import Piece, Sample, Window, pieces_of, steps_of, win
 from kipuka.deploy.kernels import layout as at
 from kipuka.deploy.kernels.counting import count_arrivals
 from kipuka.deploy.kernels.lanes import LANES
-from kipuka.deploy.kernels.network import advance, begin, finish
+from kipuka.deploy.kernels.network import advance, finish
 from kipuka.deploy.packed import Packed
 from kipuka.deploy.packing import pack
 from kipuka.deploy.recording import Columns, Record
@@ -88,15 +88,13 @@ class Run:
 
     def whole(self, work: at.Workspace, piece: Piece, into: at.Recording, where: str) -> None:
         """Run a sample that is given in one piece, and add to the workspace's counts."""
-        begin(self.network, work)
-        self._piece(work, piece, into, 0, 0, where)
-        finish(self.network, work)
+        if self._piece(work, piece, into, 0, 0, where):
+            finish(self.network, work)
 
     def streamed(self, work: at.Workspace, sample: Sample, where: str) -> Simulation:
         """Run one sample of unknown length, with counts of its own."""
         for name in (*COUNTS, "peaks"):
             getattr(work, name)[:] = 0
-        begin(self.network, work)
         parts: list[at.Recording] = []
         n_steps = 0
         for piece in pieces_of(sample):
@@ -104,7 +102,8 @@ class Run:
                 parts.append(self.columns.recordings(1, steps_of(piece)))
             own = at.Recording(*(array[0] for array in parts[-1]))
             n_steps += self._piece(work, piece, own, n_steps, 0, where)
-        finish(self.network, work)
+        if n_steps:
+            finish(self.network, work)
         return self.result([work], self.columns.joined(parts), n_steps)
 
     def _piece(

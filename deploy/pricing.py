@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kipuka.deploy.work import Work
-from kipuka.hardware_profiles import HardwareProfile, SiBounds
+from kipuka.hardware_profiles import SiBounds
+
+if TYPE_CHECKING:
+    from kipuka.hardware_profiles import HardwareProfile
 
 SYNAPTIC_OPERATIONS, UPDATES, MESSAGES, HOPS = (
     "synaptic operations",

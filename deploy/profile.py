@@ -8,6 +8,7 @@ the steps of the run.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +18,10 @@ from kipuka.deploy.pricing import Prices, energy_of, prices_of, total_of
 from kipuka.deploy.reference import Simulation
 from kipuka.deploy.timing import TERMS, Timing, timing_of
 from kipuka.deploy.work import Work, work_of
-from kipuka.hardware_profiles import HardwareProfile, SiBounds
+from kipuka.hardware_profiles import SiBounds
+
+if TYPE_CHECKING:
+    from kipuka.hardware_profiles import HardwareProfile
 
 __all__ = ["TERMS", "LayerCost", "Profile", "profile"]
 

@@ -8,13 +8,17 @@ Shrestha, arXiv:2601.10035, eq. 1). A term whose time is not published is left o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kipuka.deploy.mapping import Mapping
 from kipuka.deploy.mapping.limits import NEURONS
 from kipuka.deploy.work import Work
-from kipuka.hardware_profiles import HardwareProfile, SiBounds
+from kipuka.hardware_profiles import SiBounds
+
+if TYPE_CHECKING:
+    from kipuka.hardware_profiles import HardwareProfile
 
 TERMS = ("synaptic operations", "neuron updates", "links", "links between chips", "barrier")
 """What can bound a step, in the order of the rows of `Timing.terms_s`."""

@@ -1,7 +1,8 @@
 """Hardware as data: a YAML file per chip or system, each number with unit, source, uncertainty.
 
 The files hold what has been published about a chip, and estimates that say so. `load_profile`
-reads one of them and refuses whatever the schema does not allow.
+reads one of them and refuses whatever the schema does not allow. All but units and bounds is loaded
+on first use, because the schema takes a while to build.
 
 Examples
 --------
@@ -10,23 +11,37 @@ Examples
 'derived'
 """
 
-from kipuka.hardware_profiles.loading import load_profile, profile_names
-from kipuka.hardware_profiles.quantity import (
-    Basis,
-    Confidence,
-    FormulaInput,
-    Quantity,
-    Reference,
-)
-from kipuka.hardware_profiles.schema import (
-    Energy,
-    EnergyCase,
-    HardwareProfile,
-    Latency,
-    Limits,
-    SystemProfile,
-)
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from kipuka.hardware_profiles.units import UNITS, SiBounds
+
+if TYPE_CHECKING:
+    from kipuka.hardware_profiles.loading import load_profile, profile_names
+    from kipuka.hardware_profiles.quantity import (
+        Basis,
+        Confidence,
+        FormulaInput,
+        Quantity,
+        Reference,
+    )
+    from kipuka.hardware_profiles.schema import (
+        Energy,
+        EnergyCase,
+        HardwareProfile,
+        Latency,
+        Limits,
+        SystemProfile,
+    )
+
+_MODULES = {
+    **dict.fromkeys(("load_profile", "profile_names"), "loading"),
+    **dict.fromkeys(("Basis", "Confidence", "FormulaInput", "Quantity", "Reference"), "quantity"),
+    **dict.fromkeys(("Energy", "EnergyCase", "HardwareProfile"), "schema"),
+    **dict.fromkeys(("Latency", "Limits", "SystemProfile"), "schema"),
+}
 
 __all__ = [
     "UNITS",
@@ -45,3 +60,10 @@ __all__ = [
     "load_profile",
     "profile_names",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        module = importlib.import_module(f"kipuka.hardware_profiles.{_MODULES[name]}")
+        return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -32,17 +32,6 @@ from kipuka.deploy.kernels.settling import LOOK_EVERY, has_settled, keep
 
 
 @compiled
-def begin(network: Any, work: Any) -> None:
-    """Bring a workspace to the state before a sample's first step."""
-    for layer in range(1, network.layers.shape[0]):
-        row = network.layers[layer]
-        neurons.cleared(work.states, row.first_state, row.blocks, _rows(row.model))
-    work.filled[:] = 0
-    work.spread[:] = 0
-    work.settled[:] = False
-
-
-@compiled
 def finish(network: Any, work: Any) -> None:
     """Count what the last step left: spikes that have not arrived, and the states' peaks."""
     network, work = borrowed(network), borrowed(work)
@@ -62,7 +51,7 @@ def advance(
     network: Any, work: Any, recording: Any, offsets: Any, units: Any, activations: Any,
     first_step: Any, n_steps: Any, first_row: Any,
 ) -> None:  # fmt: skip
-    """Run `n_steps` steps from `first_step` on.
+    """Run `n_steps` steps from `first_step` on; a sample begins with step 0.
 
     Parameters
     ----------
@@ -80,6 +69,8 @@ def advance(
     states, sums, spikes = work.states, work.sums, work.spikes
     column_step = 1 if recording.step_spikes.shape[1] > 1 else 0
     activation_step = 1 if activations.shape[0] > 1 else 0
+    if first_step == 0:
+        _begin(network, work)
     for index in range(n_steps):
         step = first_step + index
         column = (first_row + index) * column_step
@@ -130,6 +121,17 @@ def advance(
                         recording.spikes[first_row + index, row.spike_column + spikes[k]] = True
                 for link in range(row.first_link, row.end_link):
                     _send(network, work, links[link], n_spikes, step + 1)
+
+
+@inlined
+def _begin(network: Any, work: Any) -> None:
+    """Bring a workspace to the state before a sample's first step."""
+    for layer in range(1, network.layers.shape[0]):
+        row = network.layers[layer]
+        neurons.cleared(work.states, row.first_state, row.blocks, _rows(row.model))
+    work.filled[:] = 0
+    work.spread[:] = 0
+    work.settled[:] = False
 
 
 @inlined

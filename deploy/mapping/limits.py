@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from kipuka.hardware_profiles import HardwareProfile, Quantity
+if TYPE_CHECKING:
+    from kipuka.hardware_profiles import HardwareProfile, Quantity
+
 
 WORD_BITS = 64
 """Synaptic memory is read in words of 64 bits ([Davies18] p. 89, for both generations)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +15,9 @@ from kipuka.deploy.mapping.limits import CoreLimits, core_limits
 from kipuka.deploy.mapping.splitting import Split, split_layer
 from kipuka.deploy.mapping.spreading import Spread, check_spread, spread_over, within_output_axons
 from kipuka.errors import KipukaError
-from kipuka.hardware_profiles import HardwareProfile
+
+if TYPE_CHECKING:
+    from kipuka.hardware_profiles import HardwareProfile
 
 ROUTERS_X, ROUTERS_Y, CORES_PER_ROUTER = 8, 4, 4
 """Mesh of a chip ([Timcheck26] sec. II-1; assumed for both generations)."""
