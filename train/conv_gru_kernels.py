@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import float32, int32
 
+from kipuka.compiling import inlined
 from kipuka.train.gru_kernels import (
     ACTIVATION_SCALE,
     SHARES,
     TAP_BITS,
     advance,
     compiled,
-    inlined,
     retreat,
 )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from numba import njit
+from kipuka.compiling import kept_on_disk
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kept_on_disk([Path(__file__)])
 def spread_time_first(signal: Any, delays: Any, taps: Any, out: Any) -> None:
     """Add to ``out[t]`` all ``signal[t - delays[k]] * taps[k]``.
 

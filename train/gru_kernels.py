@@ -6,13 +6,13 @@ in the order of the loops, without reordering and without fused multiply-add.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import float32, int32, njit
+from numba import float32, int32
 
+from kipuka.compiling import inlined, kept_on_disk
 from kipuka.convert import fixed
 from kipuka.train.delays import TAP_UNITY
 from kipuka.train.gru_sequence import OVERSHOOT_MARGIN as MARGIN
@@ -77,25 +77,8 @@ class Gradients(NamedTuple):
     arrived: np.ndarray
 
 
-SOURCES = hashlib.sha256(
-    b"".join(Path(str(path)).read_bytes() for path in (__file__, fixed.__file__))
-).hexdigest()[:16]
-"""What other files' kernels are compiled from beside their own file."""
-
-
-def compiled(function: Any) -> Any:
-    """Compile on the first call and keep the result on disk for other processes.
-
-    Numba keys its cache by the function's name and its own file alone; with the fingerprint in the
-    name, a change in what is compiled into the function is noticed too.
-    """
-    function.__qualname__ += f"_{SOURCES}"
-    return njit(cache=True, nogil=True, error_model="numpy")(function)
-
-
-def inlined(function: Any) -> Any:
-    """Compile into those that call it."""
-    return njit(nogil=True, error_model="numpy")(function)
+compiled = kept_on_disk([*Path(__file__).parent.glob("*_kernels.py"), Path(fixed.__file__)])
+"""Decorator of functions that Python calls."""
 
 
 @inlined

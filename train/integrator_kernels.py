@@ -6,8 +6,9 @@ from typing import Any
 
 from numba import float32, int64
 
+from kipuka.compiling import inlined
 from kipuka.convert import fixed
-from kipuka.train.gru_kernels import compiled, inlined
+from kipuka.train.gru_kernels import compiled
 
 UNITY_BITS = fixed.UNITY_BITS
 shift_toward_zero = inlined(fixed.shift_toward_zero)

@@ -10,8 +10,8 @@ from typing import Any
 
 from numba import int16, int32
 
+from kipuka.compiling import inlined
 from kipuka.convert import fixed
-from kipuka.deploy.kernels.lanes import inlined
 
 UNITY_BITS = fixed.UNITY_BITS
 FRACTION = fixed.UNITY - 1

@@ -9,7 +9,8 @@ from typing import Any
 
 from numba import int64, uintp
 
-from kipuka.deploy.kernels.lanes import LANES, RUN, add_run, inlined
+from kipuka.compiling import inlined
+from kipuka.deploy.kernels.lanes import LANES, RUN, add_run
 
 PIXELS, MULTIPLIER, SHIFT, GROUP_OUTPUTS, GATES, GATE, STARTS, CHANNELS = range(8)
 """Entries of a convolution's geometry, all places counted from the first of them.

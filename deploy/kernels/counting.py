@@ -9,6 +9,7 @@ from typing import Any
 
 from numba import uintp
 
+from kipuka.compiling import inlined
 from kipuka.deploy.kernels import layout as at
 from kipuka.deploy.kernels.convolution import scatter
 from kipuka.deploy.kernels.currents import GATES, UPDATE_GATE
@@ -19,7 +20,6 @@ from kipuka.deploy.kernels.lanes import (
     LOWER_BIAS,
     borrowed,
     compiled,
-    inlined,
 )
 
 LOWER_BYTE = (1 << BYTE_BITS) - 1

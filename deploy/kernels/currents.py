@@ -6,10 +6,11 @@ from typing import Any
 
 from numba import int32, int64, uintp
 
+from kipuka.compiling import inlined
 from kipuka.convert import fixed
 from kipuka.deploy.kernels import layout as at
 from kipuka.deploy.kernels.convolution import scatter
-from kipuka.deploy.kernels.lanes import LANES, inlined
+from kipuka.deploy.kernels.lanes import LANES
 from kipuka.deploy.kernels.neurons import FIRST, OWN_ROWS
 
 STATE_SHIFT = fixed.STATE_SHIFT

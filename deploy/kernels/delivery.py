@@ -12,7 +12,8 @@ from typing import Any
 
 from numba import int32, int64, uintp
 
-from kipuka.deploy.kernels.lanes import HALF, ROWS_AT_ONCE, add_rows, inlined
+from kipuka.compiling import inlined
+from kipuka.deploy.kernels.lanes import HALF, ROWS_AT_ONCE, add_rows
 
 COUNT_ONE = 1 << 32
 """One arrival, in the upper half of a 64-bit sum whose lower half adds weights."""

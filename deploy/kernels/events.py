@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kipuka.deploy.kernels.lanes import LANES, compiled, inlined, lanes_with, lowest_lane
+from kipuka.compiling import inlined
+from kipuka.deploy.kernels.lanes import LANES, compiled, lanes_with, lowest_lane
 
 
 @compiled

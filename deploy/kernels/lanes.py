@@ -8,15 +8,14 @@ one may count from the end, and the test for that costs the vector instructions 
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
-from numba import njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from kipuka.compiling import kept_on_disk
 from kipuka.convert import fixed
 
 LANES = 32
@@ -36,35 +35,8 @@ RUN = 8
 """Neighbouring weights that are added at a time where a row is short."""
 
 
-def fingerprint(files: list[Path]) -> str:
-    """Hash of the content of some files."""
-    content = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in sorted(files))
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-SOURCES = fingerprint([*Path(__file__).parent.glob("*.py"), Path(fixed.__file__)])
-"""What compiled kernels depend on."""
-
-
-def compiled(function: Any) -> Any:
-    """Compile a function on its first call and keep the result on disk for other processes.
-
-    Numba keys its cache by the function's name and its own file alone; with the fingerprint in the
-    name, a change in what is compiled into the function is noticed too.
-    """
-    function.__qualname__ += f"_{SOURCES}"
-    return njit(cache=True, nogil=True, error_model="numpy")(function)
-
-
-def inlined(function: Any) -> Any:
-    """Compile a function into those that call it, and for them alone."""
-    return njit(
-        nogil=True,
-        error_model="numpy",
-        forceinline=True,
-        no_cpython_wrapper=True,
-        no_cfunc_wrapper=True,
-    )(function)
+compiled = kept_on_disk([*Path(__file__).parent.glob("*.py"), Path(fixed.__file__)])
+"""Decorator of functions that Python calls; all others are `inlined` into them."""
 
 
 @intrinsic

@@ -6,6 +6,7 @@ from typing import Any
 
 from numba import int64, uintp
 
+from kipuka.compiling import inlined
 from kipuka.deploy.kernels import layout as at
 from kipuka.deploy.kernels import neurons
 from kipuka.deploy.kernels.arithmetic import within_reach
@@ -24,7 +25,6 @@ from kipuka.deploy.kernels.lanes import (
     any_lane_with,
     borrowed,
     compiled,
-    inlined,
     lanes_with,
     lowest_lane,
 )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba import int32, uintp
 
+from kipuka.compiling import inlined
 from kipuka.convert import fixed
 from kipuka.deploy.kernels.arithmetic import (
     CUBA_LIMIT,
@@ -22,7 +23,7 @@ from kipuka.deploy.kernels.arithmetic import (
     limited,
     wrapped_24_bits,
 )
-from kipuka.deploy.kernels.lanes import LANES, inlined
+from kipuka.deploy.kernels.lanes import LANES
 
 STATE_SHIFT = fixed.STATE_SHIFT
 

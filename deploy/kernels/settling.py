@@ -11,7 +11,8 @@ from typing import Any
 
 from numba import int64, uintp
 
-from kipuka.deploy.kernels.lanes import LANES, any_lane_with, inlined
+from kipuka.compiling import inlined
+from kipuka.deploy.kernels.lanes import LANES, any_lane_with
 from kipuka.deploy.kernels.neurons import EVENTS
 
 MEMORY = 3 * LANES

@@ -1,9 +1,11 @@
 """Range analysis: nothing that a search finds leaves a bound, and bounds are not far from it.
 
-``KIPUKA_RANGE_NETWORKS=1000 pytest tests/convert/test_range_analysis.py`` searches in 1000.
+``KIPUKA_RANGE_NETWORKS=1000 pytest tests/convert/test_range_analysis.py -s`` searches in 1000, and
+shows how far the median bound is from the worst found.
 """
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -64,6 +66,7 @@ def search_one(seed):
 def test_no_input_found_leaves_a_bound_and_the_median_bound_is_within_four_of_the_worst():
     ratios.clear()
     search_one()
+    sys.stdout.write(f"median of {len(ratios)} bounds: {np.median(ratios):.2f} x the worst found\n")
     assert len(ratios) > 5 * NETWORKS
     assert np.median(ratios) <= 4
 

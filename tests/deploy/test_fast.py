@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kipuka.compiling import fingerprint
 from kipuka.convert.program import Encoder, Reset
 from kipuka.deploy import COUNTERS, Events, Record, simulate, simulate_each, simulate_reference
 from kipuka.deploy.fast_run import STEPS_AT_ONCE, Run
 from kipuka.deploy.kernels import layout as at
-from kipuka.deploy.kernels.lanes import fingerprint
 from kipuka.errors import KipukaError
 from kipuka_cases import (
     cuba,
