@@ -13,7 +13,7 @@ from typing import Any
 from numba import int32, int64, uintp
 
 from kipuka.compiling import inlined
-from kipuka.deploy.kernels.lanes import HALF, ROWS_AT_ONCE, add_rows
+from kipuka.deploy.kernels.lanes import BLOCKS_AT_ONCE, HALF, ROWS_AT_ONCE, add_rows
 
 COUNT_ONE = 1 << 32
 """One arrival, in the upper half of a 64-bit sum whose lower half adds weights."""
@@ -52,12 +52,18 @@ def dense_rows(
     sums: Any, first_sum: Any, stride: Any,
 ) -> None:  # fmt: skip
     """Add rows of `blocks` blocks of paired weights to sums whose blocks lie `stride` apart."""
+    together = blocks // BLOCKS_AT_ONCE * BLOCKS_AT_ONCE
     for done in range(0, n_rows, ROWS_AT_ONCE):
-        n = min(n_rows - done, ROWS_AT_ONCE)
-        for block in range(blocks):
+        first, n = first_row + done, min(n_rows - done, ROWS_AT_ONCE)
+        for block in range(0, together, BLOCKS_AT_ONCE):
             add_rows(
-                rows, first_row + done, n, weights, first_weight + block * HALF, blocks * HALF,
-                sums, first_sum + block * stride,
+                BLOCKS_AT_ONCE, rows, first, n, weights, first_weight + block * HALF,
+                blocks * HALF, sums, first_sum + block * stride, stride,
+            )  # fmt: skip
+        for block in range(together, blocks):
+            add_rows(
+                1, rows, first, n, weights, first_weight + block * HALF,
+                blocks * HALF, sums, first_sum + block * stride, stride,
             )  # fmt: skip
 
 

@@ -31,6 +31,9 @@ With the bias the lower byte is never negative, so that the upper one is the num
 ROWS_AT_ONCE = 255
 """Rows of paired weights whose sums surely fit 16 bits."""
 
+BLOCKS_AT_ONCE = 2
+"""Blocks of a row that are added at a time: a whole cache line, from one look at the list."""
+
 RUN = 8
 """Neighbouring weights that are added at a time where a row is short."""
 
@@ -106,48 +109,56 @@ def any_lane_with(typing_context: Any, array: Any, position: Any, bits: Any) -> 
     return types.boolean(array, types.intp, types.int64), build
 
 
-@intrinsic
+@intrinsic(prefer_literal=True)
 def add_rows(
-    typing_context: Any, rows: Any, first_row: Any, n_rows: Any, weights: Any, first_weight: Any,
-    row_size: Any, sums: Any, place: Any,
+    typing_context: Any, n_blocks: Any, rows: Any, first_row: Any, n_rows: Any, weights: Any,
+    first_weight: Any, row_size: Any, sums: Any, place: Any, stride: Any,
 ) -> Any:  # fmt: skip
-    """Add one block of each of up to `ROWS_AT_ONCE` rows of paired weights to `LANES` sums.
+    """Add `n_blocks` neighbouring blocks of up to `ROWS_AT_ONCE` rows of paired weights to sums.
 
     Row k begins at ``first_weight + k * row_size``; which rows, `rows` lists from `first_row` on.
+    The `LANES` sums of a block begin at `place`, those of the next one `stride` further.
     All pairs are added up as they are, in 16 bits, and once more without their lower bytes. The
     second sums are those of the upper bytes; what the first ones have beyond them is the lower
     bytes' share. Both stay in registers over all rows, which no loop over arrays would bring about.
     """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, first, n, _, origin, size, _, target = arguments
+        _, _, first, n, _, origin, size, _, target, apart = arguments
         pair, wide = ir.VectorType(ir.IntType(16), HALF), ir.VectorType(ir.IntType(32), HALF)
         byte = ir.Constant(pair, [BYTE_BITS] * HALF)
         kinds = signature.args
-        listed = context.make_array(kinds[0])(context, builder, arguments[0]).data
-        total, upper = (cgutils.alloca_once_value(builder, ir.Constant(pair, None)) for _ in "ab")
+        listed = context.make_array(kinds[1])(context, builder, arguments[1]).data
+        totals, uppers = (
+            [cgutils.alloca_once_value(builder, ir.Constant(pair, None)) for _ in range(count)]
+            for _ in "ab"
+        )
         with cgutils.for_range(builder, n) as loop:
             row = builder.load(builder.gep(listed, [builder.add(first, loop.index)]))
             offset = builder.add(origin, builder.mul(builder.sext(row, size.type), size))
-            here = _vector_at(context, builder, kinds[3], (arguments[3], offset), pair)
-            pairs = builder.load(here, align=2)
-            builder.store(builder.add(builder.load(total), pairs), total)
-            builder.store(builder.add(builder.load(upper), builder.ashr(pairs, byte)), upper)
+            for total, upper in zip(totals, uppers, strict=True):
+                here = _vector_at(context, builder, kinds[4], (arguments[4], offset), pair)
+                pairs = builder.load(here, align=2)
+                builder.store(builder.add(builder.load(total), pairs), total)
+                builder.store(builder.add(builder.load(upper), builder.ashr(pairs, byte)), upper)
+                offset = builder.add(offset, offset.type(HALF))
         biases = builder.mul(builder.trunc(n, wide.element), ir.Constant(wide.element, LOWER_BIAS))
-        lower = builder.sub(builder.load(total), builder.shl(builder.load(upper), byte))
-        halves = (
-            builder.sub(builder.zext(lower, wide), _everywhere(builder, biases, wide)),
-            builder.sext(builder.load(upper), wide),
-        )
-        for number, half in enumerate(halves):
-            offset = builder.add(target, target.type(number * HALF))
-            there = _vector_at(context, builder, kinds[6], (arguments[6], offset), wide)
-            builder.store(builder.add(builder.load(there, align=4), half), there, align=4)
+        for total, upper in zip(totals, uppers, strict=True):
+            lower = builder.sub(builder.load(total), builder.shl(builder.load(upper), byte))
+            halves = (
+                builder.sub(builder.zext(lower, wide), _everywhere(builder, biases, wide)),
+                builder.sext(builder.load(upper), wide),
+            )
+            for number, half in enumerate(halves):
+                offset = builder.add(target, target.type(number * HALF))
+                there = _vector_at(context, builder, kinds[7], (arguments[7], offset), wide)
+                builder.store(builder.add(builder.load(there, align=4), half), there, align=4)
+            target = builder.add(target, apart)
         return context.get_dummy_value()
 
-    position = types.intp
-    arguments = (rows, position, position, weights, position, position, sums, position)
-    return types.void(*arguments), build
+    count, position = n_blocks.literal_value, types.intp
+    pools = (rows, position, position, weights, position, position, sums, position, position)
+    return types.void(n_blocks, *pools), build
 
 
 @intrinsic
