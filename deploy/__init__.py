@@ -5,8 +5,7 @@ What deploys and draws is loaded on first use: a command that only simulates nee
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kipuka.deploy.fast import COUNTERS, EVERYTHING, Events, Record, simulate, simulate_each
 from kipuka.deploy.golden import golden_vectors
@@ -14,6 +13,7 @@ from kipuka.deploy.inputs import load_inputs, save_spikes
 from kipuka.deploy.profile import Profile, profile
 from kipuka.deploy.reference import Simulation, simulate_reference
 from kipuka.deploy.verify import Verification, verify
+from kipuka.lazy import loaded_on_use
 
 if TYPE_CHECKING:
     from kipuka.deploy.boards import dry_run
@@ -55,8 +55,4 @@ __all__ = [
     "write_report",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(importlib.import_module(f"kipuka.deploy.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = loaded_on_use(__name__, _MODULES)

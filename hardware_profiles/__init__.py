@@ -13,10 +13,10 @@ Examples
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kipuka.hardware_profiles.units import UNITS, SiBounds
+from kipuka.lazy import loaded_on_use
 
 if TYPE_CHECKING:
     from kipuka.hardware_profiles.loading import load_profile, profile_names
@@ -61,9 +61,4 @@ __all__ = [
     "profile_names",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        module = importlib.import_module(f"kipuka.hardware_profiles.{_MODULES[name]}")
-        return getattr(module, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = loaded_on_use(__name__, _MODULES)

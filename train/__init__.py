@@ -5,12 +5,11 @@ Names are loaded on first use, because torch and lava-dl take seconds to import.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import sys
-from typing import Any
 
 from kipuka.errors import KipukaError
+from kipuka.lazy import loaded_on_use
 
 _missing = [
     name
@@ -45,8 +44,4 @@ _MODULES = {
 
 __all__ = [*_MODULES]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(importlib.import_module(f"kipuka.train.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = loaded_on_use(__name__, _MODULES)

@@ -61,9 +61,9 @@ class Run:
         network = configured_network(config, data)
         self.network = network.to(config.device)
         self.generator = torch.Generator().manual_seed(config.seed)
-        parts = (data.train, data.validation) if config.train_on_validation else (data.train,)
-        self.labels = torch.from_numpy(np.concatenate([part.labels for part in parts]))
-        spikes = torch.from_numpy(np.concatenate([part.spikes for part in parts]))
+        seen = data.train.joined(data.validation) if config.train_on_validation else data.train
+        self.labels = torch.from_numpy(seen.labels)
+        spikes = torch.from_numpy(seen.spikes)
         self.augmentation = Augmentation(config, spikes, self.labels)
         self.validation = tuple(
             torch.from_numpy(array) for array in (data.validation.spikes, data.validation.labels)

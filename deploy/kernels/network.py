@@ -96,9 +96,7 @@ def advance(
             recording.step_operations[layer, column] += operations
             silent = operations == 0 and not row.encoded
             n_spikes = 0
-            if not silent:
-                work.settled[layer] = False
-            if not work.settled[layer]:
+            if not (silent and work.settled[layer]):
                 if row.encoded:
                     for k in range(row.neurons):
                         activation = activations[index * activation_step, k]

@@ -21,7 +21,8 @@ def kept_on_disk(sources: Iterable[Path]) -> Callable[[Any], Any]:
     sources : iterable of Path
         Files that the function is compiled from, its own included.
     """
-    mark = fingerprint(sources)
+    # How it is compiled stands here.
+    mark = fingerprint([*sources, Path(__file__)])
 
     def compiled(function: Any) -> Any:
         function.__qualname__ += f"_{mark}"

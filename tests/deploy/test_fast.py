@@ -13,7 +13,6 @@ from kipuka.compiling import fingerprint
 from kipuka.convert.program import Encoder, Reset
 from kipuka.deploy import COUNTERS, Events, Record, simulate, simulate_each, simulate_reference
 from kipuka.deploy.fast_run import STEPS_AT_ONCE, Run
-from kipuka.deploy.kernels import layout as at
 from kipuka.errors import KipukaError
 from kipuka_cases import (
     cuba,
@@ -52,6 +51,12 @@ def assert_same_counters(found, expected):
             np.testing.assert_equal(one, other, err_msg=f"layer {b.layer}, {field.name}")
 
 
+def assert_every_bit_and_every_count(network, inputs):
+    found, expected = simulate(network, inputs), simulate_reference(network, inputs)
+    assert_same_traces(found.trace, expected.trace)
+    assert_same_counters(found.counters, expected.counters)
+
+
 def listed(spikes, rng=None):
     """A sample as events, in a random order if there is a generator."""
     units, times = np.nonzero(spikes)
@@ -76,9 +81,7 @@ def test_random_networks_give_every_bit_and_every_count_of_the_reference(seed):
     rng = np.random.default_rng(seed)
     network = random_network(rng)
     inputs = random_inputs(rng, network, 2, STEPS, 0.3)
-    found, expected = simulate(network, inputs), simulate_reference(network, inputs)
-    assert_same_traces(found.trace, expected.trace)
-    assert_same_counters(found.counters, expected.counters)
+    assert_every_bit_and_every_count(network, inputs)
 
 
 @settings(max_examples=60, deadline=None)
@@ -88,9 +91,7 @@ def test_networks_that_fall_silent_and_wake_up_keep_every_bit_and_every_count(se
     network = random_network(rng)
     inputs = random_inputs(rng, network, 2, SILENT_STEPS, 0.3)
     inputs[:, :, rng.integers(1, 20) : rng.integers(200, SILENT_STEPS)] = 0
-    found, expected = simulate(network, inputs), simulate_reference(network, inputs)
-    assert_same_traces(found.trace, expected.trace)
-    assert_same_counters(found.counters, expected.counters)
+    assert_every_bit_and_every_count(network, inputs)
 
 
 @pytest.mark.parametrize(
@@ -111,12 +112,8 @@ def test_a_layer_rests_once_nothing_in_it_changes(layer, settles):
     workspace = run.packed.workspace()
     for last_spike, rests in ((0, settles), (299, False)):
         spikes = pulses(1, 300, (0, 0), (0, last_spike))[0]
-        run.whole(workspace, spikes, one_recording(run, 300), "input")
+        run.streamed(workspace, spikes, "input")
         assert workspace.settled.tolist() == [False, rests]
-
-
-def one_recording(run, n_steps):
-    return at.Recording(*(array[0] for array in run.columns.recordings(1, n_steps)))
 
 
 def test_saturations_and_wraps_are_counted_by_neuron(rng):

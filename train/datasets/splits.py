@@ -54,6 +54,12 @@ class Split:
     spikes: np.ndarray
     labels: np.ndarray
 
+    def joined(self, other: Split) -> Split:
+        """One part with the samples of both."""
+        return Split(
+            np.concatenate([self.spikes, other.spikes]), np.concatenate([self.labels, other.labels])
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
