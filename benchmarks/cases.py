@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kipuka.convert.netfile import load_net
+from kipuka.convert.formats.net.file import load_net
 from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
 from kipuka.convert.program import OWN, PREVIOUS, Layer, Program, Projection, Readout, Reset, Target
 from kipuka.convert.synapses import DenseSynapses, SparseSynapses, Synapses
-from kipuka.deploy.fast import Events
+from kipuka.deploy.fast.simulator import Events
 
 LONGEST_DELAY = 62
 

@@ -16,12 +16,12 @@ import lava_engine
 import numpy as np
 from cases import Case
 
-from kipuka.convert.netfile import save_net
+from kipuka.convert.formats.net.file import save_net
 from kipuka.deploy.counters import Counters
-from kipuka.deploy.fast import COUNTERS, Record, simulate
+from kipuka.deploy.fast.simulator import COUNTERS, Record, simulate
 from kipuka.deploy.reference import simulate_reference
 from kipuka.errors import KipukaError
-from kipuka.train.torch_backend import blocks_from_program, trace_blocks
+from kipuka.train.from_program.network import blocks_from_program, trace_blocks
 
 LAST_SPIKES = Record(spikes=(-1,), states=(), steps=False)
 SECONDS_TO_REPEAT = 3.0

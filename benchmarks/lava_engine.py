@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from lava.proc.io.sink import RingBuffer as Sink
 
-from kipuka.convert.netfile import load_net
-from kipuka.deploy.lava_graph import LATENCY_STEPS, build_graph, played_by_source
-from kipuka.deploy.lava_worker import advance, in_program_order, prime
-from kipuka.deploy.netx_graph import build_netx_graph
+from kipuka.convert.formats.net.file import load_net
+from kipuka.deploy.lava.graph import LATENCY_STEPS, build_graph, played_by_source
+from kipuka.deploy.lava.netx_graph import build_netx_graph
+from kipuka.deploy.lava.worker import advance, in_program_order, prime
 
 NETWORK, INPUTS, SPIKES, SECONDS = "network.net", "inputs.npy", "spikes.npy", "seconds.json"
 

@@ -19,7 +19,7 @@ import cases
 import numpy as np
 
 from kipuka.convert.program import OWN, Program
-from kipuka.deploy.fast import COUNTERS, Events, simulate_each
+from kipuka.deploy.fast.simulator import COUNTERS, Events, simulate_each
 from kipuka.deploy.reference import Simulation
 
 PIECE_STEPS, PIECES = 1000, 16

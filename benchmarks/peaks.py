@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numba import int16, njit, uintp
 
-from kipuka.deploy.kernels import neurons
-from kipuka.deploy.kernels.lanes import LANES
+from kipuka.deploy.fast.kernels import neurons
+from kipuka.deploy.fast.kernels.lanes import LANES
 
 N = 1024
 REPEATS = 15

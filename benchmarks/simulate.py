@@ -24,7 +24,7 @@ from engines import Measurement
 
 from kipuka.convert.neurons import SpikingGruParameters
 from kipuka.deploy.counters import Counters
-from kipuka.deploy.fast_run import available_cores
+from kipuka.deploy.fast.run import available_cores
 
 
 @dataclass(frozen=True)

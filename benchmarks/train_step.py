@@ -21,10 +21,10 @@ from pathlib import Path
 
 import torch
 
-from kipuka.console import print_table
-from kipuka.train import gru_block
-from kipuka.train.gru_sequence import run_sequence
-from kipuka.train.integrator import compiled_integrator
+from kipuka.commands.console import print_table
+from kipuka.train.cuba.integrator import compiled_integrator
+from kipuka.train.gru import block as gru_block
+from kipuka.train.gru.sequence import run_sequence
 from kipuka.train.networks import GRU_NEURON, READOUT_NEURON, build_network
 from kipuka.train.slayer import cuba
 

@@ -1,9 +1,9 @@
 """Networks in integers: arithmetic, the Program, quantization and `.net` files."""
 
-from kipuka.convert.inspect import LayerSummary, inspect
-from kipuka.convert.netfile import GoldenVector, load_golden, load_net, save_net
+from kipuka.convert.analysis.summary import LayerSummary, inspect
+from kipuka.convert.formats.net.file import GoldenVector, load_golden, load_net, save_net
+from kipuka.convert.formats.slayer.network import program_from_blocks
 from kipuka.convert.program import Layer, Program, Projection, Readout
-from kipuka.convert.quantize import program_from_blocks
 from kipuka.convert.trace import LayerTrace, Trace, decide
 
 __all__ = [

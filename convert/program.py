@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from kipuka.convert import rules
 from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.rules.program import check_program
 from kipuka.convert.synapses import OWN, PREVIOUS, ConvSynapses, SparseSynapses, Synapses
 
 NeuronParameters = CubaParameters | SpikingGruParameters
@@ -253,7 +253,7 @@ class Program:
     def __post_init__(self) -> None:
         if not self.numbers:
             object.__setattr__(self, "numbers", layer_numbers(self))
-        rules.check_program(self)
+        check_program(self)
         object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
         for array in self._arrays():
             array.setflags(write=False)

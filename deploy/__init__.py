@@ -7,28 +7,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kipuka.deploy.fast import COUNTERS, EVERYTHING, Events, Record, simulate, simulate_each
+from kipuka.deploy.costs.cost import Profile, profile
+from kipuka.deploy.fast.simulator import (
+    COUNTERS,
+    EVERYTHING,
+    Events,
+    Record,
+    simulate,
+    simulate_each,
+)
 from kipuka.deploy.golden import golden_vectors
 from kipuka.deploy.inputs import load_inputs, save_spikes
-from kipuka.deploy.profile import Profile, profile
 from kipuka.deploy.reference import Simulation, simulate_reference
-from kipuka.deploy.verify import Verification, verify
+from kipuka.deploy.verification import Verification, verify
 from kipuka.lazy import loaded_on_use
 
 if TYPE_CHECKING:
-    from kipuka.deploy.boards import dry_run
-    from kipuka.deploy.lava_run import run_lava
-    from kipuka.deploy.report import ReportContents, write_report
-    from kipuka.deploy.stock import lower
-    from kipuka.deploy.stock.streaming import plan_stream
+    from kipuka.deploy.lava.run import run_lava
+    from kipuka.deploy.loihi2 import dry_run
+    from kipuka.deploy.lowered import lower
+    from kipuka.deploy.lowered.streaming import plan_stream
+    from kipuka.deploy.report.page import ReportContents, write_report
 
 _MODULES = {
-    "ReportContents": "report",
-    "dry_run": "boards",
-    "lower": "stock",
-    "plan_stream": "stock.streaming",
-    "run_lava": "lava_run",
-    "write_report": "report",
+    "ReportContents": "report.page",
+    "dry_run": "loihi2",
+    "lower": "lowered",
+    "plan_stream": "lowered.streaming",
+    "run_lava": "lava.run",
+    "write_report": "report.page",
 }
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kipuka.convert.netfile import GoldenVector
+from kipuka.convert.formats.net.file import GoldenVector
 from kipuka.convert.program import Program
 from kipuka.convert.trace import Trace, readout_input
 from kipuka.deploy.reference import simulate_reference

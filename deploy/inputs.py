@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.files import existing_file, replacing
 from kipuka.convert.program import Encoder, Program
 from kipuka.deploy.arrays import UNREADABLE, read_npy, read_npz
-from kipuka.deploy.events import Events, windows
+from kipuka.deploy.fast.input_events import Events, windows
 from kipuka.errors import KipukaError
+from kipuka.files import existing_file, replacing
 
 MAX_ENTRIES = 1 << 28
 """Samples x units x steps that a list of events may be laid out on, a byte each."""

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles.schema import HardwareProfile, SystemProfile
-from kipuka.hardware_profiles.yaml_text import parse_yaml, place, read_limited, short
+from kipuka.yaml_text import parse_yaml, place, read_limited, short
 
 _SUFFIX = ".yaml"
 _LISTED = 10

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kipuka.convert.netfile import save_net
+from kipuka.convert.formats.net.file import save_net
 from kipuka_cases import program, random_cuba, random_gru
 
 README = (Path(__file__).parent.parent / "README.md").read_text()

@@ -27,19 +27,19 @@ if _missing:
 
 _MODULES = {
     "AudioLayout": "audio_layout",
-    "AxonalDelay": "delays",
-    "ConvSpikingGRU": "conv_spiking_gru",
+    "AxonalDelay": "delays.axonal",
+    "ConvSpikingGRU": "gru.convolutional",
     "DataOptions": "datasets",
-    "SpikingGRU": "spiking_gru",
-    "TrainConfig": "config",
-    "blocks_from_program": "torch_backend",
+    "SpikingGRU": "gru.dense",
+    "TrainConfig": "runs.config",
+    "blocks_from_program": "from_program.network",
     "build_network": "networks",
-    "counting_baseline": "counting",
+    "counting_baseline": "runs.counting",
     "load_dataset": "datasets",
-    "load_run": "trainer",
-    "program_of": "trainer",
-    "trace_blocks": "torch_backend",
-    "train": "trainer",
+    "load_run": "runs.trainer",
+    "program_of": "runs.trainer",
+    "trace_blocks": "from_program.network",
+    "train": "runs.trainer",
 }
 
 __all__ = [*_MODULES]

@@ -10,11 +10,11 @@ import torch
 
 from kipuka.errors import choose
 from kipuka.train.audio_layout import AudioLayout, audio_shape
-from kipuka.train.conv_spiking_gru import ConvSpikingGRU
-from kipuka.train.delays import AxonalDelay
-from kipuka.train.gru_block import UpdateGateInput, check_update_gate_input
+from kipuka.train.delays.axonal import AxonalDelay
+from kipuka.train.gru.block import UpdateGateInput, check_update_gate_input
+from kipuka.train.gru.convolutional import ConvSpikingGRU
+from kipuka.train.gru.dense import SpikingGRU
 from kipuka.train.slayer import cuba
-from kipuka.train.spiking_gru import SpikingGRU
 
 SURROGATE = {"tau_grad": 0.01, "scale_grad": 10.0}
 GRU_NEURON = {"threshold": 1.0, **SURROGATE}

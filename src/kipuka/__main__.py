@@ -1,6 +1,6 @@
 """``python -m kipuka``, which is also how `torchrun` starts a training."""
 
-from kipuka.cli import entry_point
+from kipuka.commands.app import entry_point
 
 if __name__ == "__main__":
     entry_point()

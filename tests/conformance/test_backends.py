@@ -7,12 +7,12 @@ import importlib.util
 import numpy as np
 import pytest
 
-from kipuka.backends import BACKENDS, run_jobs
+from kipuka.commands.backends import BACKENDS, run_jobs
 from kipuka.convert import fixed
+from kipuka.convert.formats.slayer.network import program_from_blocks
 from kipuka.convert.program import OWN, Encoder, Reset
-from kipuka.convert.quantize import program_from_blocks
-from kipuka.deploy.stock import lower, run_stock
-from kipuka.deploy.verify import verify
+from kipuka.deploy.lowered import lower, run_stock
+from kipuka.deploy.verification import verify
 from kipuka.errors import KipukaError
 from kipuka_cases import (
     conv,
@@ -516,7 +516,7 @@ def test_a_shorter_run_saturates_too(case, runs):
 
 @pytest.mark.skipif(not importlib.util.find_spec("lava"), reason="needs the lava extra")
 def test_a_program_survives_the_training_blocks(rng):
-    from kipuka.train.torch_backend import blocks_from_program
+    from kipuka.train.from_program.network import blocks_from_program
 
     network = gru_then_cuba(rng)
     inputs = random_spikes(rng, 2, 4, STEPS)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kipuka.convert.netfile import load_net
+from kipuka.convert.formats.net.file import load_net
 from kipuka.convert.program import Reset
 from kipuka.convert.trace import decide
 from kipuka.deploy.reference import simulate_reference

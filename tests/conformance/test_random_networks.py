@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kipuka.backends import BACKENDS, run_jobs
-from kipuka.convert.netfile import load_net, save_net
-from kipuka.deploy.verify import verify
+from kipuka.commands.backends import BACKENDS, run_jobs
+from kipuka.convert.formats.net.file import load_net, save_net
+from kipuka.deploy.verification import verify
 from kipuka_cases import random_inputs
 from kipuka_random import random_network
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kipuka.convert.netfile import load_net
+from kipuka.convert.formats.net.file import load_net
 from kipuka.convert.program import Reset
-from kipuka.deploy.fast import Record, simulate
-from kipuka.deploy.profile import profile
+from kipuka.deploy.costs.cost import profile
+from kipuka.deploy.fast.simulator import Record, simulate
 from kipuka.hardware_profiles import load_profile
 
 SPEC = importlib.util.find_spec("lava")

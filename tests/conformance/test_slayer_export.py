@@ -7,9 +7,9 @@ pytest.importorskip("lava", reason="needs the lava extra")
 
 import torch
 
-from kipuka.backends import run_jobs
-from kipuka.convert.netfile import load_net, save_net
-from kipuka.convert.quantize import program_from_blocks
+from kipuka.commands.backends import run_jobs
+from kipuka.convert.formats.net.file import load_net, save_net
+from kipuka.convert.formats.slayer.network import program_from_blocks
 from kipuka.convert.trace import readout_input
 from kipuka.train.slayer import cuba
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import kipuka_faults as faults
-from kipuka.convert.netfile import load_net, save_net
+from kipuka.convert.formats.net.file import load_net, save_net
 from kipuka.deploy.reference import simulate_reference
 from kipuka_cases import program, random_cuba, random_gru, random_spikes
 
@@ -38,7 +38,7 @@ def test_training(network, context, tmp_path):
 
 SIMULATION = """
 import sys, numpy as np
-from kipuka.convert.netfile import load_net
+from kipuka.convert.formats.net.file import load_net
 from kipuka.deploy import simulate
 run = simulate(load_net(sys.argv[1]), np.load(sys.argv[2]), threads=int(sys.argv[3]))
 print(*(run.trace.digest(k) for k in range(len(run.trace.layers[0].spikes))))
@@ -66,8 +66,8 @@ FIRST_USE = """
 import sys
 from pathlib import Path
 import numpy as np
-from kipuka.deploy.fast import Events, simulate
-from kipuka.deploy.kernels.events import count_dense, list_dense
+from kipuka.deploy.fast.simulator import Events, simulate
+from kipuka.deploy.fast.kernels.events import count_dense, list_dense
 print("ready", flush=True)
 sys.stdin.readline()
 flat = (np.arange(320) % 3 == 0).view(np.uint8)
@@ -104,7 +104,9 @@ def test_several_processes_may_be_the_first_to_use_the_kernels(tmp_path):
 VERSIONS = """
 import numpy as np
 from kipuka.deploy import simulate
-from kipuka.deploy.kernels import counting, events, network
+from kipuka.deploy.fast.kernels import counting
+from kipuka.deploy.fast.kernels import events
+from kipuka.deploy.fast.kernels import network
 from kipuka_cases import program, random_cuba, random_spikes
 
 rng = np.random.default_rng(0)
@@ -118,5 +120,5 @@ for module in (counting, events, network):
 
 def test_a_plain_run_has_one_version_of_each_kernel():
     """Numba numbers versions of a kernel without a lock; with a single one nothing is mixed up."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "support")}
     subprocess.run([sys.executable, "-c", VERSIONS], env=environment, check=True, timeout=120)

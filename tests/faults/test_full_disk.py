@@ -10,10 +10,10 @@ import sys
 import numpy as np
 import pytest
 
-from kipuka.convert.files import replacing, write_json
-from kipuka.convert.netfile import load_net, save_net
+from kipuka.convert.formats.net.file import load_net, save_net
 from kipuka.deploy.inputs import save_spikes
 from kipuka.errors import KipukaError
+from kipuka.files import replacing, write_json
 from kipuka_cases import program, random_cuba, random_gru
 
 
@@ -86,9 +86,9 @@ def test_training_keeps_the_last_good_checkpoint_and_goes_on(
     epoch, little_room, tmp_path, check_error
 ):
     pytest.importorskip("lava", reason="needs the lava extra")
-    from kipuka.train.config import TrainConfig
-    from kipuka.train.state import deterministic_part
-    from kipuka.train.trainer import load_run, train
+    from kipuka.train.runs.config import TrainConfig
+    from kipuka.train.runs.state import deterministic_part
+    from kipuka.train.runs.trainer import load_run, train
 
     settings = TrainConfig(hidden=4, epochs=3, batch_size=512, seed=3)
     whole = train(settings, tmp_path / "whole")
@@ -118,7 +118,7 @@ def test_a_device_is_not_replaced(check_error):
 
 KILLED = """
 import os, signal, sys
-from kipuka.convert.files import replacing
+from kipuka.files import replacing
 with replacing(sys.argv[1]) as temporary:
     temporary.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import kipuka_faults as faults
-from kipuka.convert.netfile import load_net, save_net
+from kipuka.convert.formats.net.file import load_net, save_net
 from kipuka_cases import program, random_cuba, random_gru
 
 pytest.importorskip("lava", reason="needs the lava extra")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from kipuka.convert.quantize import program_from_blocks
+from kipuka.convert.formats.slayer.network import program_from_blocks
 from kipuka.errors import KipukaError
 from kipuka.train.audio_layout import AudioLayout, audio_shape
 from kipuka.train.networks import build_network

@@ -3,15 +3,15 @@
 import pytest
 import torch
 
+from kipuka.convert.formats.slayer.network import program_from_blocks
 from kipuka.convert.program import OWN
-from kipuka.convert.quantize import program_from_blocks
 from kipuka.deploy.reference import simulate_reference
-from kipuka.deploy.verify import verify
+from kipuka.deploy.verification import verify
 from kipuka.errors import KipukaError
-from kipuka.train.delays import AxonalDelay
+from kipuka.train.delays.axonal import AxonalDelay
+from kipuka.train.from_program.network import trace_blocks
 from kipuka.train.networks import NETWORKS, build_network
-from kipuka.train.run import named_delays
-from kipuka.train.torch_backend import trace_blocks
+from kipuka.train.runs.run import named_delays
 
 UNITS, CLASSES, STEPS = 28, 4, 30
 

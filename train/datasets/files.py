@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from kipuka.convert import hdf5
-from kipuka.convert.files import replacing
-from kipuka.convert.records import Record
+from kipuka.convert.formats.guarded import hdf5
+from kipuka.convert.formats.guarded.records import Record
 from kipuka.errors import KipukaError
+from kipuka.files import replacing
 from kipuka.train.datasets.splits import DataOptions, Dataset, Split, check_classes
-from kipuka.train.tensor_files import Header, read_header
+from kipuka.train.runs.tensor_files import Header, read_header
 
 DATA_FILE = hdf5.Expected(
     "the data file cannot be read",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kipuka.convert.records import Record
+from kipuka.convert.formats.guarded.records import Record
 from kipuka.train.datasets.events import Binning, bin_events, check_room
 from kipuka.train.datasets.files import Source, cached, find_files, opened
 from kipuka.train.datasets.splits import (

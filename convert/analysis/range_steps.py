@@ -1,0 +1,192 @@
+"""One step of the range analysis for each neuron model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kipuka.convert import fixed
+from kipuka.convert.analysis.arrivals import Bounds, CanSpike, brings_spikes, shared_inputs
+from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.program import Layer
+
+MIXTURES = np.linspace(0.0, 1.0, 9)
+"""Shares of the two lines that bound the gate; each gives a valid bound, the least one counts."""
+
+
+class _Range:
+    """Ranges of two states over the steps so far.
+
+    Attributes
+    ----------
+    now : list of Bounds
+        Of the two states at the end of this step.
+    seen : list of Bounds
+        The same over all steps.
+    reach : list of int64 arrays
+        Largest magnitudes before wrap, saturation and reset.
+    can_spike : bool array (neurons,)
+    """
+
+    def __init__(self, n_neurons: int) -> None:
+        zero = np.zeros(n_neurons, dtype=np.int64)
+        self.now = [Bounds(zero, zero), Bounds(zero, zero)]
+        self.seen = list(self.now)
+        self.reach = [zero, zero]
+        self.can_spike = zero.astype(bool)
+
+    def _take(self, exact: list[Bounds], now: list[Bounds]) -> bool:
+        """Add a step; false if nothing changes any more."""
+        changed = any(not np.array_equal(a, b) for a, b in zip(now, self.now, strict=True))
+        self.now = now
+        self.seen = [
+            Bounds(np.minimum(a.low, b.low), np.maximum(a.high, b.high))
+            for a, b in zip(self.seen, now, strict=True)
+        ]
+        self.reach = [
+            np.maximum(reach, np.maximum(np.abs(e.low), np.abs(e.high)))
+            for reach, e in zip(self.reach, exact, strict=True)
+        ]
+        return changed
+
+
+class CubaRange(_Range):
+    """The CUBA neuron: both updates are monotone, so the ends of the intervals run on their own.
+
+    Parameters
+    ----------
+    neuron : CubaParameters
+    activation : Bounds
+    """
+
+    def __init__(self, neuron: CubaParameters, activation: Bounds) -> None:
+        super().__init__(activation.low.size)
+        self.neuron = neuron
+        self.activation = activation
+
+    def advance(self) -> bool:
+        """One step: `_Range._take`."""
+        neuron, limit = self.neuron, fixed.CUBA_STATE_LIMIT
+        exact_u = Bounds(
+            *(
+                _decayed(u, neuron.current_decay) + fixed.to_state_units(a)
+                for u, a in zip(self.now[0], self.activation, strict=True)
+            )
+        )
+        # A current that wraps can be anything.
+        wraps = (exact_u.low <= -limit) | (exact_u.high > limit)
+        u = Bounds(np.where(wraps, 1 - limit, exact_u.low), np.where(wraps, limit, exact_u.high))
+        exact_v = Bounds(
+            *(
+                _decayed(v, neuron.voltage_decay) + end + fixed.to_state_units(neuron.bias)
+                for v, end in zip(self.now[1], u, strict=True)
+            )
+        )
+        clipped = Bounds(*(fixed.clip(end, 1 - limit, limit - 1) for end in exact_v))
+        threshold = fixed.to_state_units(neuron.threshold)
+        spikes = clipped.high > threshold
+        v = Bounds(
+            np.where(spikes, np.minimum(clipped.low, 0), clipped.low),
+            np.where(spikes, threshold, clipped.high),
+        )
+        self.can_spike = self.can_spike | spikes
+        return self._take([exact_u, exact_v], [u, v])
+
+
+def _decayed(x: np.ndarray, decay: np.ndarray) -> np.ndarray:
+    decayed: np.ndarray = fixed.shift_toward_zero(x * (fixed.UNITY - decay), fixed.UNITY_BITS)
+    return decayed
+
+
+class GruRange(_Range):
+    """The spiking GRU neuron.
+
+    The current grows to at most ``max over x of |i| gate(x) + a_i(x)``. The gate is bounded by the
+    concave envelope of the hard sigmoid over the interval that its activation can take, that is by
+    two lines; with any mixture of them the maximum over spikes `x` is a sum over sources.
+
+    Parameters
+    ----------
+    layer : Layer
+    can_spike : CanSpike
+    """
+
+    def __init__(self, layer: Layer, can_spike: CanSpike) -> None:
+        super().__init__(layer.n_neurons)
+        neuron = SpikingGruParameters(*layer.neuron)
+        self.threshold = fixed.to_state_units(neuron.threshold)
+        self.bias = fixed.to_state_units(neuron.bias_i)
+        current, reset = shared_inputs(layer, "i", "r", can_spike)
+        self.current = current * fixed.to_state_units(1)
+        self.slopes = reset * fixed.GATE_SLOPE / fixed.UNITY
+        self.gate = _gate_bounds(reset, neuron.bias_r)
+        self.offset = (fixed.GATE_OFFSET + fixed.GATE_SLOPE * neuron.bias_r) / fixed.UNITY
+        _, update = shared_inputs(layer, "i", "z", can_spike)
+        ends = _gate_bounds(update, neuron.bias_z)
+        if not all(map(brings_spikes, layer.projections)):
+            # Graded messages can put the update gate anywhere.
+            ends = Bounds(np.zeros(layer.n_neurons), np.ones(layer.n_neurons))
+        self.update = Bounds(
+            *(fixed.clip(fixed.as_int64(end * fixed.UNITY), 0, fixed.UNITY) for end in ends)
+        )
+
+    def advance(self) -> bool:
+        """One step: `_Range._take`."""
+        limit = fixed.GRU_STATE_LIMIT
+        low, high = self.now[0]
+        exact_i = Bounds(
+            -self._farthest(np.maximum(-low, 0), -1) - 1,
+            self._farthest(np.maximum(high, 0), 1) + 1,
+        )
+        i = Bounds(*(fixed.clip(end, -limit, limit) for end in exact_i))
+        exact_v = self._membrane(i)
+        v = Bounds(*(fixed.clip(end, -limit, limit) for end in exact_v))
+        self.can_spike = self.can_spike | (v.high > self.threshold)
+        return self._take([exact_i, exact_v], [i, v])
+
+    def _farthest(self, state: np.ndarray, sign: int) -> np.ndarray:
+        """Largest ``state * gate + sign * a_i`` for a state of that sign and magnitude."""
+        low, high = self.gate
+        at_low = np.clip(low, 0.0, 1.0)
+        knee = np.minimum(high, 1.0)
+        top = np.clip(knee, 0.0, 1.0)
+        span = np.where(knee > low, knee - low, 1.0)
+        rise = np.where(knee > low, (top - at_low) / span, 0.0)
+        best = np.full(state.size, np.inf)
+        for share in MIXTURES:
+            slope = state * rise * share
+            level = state * (share * at_low + (1 - share) * top) + slope * (self.offset - low)
+            weights = slope[:, None] * self.slopes + sign * self.current
+            total = np.maximum(weights, 0.0).sum(axis=1) + level
+            best = np.minimum(best, total)
+        return fixed.as_int64(np.ceil(best)) + sign * self.bias
+
+    def _membrane(self, i: Bounds) -> Bounds:
+        """``i + (v - i) z`` lies between `i` and `v`; after a spike the threshold comes off."""
+        before = self.now[1]
+        silent = Bounds(
+            self._mixed(i.low, before.low, np.minimum),
+            self._mixed(i.high, np.minimum(before.high, self.threshold), np.maximum),
+        )
+        spiked = Bounds(
+            self._mixed(i.low, np.maximum(before.low, self.threshold), np.minimum) - self.threshold,
+            self._mixed(i.high, before.high, np.maximum) - self.threshold,
+        )
+        may = before.high > self.threshold
+        return Bounds(
+            np.where(may, np.minimum(silent.low, spiked.low), silent.low),
+            np.where(may, np.maximum(silent.high, spiked.high), silent.high),
+        )
+
+    def _mixed(self, i: np.ndarray, v: np.ndarray, choose: np.ufunc) -> np.ndarray:
+        ends = [i + fixed.shift_floor((v - i) * z, fixed.UNITY_BITS) for z in self.update]
+        mixed: np.ndarray = choose(*ends)
+        return mixed
+
+
+def _gate_bounds(weights: np.ndarray, bias: np.ndarray) -> Bounds:
+    """Least and greatest gate before it is clipped, as a share of 1."""
+    offset = fixed.GATE_OFFSET + fixed.GATE_SLOPE * bias
+    return Bounds(
+        (offset + fixed.GATE_SLOPE * np.minimum(weights, 0).sum(axis=1)) / fixed.UNITY,
+        (offset + fixed.GATE_SLOPE * np.maximum(weights, 0).sum(axis=1)) / fixed.UNITY,
+    )

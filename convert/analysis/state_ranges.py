@@ -1,0 +1,169 @@
+"""Static range analysis: how far every state can get, from the weights alone.
+
+Interval arithmetic over the steps of a run in which every input may spike at any time. What one
+spike does to two activations at once is not torn apart: a spike that opens the reset gate and
+inhibits the current does both in the bound as well. Every bound is proven; none is exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kipuka.convert import fixed
+from kipuka.convert.analysis.arrivals import Bounds, CanSpike, activation_bounds
+from kipuka.convert.analysis.range_steps import CubaRange, GruRange
+from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.program import OWN, Layer, Program
+
+
+@dataclass(frozen=True, eq=False)
+class StateRange:
+    """Proven range of one state variable of one layer.
+
+    Attributes
+    ----------
+    layer : int
+        Number in the file.
+    variable : str
+        ``u`` and ``v`` of CUBA neurons, ``i`` and ``v`` of spiking GRU neurons.
+    low, high : int64 arrays (neurons,)
+        Bounds of the state at the end of a step, in state units.
+    reach : int64 array (neurons,)
+        Bound of the magnitude before anything wraps, saturates or is reset, in state units.
+    limit : int
+        Largest magnitude that the state holds, in state units.
+    overflow : {"wrap", "saturate"}
+        What happens beyond the limit.
+    """
+
+    layer: int
+    variable: str
+    low: np.ndarray
+    high: np.ndarray
+    reach: np.ndarray
+    limit: int
+    overflow: str
+
+    @property
+    def safe(self) -> bool:
+        """Whether the state provably stays within its limit."""
+        return bool(np.all(self.reach <= self.limit))
+
+    @property
+    def neuron(self) -> int:
+        """The neuron that gets farthest."""
+        return int(np.argmax(self.reach))
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        worst = int(self.reach[self.neuron])
+        room = f"{worst} of {self.limit}, neuron {self.neuron}"
+        if self.safe:
+            return f"cannot {self.overflow}: reaches at most {room}"
+        return f"may {self.overflow}: not proven to stay below {room}"
+
+
+@dataclass(frozen=True, eq=False)
+class RangeAnalysis:
+    """Ranges of all states of a network.
+
+    Attributes
+    ----------
+    n_steps : int
+        Steps between two resets, up to which the ranges hold.
+    states : tuple of StateRange
+        Layer by layer.
+    """
+
+    n_steps: int
+    states: tuple[StateRange, ...]
+
+    @property
+    def safe(self) -> bool:
+        """Whether nothing can saturate or wrap."""
+        return all(state.safe for state in self.states)
+
+    def of(self, layer: int, variable: str) -> StateRange:
+        """Range of a state of the layer of that number."""
+        return next(s for s in self.states if (s.layer, s.variable) == (layer, variable))
+
+
+def analyse_ranges(program: Program, n_steps: int) -> RangeAnalysis:
+    """Bound every state over all possible inputs.
+
+    Parameters
+    ----------
+    program : Program
+        With resets of its own, their interval limits the steps.
+    n_steps : int
+        Longest run between two resets.
+
+    Returns
+    -------
+    RangeAnalysis
+    """
+    if program.reset:
+        n_steps = min(n_steps, program.reset.interval)
+    spiking = [np.ones(program.n_inputs, dtype=bool)]
+    states: list[StateRange] = []
+    for position, layer in enumerate(program.layers):
+        can_spike = {back: spiking[max(1 + position - back, 0)] for back in layer.sources}
+        encoded = program.encoder is not None and position == 0
+        # First as if all neurons of the layer could spike, then without those that cannot.
+        own = np.ones(layer.n_neurons, dtype=bool)
+        for _ in range(2):
+            ranges, own = _layer_ranges(
+                layer, program.numbers[position], {**can_spike, OWN: own}, n_steps, encoded
+            )
+        states += ranges
+        spiking.append(own)
+    return RangeAnalysis(n_steps, tuple(states))
+
+
+def with_verdict(program: Program, n_steps: int) -> Program:
+    """Return the Program with the outcome of the analysis in its metadata, under ``ranges``.
+
+    Parameters
+    ----------
+    program : Program
+    n_steps : int
+        Steps of the samples that the network is made for.
+    """
+    states = analyse_ranges(program, n_steps).states
+    verdicts = [f"layer {state.layer} {state.variable} {state.verdict}" for state in states]
+    text = f"runs of up to {n_steps} steps: {'; '.join(verdicts)}"
+    return replace(program, metadata={**program.metadata, "ranges": text})
+
+
+def _layer_ranges(
+    layer: Layer, number: int, can_spike: CanSpike, n_steps: int, encoded: bool
+) -> tuple[list[StateRange], np.ndarray]:
+    """Ranges of a layer's states, and which of its neurons can spike."""
+    names: tuple[str, str]
+    run: CubaRange | GruRange
+    if isinstance(layer.neuron, SpikingGruParameters):
+        names, limits = ("i", "v"), (fixed.GRU_STATE_LIMIT, fixed.GRU_STATE_LIMIT)
+        run = GruRange(layer, can_spike)
+    else:
+        names, limits = ("u", "v"), (fixed.CUBA_STATE_LIMIT - 1, fixed.CUBA_STATE_LIMIT - 1)
+        run = CubaRange(CubaParameters(*layer.neuron), _arriving(layer, can_spike, encoded))
+    for _ in range(n_steps):
+        if not run.advance():
+            break
+    overflows = ("wrap" if names[0] == "u" else "saturate", "saturate")
+    ranges = [
+        StateRange(number, name, *run.seen[k], run.reach[k], limits[k], overflows[k])
+        for k, name in enumerate(names)
+    ]
+    return ranges, run.can_spike
+
+
+def _arriving(layer: Layer, can_spike: CanSpike, encoded: bool) -> Bounds:
+    """Bounds of a CUBA layer's activation; an encoded input can be any number."""
+    if encoded:
+        any_number = np.full(layer.n_neurons, fixed.CUBA_STATE_LIMIT)
+        return Bounds(-any_number, any_number)
+    return activation_bounds(layer, can_spike)["a"]

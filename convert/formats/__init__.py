@@ -1,0 +1,1 @@
+"""Files and modules that hold a network: a reader and a writer each."""

@@ -1,0 +1,1 @@
+"""HDF5 from strangers: size, structure and values are looked at before they are used."""

@@ -1,0 +1,1 @@
+"""Network files (`.net`): HDF5 in the layout of NetX, with further keys where it has none."""

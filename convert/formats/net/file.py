@@ -1,0 +1,249 @@
+"""Reading and writing `.net` files: NetX's HDF5 layout plus a versioned group ``kipuka``.
+
+A network of stock layers carries nothing that NetX has to understand beyond its own keys; what NetX
+lacks (readout, metadata, golden vectors) sits in the group, GRU layers and recurrent delays in
+layer types and keys of their own (see `netx_keys`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import h5py
+import numpy as np
+
+from kipuka.convert import fixed
+from kipuka.convert.formats.guarded.hdf5 import Expected, opened
+from kipuka.convert.formats.guarded.records import Record
+from kipuka.convert.formats.net.reader import NetworkReader
+from kipuka.convert.formats.net.writer import write_layers
+from kipuka.convert.program import Program, Readout, ReadoutKind, Reset
+from kipuka.convert.rules.program import never_spikes
+from kipuka.errors import KipukaError
+from kipuka.files import replacing
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class GoldenVector:
+    """One input with what the reference simulator made of it, for checking any backend later.
+
+    Attributes
+    ----------
+    input : array (units, steps)
+        Spikes as bool; for a network with an encoder, activations as int32.
+    output : bool array (neurons, steps)
+        Spikes as the readout receives them.
+    digest : str
+        SHA-256 over every spike and state of every layer (`Trace.digest`).
+    """
+
+    input: np.ndarray
+    output: np.ndarray
+    digest: str
+
+
+def save_net(path: str | Path, program: Program, golden: Sequence[GoldenVector] = ()) -> None:
+    """Write `program` to a `.net` file, with golden vectors.
+
+    Raises
+    ------
+    KipukaError
+        If the file cannot be written; an older file of that name is then untouched.
+    """
+    # HDF5 ends the process with a segmentation fault where the disk is full, so it gets no disk.
+    with h5py.File(Path(path).name, "w", driver="core", backing_store=False) as file:
+        write_layers(file.create_group("layer"), program)
+        own = file.create_group("kipuka")
+        own.attrs["format_version"] = FORMAT_VERSION
+        own.attrs["readout"] = program.readout.kind
+        own.attrs["metadata"] = json.dumps(dict(program.metadata), sort_keys=True)
+        own["readout_delay"] = program.readout.delays
+        if program.reset:
+            own["reset"] = np.array([program.reset.interval, program.reset.offset])
+        for number, vector in enumerate(golden):
+            group = own.create_group(f"golden/{number}")
+            for key in ("input", "output"):
+                values = getattr(vector, key)
+                data = values.astype(np.uint8) if values.dtype == bool else values
+                group.create_dataset(key, data=data, compression="gzip")
+            group.attrs["digest"] = vector.digest
+        file.flush()
+        image = file.id.get_file_image()
+    with replacing(path) as temporary:
+        temporary.write_bytes(image)
+
+
+def load_net(path: str | Path, *, clamp_delays: bool = False) -> Program:
+    """Read a `.net` file, Kipuka's or NetX's.
+
+    Parameters
+    ----------
+    path : str or Path
+    clamp_delays : bool
+        Cut delays beyond the hardware's 62 steps to that, as NetX does, instead of refusing them.
+
+    Returns
+    -------
+    Program
+
+    Raises
+    ------
+    KipukaError
+        If the file is missing, truncated, foreign, or holds what Kipuka cannot run exactly; the
+        message names the layer (NetX numbering) and the key.
+    """
+    with _opened(path) as root:
+        layers = root.group("layer")
+        reader = NetworkReader(clamp_delays)
+        for number in _layer_numbers(layers):
+            reader.read(number, layers.group(str(number), f"{path}, layer {number}"))
+        layers.refuse_unread()
+        try:
+            return Program(
+                reader.input_shape,
+                tuple(reader.layers),
+                numbers=tuple(reader.numbers),
+                encoder=reader.encoder,
+                **_read_own(root, reader),
+            )
+        except KipukaError as error:
+            raise KipukaError(
+                error.what,
+                where=f"{path}, {error.where}",
+                limit=error.limit,
+                value=error.value,
+                remedy=error.remedy,
+            ) from error
+
+
+def load_golden(path: str | Path) -> tuple[GoldenVector, ...]:
+    """Read the golden vectors of a `.net` file; empty if it carries none."""
+    with _opened(path) as root:
+        if not root.has("kipuka") or not root.group("kipuka").has("golden"):
+            return ()
+        group = root.group("kipuka").group("golden")
+        encoded = root.group("layer").group("0").has("neuron")
+        numbers = range(len(group.keys()))
+        return tuple(_golden_vector(group.group(str(number)), encoded) for number in numbers)
+
+
+def _golden_vector(record: Record, encoded: bool) -> GoldenVector:
+    given, right = record.numbers("input"), record.numbers("output")
+    steps = {values.shape[-1] for values in (given, right) if values.ndim == 2}
+    largest = fixed.INT32_MAX if encoded else 1
+    fits = all(
+        values.size and low <= values.min() and values.max() <= high
+        for values, low, high in ((given, -largest if encoded else 0, largest), (right, 0, 1))
+    )
+    if given.ndim != 2 or right.ndim != 2 or len(steps) != 1 or not fits:
+        raise KipukaError(
+            "a golden vector cannot be used",
+            where=record.where,
+            limit="input and output as units x steps, equally many steps, 0 or 1 for spikes",
+            value=f"shapes {given.shape} and {right.shape}, "
+            f"{given.min(initial=0)} to {given.max(initial=0)}",
+            remedy="export the network again",
+        )
+    return GoldenVector(
+        given.astype(np.int32 if encoded else bool),
+        right.astype(bool),
+        record.text_attribute("digest", ""),
+    )
+
+
+NETWORK = Expected(
+    "the file is not a network",
+    limit="an HDF5 file in the NetX layout, with a group named layer",
+    remedy="write it again with kipuka convert or with lava-dl's export_hdf5",
+)
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Record]:
+    with opened(path, "network", NETWORK) as file:
+        root = Record(file, file.root, str(path))
+        if not root.has("layer"):
+            raise NETWORK.refused(str(path), f"groups {root.keys()}")
+        yield root
+
+
+def _layer_numbers(layers: Record) -> list[int]:
+    names = layers.keys()
+    numbers = sorted(int(key) for key in names if key.isdecimal())
+    if not numbers or numbers != list(range(len(numbers))) or len(numbers) != len(names):
+        raise KipukaError(
+            "the layers are not numbered 0, 1, 2, ...",
+            where=layers.where,
+            limit="consecutive numbers from 0",
+            value=sorted(names),
+            remedy="export the network again",
+        )
+    return numbers
+
+
+def _read_own(root: Record, reader: NetworkReader) -> dict[str, Any]:
+    """Readout, reset and metadata, or what a NetX file means by its silence.
+
+    That is no reset, and spike counts, or the membrane of a last layer that cannot spike.
+    """
+    if not root.has("kipuka"):
+        membrane = bool(reader.layers) and never_spikes(reader.layers[-1])
+        kind: ReadoutKind = "membrane" if membrane else "spike_count"
+        readout = Readout(kind, reader.readout_delays(), reader.population)
+        return {"readout": readout, "metadata": {"origin": "NetX"}}
+    own = root.group("kipuka")
+    version = own.whole_attribute("format_version", 0)
+    if version != FORMAT_VERSION:
+        raise KipukaError(
+            "the file has another format version",
+            where=f"{own.where}, attribute format_version",
+            limit=f"{FORMAT_VERSION}",
+            value=version,
+            remedy="write the file again with this version of Kipuka, or install the one it names",
+        )
+    # Any other word is refused by the rule readout_fits_last_layer.
+    kind = cast(ReadoutKind, own.text_attribute("readout", "spike_count"))
+    return {
+        "readout": Readout(kind, own.int16("readout_delay"), reader.population),
+        "reset": _read_reset(own),
+        "metadata": _read_metadata(own),
+    }
+
+
+def _read_reset(own: Record) -> Reset | None:
+    if not own.has("reset"):
+        return None
+    values = own.numbers("reset").ravel().tolist()
+    if len(values) != 2:
+        raise KipukaError(
+            "the reset cannot be used",
+            where=f"{own.where}, key reset",
+            limit="interval and offset, in steps",
+            value=f"{len(values)} values",
+            remedy="export the network again",
+        )
+    return Reset(*values)
+
+
+def _read_metadata(own: Record) -> dict[str, str]:
+    text = own.text_attribute("metadata", "{}")
+    try:
+        metadata = json.loads(text)
+    except (ValueError, RecursionError):
+        metadata = None
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise KipukaError(
+            "the metadata cannot be used",
+            where=f"{own.where}, attribute metadata",
+            limit="JSON that maps words to text",
+            value=text[:80],
+            remedy="export the network again",
+        )
+    return metadata

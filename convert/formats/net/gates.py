@@ -1,0 +1,138 @@
+"""Spiking GRU layers of a `.net` file: dense or convolutional, with one delay per neuron."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from kipuka.convert.formats.guarded.records import Record
+from kipuka.convert.formats.net import fields
+from kipuka.convert.neurons import SpikingGruParameters
+from kipuka.convert.program import OWN, TARGETS, Layer, Message, Projection, Target
+from kipuka.convert.synapses import ConvSynapses, DenseSynapses
+
+GRU_TARGETS = TARGETS[SpikingGruParameters]
+CURRENT_KEY = "weight_current"
+
+Limit = Callable[[np.ndarray], np.ndarray]
+"""Turns delays into int16, clamped where the user asked for that."""
+
+
+class GruReader:
+    """Reads one layer of type ``spiking_gru``.
+
+    Parameters
+    ----------
+    record : Record
+    senders : sequence of Sender
+        Layers, or the input, that the layer receives spikes from.
+    position : int
+        Index of the layer among those with neurons.
+    limited : callable
+    """
+
+    def __init__(
+        self, record: Record, senders: Sequence[fields.Sender], position: int, limited: Limit
+    ) -> None:
+        self.record, self.senders, self.position = record, senders, position
+        self.limited = limited
+        given = fields.shape_of(record)
+        # Flat layers state a row of ones behind their neurons, as NetX's do.
+        self.shape = given if self._convolves() else (int(np.prod(given)),)
+        self.n_neurons = int(np.prod(self.shape))
+
+    def read(self) -> Layer:
+        """Return the layer.
+
+        Raises
+        ------
+        KipukaError
+            If a key is missing, or does not fit the layer or its neighbours.
+        """
+        arriving = [p for target in GRU_TARGETS for p in self._arriving(target)]
+        own = [p for target in GRU_TARGETS for p in self._own(target)]
+        if self.record.has(CURRENT_KEY):
+            own.append(self._own_projection(self.record, CURRENT_KEY, "z", "_current"))
+        neuron = fields.gru_parameters(self.record, self.shape)
+        sizes = [int(np.prod(sender.shape)) for sender in self.senders]
+        for key, size in (("inFeatures", sum(sizes)), ("outFeatures", self.n_neurons)):
+            fields.expect(self.record, key, (size,))
+        return Layer(neuron, self.shape, (*arriving, *own))
+
+    def _convolves(self) -> bool:
+        keys = [("weight", t) for t in GRU_TARGETS] + [("weight_rec", t) for t in GRU_TARGETS]
+        axes = [self.record.group(group).axes(key) for group, key in keys if self.record.has(group)]
+        return fields.KERNEL_AXES in (*axes, self.record.axes(CURRENT_KEY))
+
+    def _arriving(self, target: Target) -> list[Projection]:
+        holder = self.record.group("weight")
+        if not holder.has(target):
+            return []
+        sizes = [int(np.prod(sender.shape)) for sender in self.senders]
+        columns = np.cumsum([0, *sizes])
+        exponent = self._exponent(holder, target)
+        if holder.axes(target) == fields.KERNEL_AXES:
+            synapses: list[DenseSynapses | ConvSynapses] = list(
+                self._convolutions(holder, target, self.senders, "")
+            )
+        else:
+            matrix = fields.matrix(holder, target, self.n_neurons, sum(sizes))
+            pairs = pairwise(columns)
+            synapses = [DenseSynapses(matrix[:, low:high].copy()) for low, high in pairs]
+        delays = self._arriving_delays(target, sizes)
+        return [
+            Projection(
+                part,
+                self.position - sender.position,
+                target,
+                self.limited(delays[..., low:high] + sender.delays),
+                exponent,
+            )
+            for part, sender, low, high in zip(
+                synapses, self.senders, columns, columns[1:], strict=False
+            )
+        ]
+
+    def _arriving_delays(self, target: Target, sizes: list[int]) -> np.ndarray:
+        values = fields.delays(self.record, "delay", target)
+        matrix = (self.n_neurons, sum(sizes))
+        if values is None:
+            return np.zeros(sum(sizes), dtype=np.int64)
+        if values.shape == matrix:
+            return values
+        shape = self.senders[0].shape if len(self.senders) == 1 else (sum(sizes),)
+        return fields.per_unit(self.record, "delay", values, shape)
+
+    def _own(self, target: Target) -> list[Projection]:
+        if not self.record.has("weight_rec"):
+            return []
+        holder = self.record.group("weight_rec")
+        return [self._own_projection(holder, target, target, "_rec")] if holder.has(target) else []
+
+    def _own_projection(self, holder: Record, key: str, target: Target, suffix: str) -> Projection:
+        """Projection of the layer to itself, of spikes or, from `CURRENT_KEY`, of its current."""
+        message: Message = "current" if key == CURRENT_KEY else "spikes"
+        synapses: DenseSynapses | ConvSynapses
+        if holder.axes(key) == fields.KERNEL_AXES:
+            sender = fields.Sender(self.position, self.shape, np.zeros(0, dtype=np.int64))
+            (synapses,) = self._convolutions(holder, key, [sender], suffix)
+        else:
+            synapses = DenseSynapses(fields.matrix(holder, key, self.n_neurons, self.n_neurons))
+        delays = np.zeros(self.n_neurons, dtype=np.int64)
+        if message == "spikes":
+            delays = fields.own_delays(self.record, target, self.shape)
+        exponent = self._exponent(holder, key)
+        return Projection(synapses, OWN, target, self.limited(delays), exponent, message)
+
+    def _convolutions(
+        self, holder: Record, key: str, senders: Sequence[fields.Sender], suffix: str
+    ) -> list[ConvSynapses]:
+        weights, groups = holder.int16(key), fields.single(self.record, "groups" + suffix)
+        return fields.convolutions(
+            self.record, weights, groups, senders, self.shape, suffix, holder, key
+        )
+
+    def _exponent(self, holder: Record, key: str) -> int:
+        return fields.exponent(holder, key) + fields.exponent_of_neuron(self.record)

@@ -1,0 +1,1 @@
+"""Networks out of the blocks of lava-dl SLAYER and of Kipuka."""

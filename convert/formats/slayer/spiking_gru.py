@@ -1,0 +1,110 @@
+"""The parts of Kipuka's spiking GRU blocks, dense and convolutional, as integers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from kipuka.convert.formats.slayer import block_values
+from kipuka.convert.formats.slayer.blocks import Block
+from kipuka.convert.neurons import SpikingGruParameters
+from kipuka.convert.program import OWN, TARGETS, Projection, Target
+from kipuka.convert.synapses import DenseSynapses, Shape3, Synapses
+
+GRU_TARGETS = TARGETS[SpikingGruParameters]
+
+
+class GruParts(NamedTuple):
+    """A spiking GRU layer without what the layer before decides.
+
+    Attributes
+    ----------
+    neuron : SpikingGruParameters
+    shape : tuple of int
+    arriving : mapping of Target to Synapses
+        From the layer before; their delays are not the block's.
+    own : tuple of Projection
+        From the layer itself.
+    """
+
+    neuron: SpikingGruParameters
+    shape: tuple[int, ...]
+    arriving: Mapping[Target, Synapses]
+    own: tuple[Projection, ...]
+
+
+def dense_parts(block: Block) -> GruParts:
+    """Parts of a ``SpikingGRU`` block."""
+    shape = (block.module.bias.numel() // 3,)
+    fed = _by_gate(block, "input_synapse", _fed_gates(block))
+    arriving = {target: DenseSynapses(matrix) for target, matrix in fed.items()}
+    return _parts(block, shape, arriving, lambda name, matrix: DenseSynapses(matrix))
+
+
+def convolutional_parts(block: Block, sender: Shape3) -> GruParts:
+    """Parts of a ``ConvSpikingGRU`` block after a layer, or input, of the shape `sender`.
+
+    Raises
+    ------
+    KipukaError
+        If the kernel does not fit into the input.
+    """
+    synapse = block.module.input_synapse
+    fed = _by_gate(block, "input_synapse", _fed_gates(block))
+    arriving = {
+        target: block_values.fitted(block, block_values.convolution(synapse, kernels, sender))
+        for target, kernels in fed.items()
+    }
+    shape = arriving["i"].output_shape
+
+    def same(name: str, kernels: np.ndarray) -> Synapses:
+        return block_values.convolution(getattr(block.module, name), kernels, shape)
+
+    return _parts(block, shape, arriving, same)
+
+
+def _parts(
+    block: Block,
+    shape: tuple[int, ...],
+    arriving: Mapping[Target, Synapses],
+    own_synapses: Callable[[str, np.ndarray], Synapses],
+) -> GruParts:
+    delays = block_values.delays(block.module.delay_rec, shape, block.where)
+    name = "recurrent_synapse"
+    own = [
+        Projection(own_synapses(name, weights), OWN, target, delays)
+        for target, weights in _by_gate(block, name, GRU_TARGETS).items()
+    ]
+    if block.module.current_synapse is not None:
+        name = "current_synapse"
+        own += [
+            Projection(own_synapses(name, weights), OWN, target, 0 * delays, message="current")
+            for target, weights in _by_gate(block, name, ("z",)).items()
+        ]
+    per_channel = delays.size // shape[0]
+    bias = (np.repeat(values, per_channel) for values in block_values.gru_bias(block))
+    threshold = np.full(delays.shape, block.module.neuron.v_th_mant, dtype=np.int64)
+    return GruParts(SpikingGruParameters(threshold, *bias), shape, arriving, tuple(own))
+
+
+def _fed_gates(block: Block) -> tuple[Target, ...]:
+    """Activations that the input synapse feeds."""
+    return GRU_TARGETS if block.module.current_synapse is None else GRU_TARGETS[:2]
+
+
+def _by_gate(block: Block, name: str, gates: tuple[Target, ...]) -> dict[Target, np.ndarray]:
+    """Weights of a synapse by the activation that they feed.
+
+    Matrices (targets, sources), or kernels (output channels, input channels / groups, height,
+    width). A grouped convolution gives all activations of a group before those of the next one.
+    """
+    stacked = block_values.weights(block, name)
+    synapse = getattr(block.module, name)
+    axes = 4 if type(synapse).__name__ == "Conv" else 2
+    stacked = stacked.reshape(stacked.shape[:axes])
+    parts = stacked.reshape(synapse.groups, len(gates), -1, *stacked.shape[1:])
+    return {
+        gate: parts[:, k].reshape(-1, *stacked.shape[1:]).copy() for k, gate in enumerate(gates)
+    }

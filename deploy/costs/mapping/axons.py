@@ -1,0 +1,124 @@
+"""Input axons of each core: which source neurons reach it, over how many synapses, how late."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from kipuka.convert.program import Projection
+from kipuka.convert.synapses import ConvSynapses, DenseSynapses
+from kipuka.deploy.costs.mapping.blocks import Block, Partition
+
+
+class Axons(NamedTuple):
+    """One row for each core and source neuron (and delay, where synapses have their own).
+
+    Attributes
+    ----------
+    cores : int64 array
+        Block of the layer; ascending.
+    sources : int64 array
+        Neuron that sends.
+    delays : int64 array
+        In steps.
+    synapses : int64 array
+        Nonzero weights that a spike reaches there, at least 1.
+    """
+
+    cores: np.ndarray
+    sources: np.ndarray
+    delays: np.ndarray
+    synapses: np.ndarray
+
+    def rows(self, n_cores: int) -> np.ndarray:
+        """First row of each core, and at last the number of rows: int64 array (cores + 1,)."""
+        return np.searchsorted(self.cores, np.arange(n_cores + 1))
+
+
+def axons_of(projection: Projection, parts: Partition) -> Axons:
+    """List the axons by which a projection reaches each block of its layer."""
+    if projection.delays.ndim == 2:
+        return _by_synapse(projection, parts)
+    synapses = projection.synapses
+    if isinstance(synapses, DenseSynapses):
+        fan_outs = _dense_fan_outs(synapses, parts)
+        cores, sources = np.nonzero(fan_outs)
+        counts = fan_outs[cores, sources]
+    elif isinstance(synapses, ConvSynapses):
+        found = [_in_block(synapses, block) for block in parts.blocks()]
+        cores = np.repeat(np.arange(len(found)), [units.size for units, _ in found])
+        sources = np.concatenate([units for units, _ in found])
+        counts = np.concatenate([fan_out for _, fan_out in found])
+    else:
+        entries = synapses.entries()
+        keys = parts.assignment()[entries.targets] * synapses.n_sources + entries.sources
+        unique, counts = np.unique(keys, return_counts=True)
+        cores, sources = np.divmod(unique, synapses.n_sources)
+    delays = projection.delays[sources].astype(np.int64)
+    return Axons(cores, sources, delays, counts.astype(np.int64))
+
+
+def _dense_fan_outs(synapses: DenseSynapses, parts: Partition) -> np.ndarray:
+    """Nonzero weights from each source into each block: int64 array (cores, sources)."""
+    there = synapses.weights != 0
+    assignment = parts.assignment()
+    if parts.edges[1].size == 2 and parts.edges[2].size == 2:
+        starts = parts.edges[0][:-1] * (parts.shape[1] * parts.shape[2])
+        return np.add.reduceat(there, starts, axis=0, dtype=np.int64)
+    total = np.zeros((parts.n_cores, synapses.n_sources), dtype=np.int64)
+    np.add.at(total, assignment, there)
+    return total
+
+
+def _in_block(synapses: ConvSynapses, block: Block) -> tuple[np.ndarray, np.ndarray]:
+    """Sources that reach a block of a convolution, and the nonzero weights of each."""
+    (first, end), spans = block.channels, (block.rows, block.columns)
+    in_per_group = synapses.weights.shape[1]
+    out_per_group = synapses.weights.shape[0] // synapses.groups
+    n_channels, *extents = synapses.input_shape
+    reached = np.zeros((n_channels, *synapses.kernel), dtype=np.int64)
+    for output in range(first, end):
+        first_in = output // out_per_group * in_per_group
+        reached[first_in : first_in + in_per_group] += synapses.weights[output] != 0
+    sizes = [b - a for a, b in spans]
+    reach = [
+        (size - 1) * stride + (kernel - 1) * dilation + 1
+        for size, stride, kernel, dilation in zip(
+            sizes, synapses.stride, synapses.kernel, synapses.dilation, strict=True
+        )
+    ]
+    fan_out = np.zeros((n_channels, *reach), dtype=np.int64)
+    for i in range(synapses.kernel[0]):
+        for j in range(synapses.kernel[1]):
+            window = tuple(
+                slice(k * dilation, k * dilation + (size - 1) * stride + 1, stride)
+                for k, dilation, size, stride in zip(
+                    (i, j), synapses.dilation, sizes, synapses.stride, strict=True
+                )
+            )
+            fan_out[(slice(None), *window)] += reached[:, i, j, None, None]
+    # The block's reach begins at its first output and may stick out of the input on both sides.
+    starts = [
+        a * stride - padding
+        for (a, _), stride, padding in zip(spans, synapses.stride, synapses.padding, strict=True)
+    ]
+    channels, rows, columns = np.nonzero(fan_out)
+    counts = fan_out[channels, rows, columns]
+    rows, columns = rows + starts[0], columns + starts[1]
+    inside = (rows >= 0) & (rows < extents[0]) & (columns >= 0) & (columns < extents[1])
+    units = (channels * extents[0] + rows) * extents[1] + columns
+    return units[inside], counts[inside]
+
+
+def _by_synapse(projection: Projection, parts: Partition) -> Axons:
+    """Axons of a matrix of delays: a row for each delay that a source has into a core."""
+    targets, sources, _ = projection.synapses.entries()
+    delays = projection.delays[targets, sources].astype(np.int64)
+    n_delays = int(projection.delays.max()) + 1
+    owners = parts.assignment()[targets]
+    keys = (owners * projection.synapses.n_sources + sources) * n_delays + delays
+    unique, counts = np.unique(keys, return_counts=True)
+    pairs, delays = np.divmod(unique, n_delays)
+    cores, sources = np.divmod(pairs, projection.synapses.n_sources)
+    return Axons(cores, sources, delays, counts.astype(np.int64))

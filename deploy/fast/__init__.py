@@ -1,0 +1,1 @@
+"""The fast simulator: a network event by event in compiled integer kernels."""

@@ -1,0 +1,96 @@
+"""Ports: where the spikes of one or more layers arrive at a layer, and in which form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kipuka.convert.program import Layer, Program, Projection
+from kipuka.convert.synapses import ConvSynapses, SparseSynapses
+from kipuka.deploy.fast.kernels import layout as at
+
+SPARSE_BELOW = 1 / 40
+"""Density below which a dense matrix runs as sparse rows.
+
+Adding a synapse of a sparse row takes about as long as 40 entries of a dense one.
+"""
+
+
+@dataclass
+class Link:
+    """Rows that the spikes of a layer add."""
+
+    source: int
+    n_sources: int
+    delays: np.ndarray
+    projections: tuple[Projection, ...]
+
+
+@dataclass
+class Port:
+    """A place of a layer where the spikes of one or more links arrive."""
+
+    position: int
+    kind: int
+    exponent: int
+    gate: int | None
+    links: list[Link] = field(default_factory=list)
+
+    @property
+    def slots(self) -> int:
+        """Steps ahead that a spike may arrive, and the one being worked on: a power of two."""
+        longest = max(int(link.delays.max()) for link in self.links)
+        return 1 << (longest + 1).bit_length()
+
+
+def ports_of(program: Program, position: int) -> list[Port]:
+    """Group the projections of a layer into ports."""
+    layer = program.layers[position]
+    ports: dict[object, Port] = {}
+    for projections in _merged(layer):
+        first = projections[0]
+        kind = _kind(first)
+        gate = None if len(projections) == len(layer.targets) else layer.targets.index(first.target)
+        # Convolutions have a geometry each; other links of a kind share one list of rows.
+        alone = len(ports) if kind == at.CONVOLUTION else None
+        key = (kind, first.weight_exponent, gate if kind == at.DENSE else None, alone)
+        port = ports.setdefault(key, Port(position, kind, first.weight_exponent, gate))
+        source = position - first.source
+        delays = _per_source(first.delays) if kind != at.PER_SYNAPSE else first.delays
+        port.links.append(Link(source, first.synapses.n_sources, delays, projections))
+    return list(ports.values())
+
+
+def _merged(layer: Layer) -> list[tuple[Projection, ...]]:
+    """Projections of a layer; those to all activations of a GRU are one where spikes allow it."""
+    groups: dict[object, list[Projection]] = {}
+    spiking = [p for p in layer.projections if p.message == "spikes"]
+    for number, projection in enumerate(spiking):
+        dense = _kind(projection) == at.DENSE
+        delays = _per_source(projection.delays).tobytes()
+        key = (projection.source, projection.weight_exponent, delays) if dense else number
+        groups.setdefault(key, []).append(projection)
+    merged: list[tuple[Projection, ...]] = []
+    for group in groups.values():
+        whole = len(group) == len(layer.targets)
+        merged += [tuple(group)] if whole else [(projection,) for projection in group]
+    return merged
+
+
+def _kind(projection: Projection) -> int:
+    synapses = projection.synapses
+    if isinstance(synapses, ConvSynapses):
+        return at.CONVOLUTION
+    if isinstance(synapses, SparseSynapses):
+        return at.SPARSE
+    if _per_source(projection.delays).ndim > 1:
+        return at.PER_SYNAPSE
+    density = np.count_nonzero(synapses.weights) / synapses.weights.size
+    return at.SPARSE if density < SPARSE_BELOW else at.DENSE
+
+
+def _per_source(delays: np.ndarray) -> np.ndarray:
+    """Delays per source, where a matrix of delays per synapse says no more than that."""
+    same = delays.ndim > 1 and bool(np.all(delays == delays[0]))
+    return delays[0] if same else delays

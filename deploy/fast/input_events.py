@@ -1,0 +1,212 @@
+"""Input of the fast simulator: dense arrays, event lists, or pieces of either, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from kipuka.convert.program import Program
+from kipuka.deploy.fast.kernels.events import count_dense, list_dense, list_events
+from kipuka.errors import KipukaError
+
+WINDOW_ENTRIES = 1 << 24
+"""Entries of a dense array that are turned into events, or activations, at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """Input spikes of one sample, or of a piece of it, as a list in any order.
+
+    Attributes
+    ----------
+    times : integer array (spikes,)
+        Step of each spike, from 0 on.
+    units : integer array (spikes,)
+        Input unit of each spike; at most one spike per unit and step.
+    n_steps : int
+        Steps to simulate.
+    """
+
+    times: np.ndarray
+    units: np.ndarray
+    n_steps: int
+
+
+Piece: TypeAlias = "np.ndarray | Events"
+"""Steps of a sample: bool array (units, steps), or int32 with an encoder, or `Events`."""
+
+Sample: TypeAlias = "Piece | Iterable[Piece]"
+"""A sample in one piece, or as pieces that follow each other in time."""
+
+
+class Window(NamedTuple):
+    """Some steps of input as the kernels read them.
+
+    Attributes
+    ----------
+    offsets : int64 array (steps + 1,)
+    units : int32 array (spikes,)
+        Units that spike in step t: ``units[offsets[t] : offsets[t + 1]]``.
+    activations : int32 array (steps or 1, units)
+        Input of a network with an encoder; one row stands for every step.
+    """
+
+    offsets: np.ndarray
+    units: np.ndarray
+    activations: np.ndarray
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of the window."""
+        return self.offsets.size - 1
+
+
+def pieces_of(sample: Sample) -> Iterable[Piece]:
+    """Pieces of a sample, in time."""
+    return (sample,) if isinstance(sample, np.ndarray | Events) else sample
+
+
+def steps_of(piece: Piece) -> int:
+    """Steps that a piece lasts; 0 if it is no piece at all."""
+    if isinstance(piece, Events):
+        return piece.n_steps
+    return int(piece.shape[-1]) if piece.ndim else 0
+
+
+def windows(program: Program, piece: Piece, where: str) -> Iterator[Window]:
+    """Cut a piece into windows of bounded size, in the kernels' form.
+
+    Raises
+    ------
+    KipukaError
+        If the piece does not fit the network; the message starts its place with `where`.
+    """
+    if isinstance(piece, Events):
+        _refuse_encoder(program, where)
+        yield _listed(program, piece, where)
+        return
+    check_dense(program, piece.shape, piece.dtype, where)
+    n_steps = piece.shape[1]
+    at_once = max(1, WINDOW_ENTRIES // program.n_inputs)
+    for start in range(0, n_steps, at_once):
+        part = piece[:, start : start + at_once]
+        yield _activations(part) if program.encoder else _scanned(part)
+
+
+def check_dense(program: Program, shape: tuple[int, ...], dtype: np.dtype, where: str) -> None:
+    """Check a dense sample (units, steps).
+
+    Raises
+    ------
+    KipukaError
+        If shape or dtype are wrong.
+    """
+    wanted = np.int32 if program.encoder else np.bool_
+    if len(shape) != 2 or shape[0] != program.n_inputs or shape[1] == 0:
+        raise KipukaError(
+            "the input does not fit the network",
+            where=where,
+            limit=f"{program.n_inputs} units x steps, at least 1 step",
+            value=f"shape {shape}",
+            remedy="put time last and the network's input units before it",
+        )
+    if dtype != wanted:
+        raise KipukaError(
+            "the input has the wrong type",
+            where=where,
+            limit="int32 activations, as an encoder gives" if program.encoder else "bool spikes",
+            value=f"dtype {dtype}",
+            remedy="use program.encoder.activation(values)"
+            if program.encoder
+            else "bin events to at most one spike per unit and step, and use astype(bool)",
+        )
+
+
+def _refuse_encoder(program: Program, where: str) -> None:
+    if program.encoder:
+        raise KipukaError(
+            "the network takes no spikes",
+            where=where,
+            limit="int32 activations (units, steps), because the network has an encoder",
+            value="a list of events",
+            remedy="give program.encoder.activation(values) in every step",
+        )
+
+
+def _activations(part: np.ndarray) -> Window:
+    # A picture that stands still is broadcast along time: one row is all there is to copy.
+    rows = part[:, :1] if part.strides[1] == 0 else part
+    offsets = np.zeros(part.shape[1] + 1, np.int64)
+    return Window(offsets, np.zeros(0, np.int32), np.ascontiguousarray(rows.T))
+
+
+def _scanned(part: np.ndarray) -> Window:
+    n_steps = part.shape[1]
+    flat = np.ascontiguousarray(part).reshape(-1).view(np.uint8)
+    offsets = np.zeros(n_steps + 1, np.int64)
+    count_dense(flat, n_steps, offsets)
+    np.cumsum(offsets, out=offsets)
+    units = np.empty(int(offsets[-1]), np.int32)
+    list_dense(flat, n_steps, offsets[:-1].copy(), units)
+    return Window(offsets, units, np.zeros((1, 1), np.int32))
+
+
+def _listed(program: Program, events: Events, where: str) -> Window:
+    times, units = np.asarray(events.times), np.asarray(events.units)
+    if times.ndim != 1 or times.shape != units.shape or events.n_steps < 1:
+        raise KipukaError(
+            "the events are no lists of equal length",
+            where=where,
+            limit="as many times as units, at least 1 step",
+            value=f"shapes {times.shape} and {units.shape}, {events.n_steps} steps",
+            remedy="give one time and one unit per spike",
+        )
+    for values, what in ((times, "time"), (units, "unit")):
+        if not np.issubdtype(values.dtype, np.integer):
+            raise KipukaError(
+                "the events are not whole numbers",
+                where=f"{where}, {what}s of events",
+                limit="an integer dtype",
+                value=f"dtype {values.dtype}",
+                remedy="convert times to steps, and units to their numbers",
+            )
+    offsets = np.zeros(events.n_steps + 1, np.int64)
+    ordered = np.empty(units.size, np.int32)
+    wrong = list_events(
+        times.astype(np.int64, copy=False),
+        units.astype(np.int64, copy=False),
+        program.n_inputs,
+        offsets,
+        np.zeros(events.n_steps, np.int64),
+        ordered,
+        np.full(program.n_inputs, -1, np.int64),
+    )
+    if wrong >= 0:
+        raise _refused(program, events, int(wrong), where)
+    return Window(offsets, ordered, np.zeros((1, 1), np.int32))
+
+
+def _refused(program: Program, events: Events, index: int, where: str) -> KipukaError:
+    """Error for an event that cannot be."""
+    for values, end, what in (
+        (events.times, events.n_steps, "time"),
+        (events.units, program.n_inputs, "unit"),
+    ):
+        if not 0 <= values[index] < end:
+            return KipukaError(
+                "an event lies outside the network or the run",
+                where=f"{where}, {what} of event {index}",
+                limit=f"0 to {end - 1}",
+                value=int(values[index]),
+                remedy="drop such events, or run as many steps and units as they need",
+            )
+    return KipukaError(
+        "a unit spikes twice in a step",
+        where=f"{where}, time of event {index}",
+        limit="one spike per unit and step",
+        value=f"unit {int(events.units[index])} in step {int(events.times[index])}",
+        remedy="merge the events that fall into the same step",
+    )

@@ -1,0 +1,60 @@
+"""Graded messages: the currents of a spiking GRU layer on their way to its own update gates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import int32, int64, uintp
+
+from kipuka.compiling import inlined
+from kipuka.convert import fixed
+from kipuka.deploy.fast.kernels import layout as at
+from kipuka.deploy.fast.kernels.convolution import scatter
+from kipuka.deploy.fast.kernels.lanes import LANES
+from kipuka.deploy.fast.kernels.neurons import FIRST, OWN_ROWS
+
+STATE_SHIFT = fixed.STATE_SHIFT
+WEIGHT_SHIFT = fixed.WEIGHT_SCALE_BITS - 1
+"""Right shift of sums of halved weights."""
+
+GATES, UPDATE_GATE = 3, 2
+"""Activations of a GRU, and which of them is the update gate's."""
+
+
+@inlined
+def weigh_currents(network: Any, work: Any, row: Any) -> Any:
+    """Add the weights of all currents of the step before; return the synaptic operations."""
+    current = network.currents[row.current - 1]
+    width = row.blocks * LANES
+    work.weighed[:width] = 0
+    operations = int64(0)
+    for place in range(row.neurons):
+        block = place // LANES
+        here = row.first_state + block * OWN_ROWS * LANES + FIRST + place - block * LANES
+        message = int32(work.states[here] >> STATE_SHIFT)
+        if message == 0:
+            continue
+        source = int64(network.order[row.first_unit + place])
+        work.messages[row.first_unit + source] += 1
+        operations += network.fan_out[current.first_fan_out + source]
+        if current.kind == at.DENSE:
+            weights = current.first_weight + source * width
+            for lane in range(width):
+                weight = int32(network.dense[uintp(weights + lane)])
+                work.weighed[uintp(lane)] += int32(message * weight)
+        else:
+            scatter(
+                source, message, network.geometry, current.first_geometry, network.dense,
+                current.first_weight, work.weighed, 0,
+            )  # fmt: skip
+    return operations
+
+
+@inlined
+def add_currents(work: Any, row: Any) -> None:
+    """Add what was weighed to the update gates' activations, which are in weight units."""
+    for block in range(row.blocks):
+        there = row.first_sum + (block * GATES + UPDATE_GATE) * LANES
+        for lane in range(LANES):
+            weighed = work.weighed[uintp(block * LANES + lane)]
+            work.sums[uintp(there + lane)] += weighed >> WEIGHT_SHIFT

@@ -1,0 +1,119 @@
+"""Spikes on their way: schedules of arriving rows, and the sums of weights that they add to.
+
+A port is a place of a layer where spikes arrive. Its schedule is a ring of lists, one for each
+of the coming steps; a spike with an axonal delay goes into the list of the step in which it
+arrives, as the number of the row of weights that it will add. Weights are halved, because even
+numbers in [-256, 254] then fit 8 bits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import int32, int64, uintp
+
+from kipuka.compiling import inlined
+from kipuka.deploy.fast.kernels.lanes import BLOCKS_AT_ONCE, HALF, ROWS_AT_ONCE, add_rows
+
+COUNT_ONE = 1 << 32
+"""One arrival, in the upper half of a 64-bit sum whose lower half adds weights."""
+
+
+@inlined
+def schedule(
+    spikes: Any, n_spikes: Any, step: Any, delays: Any, first_delay: Any, row: Any,
+    ring: Any, first_slot: Any, capacity: Any, mask: Any, filled: Any, first_filled: Any,
+) -> None:  # fmt: skip
+    """Enter spikes, whose undelayed arrival is in `step`, into the lists of a port."""
+    for index in range(n_spikes):
+        source = int64(spikes[uintp(index)])
+        slot = (step + delays[uintp(first_delay + source)]) & mask
+        count = filled[uintp(first_filled + slot)]
+        ring[uintp(first_slot + slot * capacity + count)] = row + source
+        filled[uintp(first_filled + slot)] = count + 1
+
+
+@inlined
+def schedule_together(
+    spikes: Any, n_spikes: Any, slot: Any, row: Any,
+    ring: Any, first_slot: Any, capacity: Any, filled: Any, first_filled: Any,
+) -> None:  # fmt: skip
+    """Enter spikes that arrive in the same step into its list, without a look at each delay."""
+    count = filled[uintp(first_filled + slot)]
+    first = first_slot + slot * capacity + count
+    for index in range(n_spikes):
+        ring[uintp(first + index)] = row + spikes[uintp(index)]
+    filled[uintp(first_filled + slot)] = count + n_spikes
+
+
+@inlined
+def dense_rows(
+    rows: Any, first_row: Any, n_rows: Any, weights: Any, first_weight: Any, blocks: Any,
+    sums: Any, first_sum: Any, stride: Any,
+) -> None:  # fmt: skip
+    """Add rows of `blocks` blocks of paired weights to sums whose blocks lie `stride` apart."""
+    together = blocks // BLOCKS_AT_ONCE * BLOCKS_AT_ONCE
+    for done in range(0, n_rows, ROWS_AT_ONCE):
+        first, n = first_row + done, min(n_rows - done, ROWS_AT_ONCE)
+        for block in range(0, together, BLOCKS_AT_ONCE):
+            add_rows(
+                BLOCKS_AT_ONCE, rows, first, n, weights, first_weight + block * HALF,
+                blocks * HALF, sums, first_sum + block * stride, stride,
+            )  # fmt: skip
+        for block in range(together, blocks):
+            add_rows(
+                1, rows, first, n, weights, first_weight + block * HALF,
+                blocks * HALF, sums, first_sum + block * stride, stride,
+            )  # fmt: skip
+
+
+@inlined
+def sparse_rows(
+    rows: Any, first_row: Any, n_rows: Any, starts: Any, first_start: Any, targets: Any,
+    weights: Any, sums: Any, first_sum: Any,
+) -> None:  # fmt: skip
+    """Add rows that list their targets."""
+    for index in range(n_rows):
+        row = first_start + rows[first_row + index]
+        for synapse in range(starts[row], starts[row + 1]):
+            k = uintp(synapse)
+            sums[uintp(first_sum + targets[k])] += int32(weights[k])
+
+
+@inlined
+def spread_over_steps(
+    spikes: Any, n_spikes: Any, step: Any, starts: Any, first_start: Any, targets: Any,
+    weights: Any, ring: Any, first_slot: Any, width: Any, mask: Any,
+) -> None:  # fmt: skip
+    """Add the weights of spikes to the sums of the coming steps, each synapse with its own delay.
+
+    A target counts from the beginning of the step's slot, delay times `width` included.
+    """
+    size = (mask + 1) * width
+    now = (step & mask) * width
+    for index in range(n_spikes):
+        row = first_start + int64(spikes[index])
+        for synapse in range(starts[row], starts[row + 1]):
+            k = uintp(synapse)
+            place = now + targets[k]
+            if place >= size:
+                place -= size
+            ring[uintp(first_slot + place)] += COUNT_ONE + weights[k]
+
+
+@inlined
+def take_from_ring(
+    ring: Any, first: Any, width: Any, sums: Any, first_sum: Any, arrived: Any, first_arrived: Any
+) -> Any:
+    """Add a step's slot to the sums, empty it, and return the number of synaptic operations."""
+    operations = int64(0)
+    for k in range(width):
+        packed = ring[uintp(first + k)]
+        ring[uintp(first + k)] = 0
+        weight = int32(packed)
+        # A negative sum borrows one from the count above it.
+        count = (packed - weight) >> int64(32)
+        sums[uintp(first_sum + k)] += weight
+        arrived[uintp(first_arrived + k)] += count
+        operations += count
+    return operations

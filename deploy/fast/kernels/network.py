@@ -1,0 +1,278 @@
+"""The simulation loop: all layers of a network, step after step, for one sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import int64, uintp
+
+from kipuka.compiling import inlined
+from kipuka.deploy.fast.kernels import layout as at
+from kipuka.deploy.fast.kernels import neurons
+from kipuka.deploy.fast.kernels.arithmetic import within_reach
+from kipuka.deploy.fast.kernels.convolution import convolved_rows
+from kipuka.deploy.fast.kernels.currents import add_currents, weigh_currents
+from kipuka.deploy.fast.kernels.delivery import (
+    dense_rows,
+    schedule,
+    schedule_together,
+    sparse_rows,
+    spread_over_steps,
+    take_from_ring,
+)
+from kipuka.deploy.fast.kernels.lanes import (
+    LANES,
+    any_lane_with,
+    borrowed,
+    compiled,
+    lanes_with,
+    lowest_lane,
+)
+from kipuka.deploy.fast.kernels.settling import LOOK_EVERY, has_settled, keep
+
+
+@compiled
+def finish(network: Any, work: Any) -> None:
+    """Count what the last step left: spikes that have not arrived, and the states' peaks."""
+    network, work = borrowed(network), borrowed(work)
+    for port in range(network.ports.shape[0]):
+        row = network.ports[port]
+        if row.kind != at.PER_SYNAPSE:
+            for slot in range(row.mask + 1):
+                first = row.first_slot + slot * row.capacity
+                for index in range(work.filled[row.first_filled + slot]):
+                    work.pending[row.first_row + work.ring[first + index]] += 1
+    for layer in range(1, network.layers.shape[0]):
+        _note_peaks(network.layers[layer], work.states, work.peaks)
+
+
+@compiled
+def advance(
+    network: Any, work: Any, recording: Any, offsets: Any, units: Any, activations: Any,
+    first_step: Any, n_steps: Any, first_row: Any,
+) -> None:  # fmt: skip
+    """Run `n_steps` steps from `first_step` on; a sample begins with step 0.
+
+    Parameters
+    ----------
+    network : Network
+    work : Workspace
+    recording : Recording
+        Results of the first step go to row `first_row`.
+    offsets, units : int64 array (steps + 1,), int32 array (spikes,)
+        Input spikes, by step.
+    activations : int32 array (steps or 1, units)
+        Input of a network with an encoder; one row stands for all steps.
+    """
+    network, work, recording = borrowed(network), borrowed(work), borrowed(recording)
+    layers, ports, links = network.layers, network.ports, network.links
+    states, sums, spikes = work.states, work.sums, work.spikes
+    column_step = 1 if recording.step_spikes.shape[1] > 1 else 0
+    activation_step = 1 if activations.shape[0] > 1 else 0
+    if first_step == 0:
+        _begin(network, work)
+    for index in range(n_steps):
+        step = first_step + index
+        column = (first_row + index) * column_step
+        n_spikes = offsets[index + 1] - offsets[index]
+        if n_spikes:
+            for k in range(n_spikes):
+                unit = units[uintp(offsets[index] + k)]
+                spikes[uintp(k)] = unit
+                work.emitted[uintp(unit)] += 1
+            recording.step_spikes[0, column] += n_spikes
+            for link in range(layers[0].first_link, layers[0].end_link):
+                _send(network, work, links[link], n_spikes, step)
+        for layer in range(1, layers.shape[0]):
+            row = layers[layer]
+            # Messages on their way outlive a reset, so they are weighed before it.
+            operations = weigh_currents(network, work, row) if row.current else int64(0)
+            if network.reset[0] and (step - network.reset[1] - (layer - 1)) % network.reset[0] == 0:
+                _note_peaks(row, states, work.peaks)
+                neurons.cleared(states, row.first_state, row.blocks, _rows(row.model))
+                work.settled[layer] = False
+            for port in range(row.first_port, row.end_port):
+                operations += _receive(network, work, ports[port], step)
+            recording.step_operations[layer, column] += operations
+            silent = operations == 0 and not row.encoded
+            n_spikes = 0
+            if not (silent and work.settled[layer]):
+                if row.encoded:
+                    for k in range(row.neurons):
+                        activation = activations[index * activation_step, k]
+                        sums[uintp(row.first_sum + k)] = within_reach(activation)
+                looks = silent and step % LOOK_EVERY == 0
+                if looks:
+                    keep(states, row.first_state, row.blocks, _rows(row.model), work.kept)
+                n_spikes = _activate(network, work, row)
+                work.settled[layer] = looks and has_settled(
+                    states, row.first_state, row.blocks, _rows(row.model), work.kept
+                )
+            if row.state_column >= 0:
+                _record_state(network, row, states, recording.states[first_row + index], 0)
+            if row.second_state_column >= 0:
+                _record_state(network, row, states, recording.states[first_row + index], 1)
+            if n_spikes:
+                recording.step_spikes[layer, column] += n_spikes
+                if row.spike_column >= 0:
+                    for k in range(n_spikes):
+                        recording.spikes[first_row + index, row.spike_column + spikes[k]] = True
+                for link in range(row.first_link, row.end_link):
+                    _send(network, work, links[link], n_spikes, step + 1)
+
+
+@inlined
+def _begin(network: Any, work: Any) -> None:
+    """Bring a workspace to the state before a sample's first step."""
+    for layer in range(1, network.layers.shape[0]):
+        row = network.layers[layer]
+        neurons.cleared(work.states, row.first_state, row.blocks, _rows(row.model))
+    work.filled[:] = 0
+    work.spread[:] = 0
+    work.settled[:] = False
+
+
+@inlined
+def _rows(model: Any) -> Any:
+    return neurons.SHARED_ROWS if model == at.CUBA_SHARED else neurons.OWN_ROWS
+
+
+@inlined
+def _send(network: Any, work: Any, link: Any, n_spikes: Any, step: Any) -> None:
+    """Put the spikes of this step on their way over a link; undelayed they arrive in `step`."""
+    port = network.ports[link.port]
+    if port.kind == at.PER_SYNAPSE:
+        spread_over_steps(
+            work.spikes, n_spikes, step, network.starts, port.first_start + link.first_row,
+            network.targets, network.sparse, work.spread, port.first_slot,
+            port.capacity, port.mask,
+        )  # fmt: skip
+    elif link.delay >= 0:
+        schedule_together(
+            work.spikes, n_spikes, (step + link.delay) & port.mask, link.first_row, work.ring,
+            port.first_slot, port.capacity, work.filled, port.first_filled,
+        )  # fmt: skip
+    else:
+        schedule(
+            work.spikes, n_spikes, step, network.delays, link.first_delay, link.first_row,
+            work.ring, port.first_slot, port.capacity, port.mask, work.filled,
+            port.first_filled,
+        )  # fmt: skip
+
+
+@inlined
+def _receive(network: Any, work: Any, port: Any, step: Any) -> Any:
+    """Add what arrives at a port in this step; return the number of synaptic operations."""
+    slot = step & port.mask
+    first = port.first_slot + slot * port.capacity
+    if port.kind == at.PER_SYNAPSE:
+        return take_from_ring(
+            work.spread, first, port.capacity, work.sums, port.first_sum,
+            work.arrived, port.first_arrival,
+        )  # fmt: skip
+    n_rows = work.filled[port.first_filled + slot]
+    if n_rows == 0:
+        return 0
+    work.filled[port.first_filled + slot] = 0
+    if port.kind == at.DENSE:
+        dense_rows(
+            work.ring, first, n_rows, network.paired, port.first_weight, port.blocks,
+            work.sums, port.first_sum, port.stride,
+        )  # fmt: skip
+    elif port.kind == at.SPARSE:
+        sparse_rows(
+            work.ring, first, n_rows, network.starts, port.first_start, network.targets,
+            network.sparse, work.sums, port.first_sum,
+        )  # fmt: skip
+    else:
+        convolved_rows(
+            work.ring, first, n_rows, network.geometry, port.first_geometry, network.dense,
+            port.first_weight, work.sums, port.first_sum,
+        )  # fmt: skip
+    operations = 0
+    for index in range(n_rows):
+        row = work.ring[uintp(first + index)]
+        operations += network.fan_out[uintp(port.first_row + row)]
+    return operations
+
+
+@inlined
+def _activate(network: Any, work: Any, row: Any) -> Any:
+    """Update a layer from its sums, list its spikes and return how many they are."""
+    if row.exponents:
+        _combine(row, network.exponents, work.sums)
+    if row.current:
+        add_currents(work, row)
+    _update(row, work.states, work.sums, work.peaks)
+    return _collect(network, work, row)
+
+
+@inlined
+def _combine(row: Any, exponents: Any, sums: Any) -> None:
+    """Turn sums with different exponents into activations in weight units."""
+    first, width = row.first_sum, row.width
+    for k in range(first, first + width):
+        total = int64(0)
+        for number in range(row.exponents):
+            total += int64(sums[k + number * width]) << exponents[row.first_exponent + number]
+            sums[k + number * width] = 0
+        sums[k] = within_reach(total)
+
+
+@inlined
+def _update(row: Any, states: Any, sums: Any, peaks: Any) -> None:
+    first, blocks, first_sum = row.first_state, row.blocks, row.first_sum
+    shift, model, first_peak = row.shift, row.model, row.first_peak
+    if model == at.SPIKING_GRU:
+        neurons.spiking_gru(states, first, blocks, sums, first_sum, shift, peaks, first_peak)
+    elif model == at.CUBA_OWN:
+        neurons.cuba_own(states, first, blocks, sums, first_sum, shift, peaks, first_peak)
+    else:
+        neurons.cuba_shared(
+            states, first, blocks, sums, first_sum, shift, row.current_factor,
+            row.voltage_factor, row.threshold, peaks, first_peak,
+        )  # fmt: skip
+
+
+@inlined
+def _note_peaks(row: Any, states: Any, peaks: Any) -> None:
+    rows = _rows(row.model)
+    neurons.note_peaks(states, row.first_state, row.blocks, rows, peaks, row.first_peak)
+
+
+@inlined
+def _collect(network: Any, work: Any, row: Any) -> Any:
+    """List the neurons that spiked and count overflows; return the number of spikes."""
+    states, spikes, order = work.states, work.spikes, network.order
+    size = _rows(row.model) * LANES
+    first_unit = row.first_unit
+    n_spikes = 0
+    for block in range(row.blocks):
+        events = row.first_state + block * size + neurons.EVENTS
+        first = first_unit + block * LANES
+        spiked = lanes_with(states, events, neurons.SPIKED)
+        overflows = any_lane_with(states, events, neurons.OVERFLOWED)
+        while spiked:
+            neuron = order[uintp(first + lowest_lane(spiked))]
+            spiked &= spiked - 1
+            spikes[uintp(n_spikes)] = neuron
+            work.emitted[uintp(first_unit + neuron)] += 1
+            n_spikes += 1
+        if overflows:
+            for lane in range(LANES):
+                happened = states[uintp(events + lane)]
+                unit = uintp(first_unit + order[uintp(first + lane)])
+                saturations = happened & neurons.SATURATIONS
+                work.saturations[unit] += saturations // neurons.SATURATED
+                work.wraps[unit] += (happened & neurons.WRAPPED) // neurons.WRAPPED
+    return n_spikes
+
+
+@inlined
+def _record_state(network: Any, row: Any, states: Any, record: Any, which: Any) -> None:
+    size = _rows(row.model) * LANES
+    column = row.second_state_column if which else row.state_column
+    for neuron in range(row.neurons):
+        block = neuron // LANES
+        place = row.first_state + block * size + which * LANES + neuron - block * LANES
+        record[column + network.order[row.first_unit + neuron]] = states[place]

@@ -1,0 +1,202 @@
+"""Neuron updates: one step of a whole layer, a block of lanes at a time.
+
+A block holds rows of lanes: the two states, what happened in the last step (`SPIKED` and
+overflow bits), and the parameters. CUBA layers whose decays and thresholds are the same for all
+neurons keep them out of the block; with little to read per neuron, large layers stay fast.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import int32, uintp
+
+from kipuka.compiling import inlined
+from kipuka.convert import fixed
+from kipuka.deploy.fast.kernels.arithmetic import (
+    CUBA_LIMIT,
+    GRU_LIMIT,
+    decayed,
+    gate,
+    gated,
+    limited,
+    wrapped_24_bits,
+)
+from kipuka.deploy.fast.kernels.lanes import LANES
+
+STATE_SHIFT = fixed.STATE_SHIFT
+
+SHIFT_MASK = 31
+"""Shifts are shorter than this already, but only the mask lets LLVM shift within 32-bit lanes."""
+
+FIRST, SECOND, EVENTS = (np.uintp(row * LANES) for row in range(3))
+"""Rows of a block: ``u`` or ``i``, then ``v``, then the events of the last step."""
+
+PARAMETERS = 3
+"""Number of the first row of parameters."""
+
+BIAS, CURRENT_FACTOR, VOLTAGE_FACTOR, CUBA_THRESHOLD = (
+    np.uintp(row * LANES) for row in range(3, 7)
+)
+"""Further rows of a CUBA block; the last three only where neurons differ in them."""
+
+BIAS_I, BIAS_R, BIAS_Z, GRU_THRESHOLD = (np.uintp(row * LANES) for row in range(3, 7))
+SECOND_GATE, THIRD_GATE = np.uintp(LANES), np.uintp(2 * LANES)
+"""Further rows of a GRU block."""
+
+SHARED_ROWS, OWN_ROWS = 4, 7
+"""Rows of a CUBA block with shared parameters, and of all other blocks."""
+
+WRAPPED, SATURATED = 1, 2
+SPIKED = -(1 << 31)
+SATURATIONS = 3 * SATURATED
+OVERFLOWED = WRAPPED | SATURATIONS
+"""Bits of a neuron's events; those of `SATURATIONS` count the states that saturated, 0 to 2.
+
+A spike is the sign, which takes the fewest instructions to collect from many lanes.
+"""
+
+
+@inlined
+def _cuba_lane(
+    u: Any,
+    v: Any,
+    a: Any,
+    shift: Any,
+    current_factor: Any,
+    voltage_factor: Any,
+    bias: Any,
+    threshold: Any,
+) -> Any:
+    """One CUBA neuron: new states and events; `bias` and `threshold` in state units."""
+    exact_u = int32(decayed(u, current_factor) + int32(a << shift))
+    new_u = wrapped_24_bits(exact_u)
+    exact_v = int32(decayed(v, voltage_factor) + new_u + bias)
+    new_v = limited(exact_v, CUBA_LIMIT - 1)
+    spiked = new_v > threshold
+    events = int32(spiked) * SPIKED + int32(new_u != exact_u) * WRAPPED
+    events += int32(new_v != exact_v) * SATURATED
+    return new_u, int32(0) if spiked else new_v, int32(events)
+
+
+@inlined
+def cuba_shared(
+    states: Any,
+    first: Any,
+    blocks: Any,
+    sums: Any,
+    first_sum: Any,
+    shift: Any,
+    current_factor: Any,
+    voltage_factor: Any,
+    threshold: Any,
+    peaks: Any,
+    first_peak: Any,
+) -> None:
+    """Update a CUBA layer with common decays and threshold."""
+    shift, threshold = shift & SHIFT_MASK, int32(threshold)
+    current_factor, voltage_factor = int32(current_factor), int32(voltage_factor)
+    for block in range(blocks):
+        here = first + block * SHARED_ROWS * LANES
+        there = first_sum + block * LANES
+        for lane in range(LANES):
+            k = uintp(here + lane)
+            u, v = states[k + FIRST], states[k + SECOND]
+            _note(peaks, first_peak, lane, u, v)
+            a = sums[uintp(there + lane)]
+            sums[uintp(there + lane)] = 0
+            u, v, events = _cuba_lane(
+                u, v, a, shift, current_factor, voltage_factor, states[k + BIAS], threshold
+            )
+            states[k + FIRST], states[k + SECOND], states[k + EVENTS] = u, v, events
+
+
+@inlined
+def cuba_own(
+    states: Any, first: Any, blocks: Any, sums: Any, first_sum: Any, shift: Any, peaks: Any,
+    first_peak: Any,
+) -> None:  # fmt: skip
+    """Update a CUBA layer whose neurons have parameters of their own."""
+    shift = shift & SHIFT_MASK
+    for block in range(blocks):
+        here = first + block * OWN_ROWS * LANES
+        there = first_sum + block * LANES
+        for lane in range(LANES):
+            k = uintp(here + lane)
+            u, v = states[k + FIRST], states[k + SECOND]
+            _note(peaks, first_peak, lane, u, v)
+            a = sums[uintp(there + lane)]
+            sums[uintp(there + lane)] = 0
+            current_factor, voltage_factor = states[k + CURRENT_FACTOR], states[k + VOLTAGE_FACTOR]
+            bias, threshold = states[k + BIAS], states[k + CUBA_THRESHOLD]
+            u, v, events = _cuba_lane(
+                u, v, a, shift, current_factor, voltage_factor, bias, threshold
+            )
+            states[k + FIRST], states[k + SECOND], states[k + EVENTS] = u, v, events
+
+
+@inlined
+def spiking_gru(
+    states: Any, first: Any, blocks: Any, sums: Any, first_sum: Any, shift: Any, peaks: Any,
+    first_peak: Any,
+) -> None:  # fmt: skip
+    """Update a spiking GRU layer.
+
+    The three activations of a block of neurons are neighbours, in the order i, r, z.
+    """
+    shift = shift & SHIFT_MASK
+    for block in range(blocks):
+        here = first + block * OWN_ROWS * LANES
+        there = first_sum + block * 3 * LANES
+        for lane in range(LANES):
+            k, a = uintp(here + lane), uintp(there + lane)
+            i, v = states[k + FIRST], states[k + SECOND]
+            _note(peaks, first_peak, lane, i, v)
+            r = gate(int32(int32(sums[a + SECOND_GATE] << shift) + states[k + BIAS_R]))
+            z = gate(int32(int32(sums[a + THIRD_GATE] << shift) + states[k + BIAS_Z]))
+            # A current beyond the limit saturates whatever is added, so limiting it here changes
+            # nothing but keeps the shift within 32 bits.
+            current = limited(int32(int32(sums[a] << shift) + states[k + BIAS_I]), GRU_LIMIT)
+            sums[a], sums[a + SECOND_GATE], sums[a + THIRD_GATE] = 0, 0, 0
+            exact_i = int32(gated(i, r) + int32(current << STATE_SHIFT))
+            i = limited(exact_i, GRU_LIMIT)
+            threshold = states[k + GRU_THRESHOLD]
+            spent = threshold if states[k + EVENTS] < 0 else int32(0)
+            exact_v = int32(i + gated(int32(v - i), z) - spent)
+            v = limited(exact_v, GRU_LIMIT)
+            events = int32(v > threshold) * SPIKED
+            events += (int32(i != exact_i) + int32(v != exact_v)) * SATURATED
+            states[k + FIRST], states[k + SECOND], states[k + EVENTS] = i, v, int32(events)
+
+
+@inlined
+def _note(peaks: Any, first_peak: Any, lane: Any, first: Any, second: Any) -> None:
+    """Keep the largest magnitudes of the two states, lane by lane.
+
+    A single largest value would have to be searched across the lanes in every block.
+    """
+    k = uintp(first_peak + lane)
+    peaks[k + FIRST] = max(peaks[k + FIRST], abs(first))
+    peaks[k + SECOND] = max(peaks[k + SECOND], abs(second))
+
+
+@inlined
+def note_peaks(
+    states: Any, first: Any, blocks: Any, rows: Any, peaks: Any, first_peak: Any
+) -> None:
+    """Note the states of a layer as they stand."""
+    for block in range(blocks):
+        here = first + block * rows * LANES
+        for lane in range(LANES):
+            k = uintp(here + lane)
+            _note(peaks, first_peak, lane, states[k + FIRST], states[k + SECOND])
+
+
+@inlined
+def cleared(states: Any, first: Any, blocks: Any, rows: Any) -> None:
+    """Set the states of a layer to zero, a GRU's memory of its last spike included."""
+    for block in range(blocks):
+        here = first + block * rows * LANES
+        for lane in range(3 * LANES):
+            states[uintp(here + lane)] = 0

@@ -1,0 +1,61 @@
+"""A Program as the kernels want it, and the workspace that a thread runs it in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kipuka.deploy.fast import synapse_layout
+from kipuka.deploy.fast.kernels import layout as at
+from kipuka.deploy.fast.kernels.lanes import LANES
+from kipuka.deploy.fast.kernels.settling import MEMORY
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A Program as the kernels want it.
+
+    Attributes
+    ----------
+    network : Network
+    places : tuple of Places
+        Of each layer.
+    states : int32 array
+        Initial blocks, parameters included.
+    ring, spread, filled, sums, arrived, pending : int
+        Sizes of those arrays in a workspace.
+    """
+
+    network: at.Network
+    places: tuple[synapse_layout.Places, ...]
+    states: np.ndarray
+    ring: int
+    spread: int
+    filled: int
+    sums: int
+    arrived: int
+    pending: int
+
+    def workspace(self) -> at.Workspace:
+        """Fresh arrays for one thread."""
+        layers = self.network.layers
+        units = self.network.order.size
+        return at.Workspace(
+            states=self.states.copy(),
+            sums=np.zeros(self.sums, np.int32),
+            ring=np.zeros(self.ring, np.int32),
+            filled=np.zeros(self.filled, np.int64),
+            spread=np.zeros(self.spread, np.int64),
+            spikes=np.zeros(int(layers["neurons"].max()), np.int32),
+            emitted=np.zeros(units, np.int64),
+            saturations=np.zeros(units, np.int64),
+            wraps=np.zeros(units, np.int64),
+            weighed=np.zeros(int(layers["blocks"].max()) * LANES, np.int32),
+            messages=np.zeros(units, np.int64),
+            pending=np.zeros(self.pending, np.int64),
+            arrived=np.zeros(self.arrived, np.int64),
+            peaks=np.zeros(len(layers) * 2 * LANES, np.int32),
+            settled=np.zeros(len(layers), bool),
+            kept=np.zeros(int(layers["blocks"].max()) * MEMORY, np.int32),
+        )

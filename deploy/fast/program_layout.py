@@ -1,0 +1,297 @@
+"""A Program laid out for the kernels: tables and pools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kipuka.convert import fixed
+from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.program import Layer, Program, Projection
+from kipuka.convert.synapses import ConvSynapses, DenseSynapses, SparseSynapses
+from kipuka.deploy.fast import synapse_layout
+from kipuka.deploy.fast.delivery_groups import Link, Port, ports_of
+from kipuka.deploy.fast.kernels import layout as at
+from kipuka.deploy.fast.kernels import neurons
+from kipuka.deploy.fast.kernels.arithmetic import FAR
+from kipuka.deploy.fast.kernels.lanes import LANES
+from kipuka.deploy.fast.packed_program import Packed
+
+
+@dataclass
+class _Pool:
+    """Arrays one behind the other, joined at the end."""
+
+    dtype: type
+    parts: list[np.ndarray] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, array: np.ndarray) -> int:
+        """Append an array and return where it begins."""
+        first = self.size
+        self.parts.append(array.ravel().astype(self.dtype, copy=False))
+        self.size += array.size
+        return first
+
+    def joined(self) -> np.ndarray:
+        """Give all parts as one array."""
+        if len(self.parts) == 1:
+            return np.ascontiguousarray(self.parts[0])
+        return np.concatenate([np.zeros(0, self.dtype), *self.parts])
+
+
+def pack(program: Program) -> Packed:
+    """Lay out a Program for the kernels."""
+    packer = _Packer(program)
+    packer.add_input()
+    for position in range(len(program.layers)):
+        packer.add_layer(position)
+    return packer.packed()
+
+
+class _Packer:
+    """The tables and pools while they grow."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.places = tuple(synapse_layout.places(layer) for layer in program.layers)
+        self.layers = np.zeros(1 + len(program.layers), at.LAYER)
+        self.ports: list[np.ndarray] = []
+        self.links: list[tuple[int, np.ndarray]] = []
+        self.currents: list[np.ndarray] = []
+        self.order, self.states = _Pool(np.int32), _Pool(np.int32)
+        self.paired = _Pool(np.int16)
+        self.dense, self.sparse = _Pool(np.int8), _Pool(np.int8)
+        self.targets, self.delays = _Pool(np.int32), _Pool(np.int32)
+        self.starts, self.geometry = _Pool(np.int64), _Pool(np.int64)
+        self.fan_out, self.exponents = _Pool(np.int64), _Pool(np.int64)
+        self.ring = self.spread = self.filled = self.sums = self.arrived = 0
+
+    def add_input(self) -> None:
+        """Number the input's units, which come first."""
+        self.layers[0]["neurons"] = self.program.n_inputs
+        self.order.add(np.arange(self.program.n_inputs))
+
+    def add_layer(self, position: int) -> None:
+        """Add a layer with its states, its ports and what leads to them."""
+        layer, place = self.program.layers[position], self.places[position]
+        row = self.layers[position + 1]
+        ports = ports_of(self.program, position)
+        exponents = sorted({port.exponent for port in ports}) or [0]
+        row["neurons"], row["blocks"], row["width"] = layer.n_neurons, place.blocks, place.width
+        row["first_unit"] = self.order.add(place.order)
+        row["first_peak"] = (position + 1) * 2 * LANES
+        row["first_sum"] = self.sums
+        row["first_port"] = len(self.ports)
+        for port in ports:
+            first = self.sums + exponents.index(port.exponent) * place.width
+            self._add_port(port, first)
+        row["end_port"] = len(self.ports)
+        if layer.of_current:
+            self._add_current(position, layer.of_current)
+        self.sums += len(exponents) * place.width
+        self.arrived += place.width
+        self._add_neurons(position)
+        self._set_shift(row, layer, exponents)
+
+    def _set_shift(self, row: np.ndarray, layer: Layer, exponents: list[int]) -> None:
+        """Say how the sums of halved weights become activations."""
+        to_state = fixed.STATE_SHIFT if isinstance(layer.neuron, CubaParameters) else 0
+        spiking = [p for p in layer.projections if p.message == "spikes"]
+        reach = sum(synapse_layout.largest_sum(p.synapses) << p.weight_exponent for p in spiking)
+        row["shift"] = to_state
+        # Weighted currents are whole weight units and cannot join sums of halved weights.
+        if len(exponents) > 1 or reach >= FAR or row["current"]:
+            row["exponents"] = len(exponents)
+            row["first_exponent"] = self.exponents.add(np.array(exponents) + 1)
+        elif layer.projections:
+            row["shift"] += exponents[0] + 1
+
+    def _add_neurons(self, position: int) -> None:
+        layer, place = self.program.layers[position], self.places[position]
+        row, neuron = self.layers[position + 1], layer.neuron
+        if isinstance(neuron, SpikingGruParameters):
+            row["model"] = at.SPIKING_GRU
+            threshold = neuron.threshold << fixed.STATE_SHIFT
+            values = [neuron.bias_i, neuron.bias_r, neuron.bias_z, threshold]
+        else:
+            current = fixed.UNITY - neuron.current_decay
+            voltage = fixed.UNITY - neuron.voltage_decay
+            threshold = neuron.threshold << fixed.STATE_SHIFT
+            values = [neuron.bias << fixed.STATE_SHIFT, current, voltage, threshold]
+            if all(np.all(array == array[0]) for array in values[1:]):
+                row["model"] = at.CUBA_SHARED
+                row["current_factor"], row["voltage_factor"] = current[0], voltage[0]
+                row["threshold"] = threshold[0]
+                values = values[:1]
+            else:
+                row["model"] = at.CUBA_OWN
+            if self.program.encoder and position == 0:
+                row["encoded"] = 1
+        n_rows = neurons.OWN_ROWS if len(values) > 1 else neurons.SHARED_ROWS
+        blocks = np.zeros((place.blocks, n_rows, LANES), np.int32)
+        block, lane = np.divmod(place.place, LANES)
+        for number, array in enumerate(values, start=neurons.PARAMETERS):
+            blocks[block, number, lane] = array
+        row["first_state"] = self.states.add(blocks)
+
+    def _add_port(self, port: Port, first_sum: int) -> None:
+        place = self.places[port.position]
+        row = np.zeros((), at.PORT)
+        capacity = sum(link.n_sources for link in port.links)
+        row["kind"], row["mask"] = port.kind, port.slots - 1
+        row["first_sum"], row["first_arrival"] = first_sum, self.arrived
+        row["blocks"], row["stride"] = place.blocks * place.gates, LANES
+        row["first_row"] = self.fan_out.size
+        if port.kind == at.DENSE and port.gate is not None:
+            row["first_sum"] += port.gate * LANES
+            row["first_arrival"] += port.gate * LANES
+            row["blocks"], row["stride"] = place.blocks, place.gates * LANES
+        if port.kind == at.PER_SYNAPSE:
+            row["capacity"], row["first_slot"] = place.width, self.spread
+            self.spread += port.slots * place.width
+        else:
+            row["capacity"], row["first_slot"] = capacity, self.ring
+            row["first_filled"] = self.filled
+            self.ring += port.slots * capacity
+            self.filled += port.slots
+        add = {
+            at.DENSE: self._add_dense,
+            at.SPARSE: self._add_sparse,
+            at.CONVOLUTION: self._add_convolution,
+            at.PER_SYNAPSE: self._add_per_synapse,
+        }
+        first = 0
+        add[port.kind](port, row)
+        for link in port.links:
+            self._add_link(link, len(self.ports), first)
+            first += link.n_sources
+            fan_out = sum(p.synapses.fan_out() for p in link.projections)
+            self.fan_out.add(np.asarray(fan_out))
+        self.ports.append(row)
+
+    def _add_current(self, position: int, projection: Projection) -> None:
+        place, synapses = self.places[position], projection.synapses
+        row = np.zeros((), at.CURRENT)
+        row["first_fan_out"] = self.fan_out.add(synapses.fan_out())
+        row["first_arrival"] = self.arrived
+        if isinstance(synapses, ConvSynapses):
+            row["kind"] = at.CONVOLUTION
+            row["first_geometry"] = self.geometry.add(
+                synapse_layout.convolution_geometry(synapses, 1, 0)
+            )
+            gate = self.program.layers[position].targets.index(projection.target)
+            counting = synapse_layout.convolution_geometry(synapses, place.gates, gate)
+            row["counting_geometry"] = self.geometry.add(counting)
+            row["first_weight"] = self.dense.add(synapse_layout.convolution_weights(synapses))
+        else:
+            row["kind"] = at.DENSE
+            matrix = np.zeros((synapses.n_sources, place.blocks * LANES), np.int8)
+            matrix[:, place.place] = synapse_layout.halved(synapses.weights).T
+            row["first_weight"] = self.dense.add(matrix)
+        self.currents.append(row)
+        self.layers[position + 1]["current"] = len(self.currents)
+
+    def _add_link(self, link: Link, port: int, first_row: int) -> None:
+        row = np.zeros((), at.LINK)
+        row["port"], row["first_row"], row["sources"] = port, first_row, link.n_sources
+        if link.delays.ndim == 1:
+            row["first_delay"] = self.delays.add(link.delays)
+            same = bool(np.all(link.delays == link.delays[0]))
+            row["delay"] = link.delays[0] if same else -1
+        self.links.append((link.source, row))
+
+    def _add_dense(self, port: Port, row: np.ndarray) -> None:
+        place, layer = self.places[port.position], self.program.layers[port.position]
+        width = int(row["blocks"]) * LANES
+        row["first_weight"] = self.paired.size
+        for link in port.links:
+            matrix = np.zeros((link.n_sources, width), np.int8)
+            for p in link.projections:
+                gate = layer.targets.index(p.target)
+                columns = place.activation(gate) if port.gate is None else place.place
+                matrix[:, columns] = synapse_layout.halved(p.synapses.weights).T
+            self.paired.add(synapse_layout.paired(matrix))
+
+    def _add_sparse(self, port: Port, row: np.ndarray) -> None:
+        place, layer = self.places[port.position], self.program.layers[port.position]
+        row["first_start"] = self.starts.size
+        for link in port.links:
+            (projection,) = link.projections
+            synapses = projection.synapses
+            if isinstance(synapses, DenseSynapses):
+                synapses = synapse_layout.as_sparse(synapses)
+            assert isinstance(synapses, SparseSynapses)
+            activation = place.activation(layer.targets.index(projection.target))
+            # The next link's first start repeats this one's end.
+            self.starts.add(synapses.offsets[:-1] + self.targets.size)
+            self.targets.add(activation.astype(np.int32)[synapses.targets])
+            self.sparse.add(synapse_layout.halved(synapses.weights))
+        self.starts.add(np.array([self.targets.size]))
+
+    def _add_convolution(self, port: Port, row: np.ndarray) -> None:
+        place, layer = self.places[port.position], self.program.layers[port.position]
+        ((projection,),) = (link.projections for link in port.links)
+        synapses, gate = projection.synapses, layer.targets.index(projection.target)
+        assert isinstance(synapses, ConvSynapses)
+        row["first_geometry"] = self.geometry.add(
+            synapse_layout.convolution_geometry(synapses, place.gates, gate)
+        )
+        row["first_weight"] = self.dense.add(synapse_layout.convolution_weights(synapses))
+
+    def _add_per_synapse(self, port: Port, row: np.ndarray) -> None:
+        place, layer = self.places[port.position], self.program.layers[port.position]
+        row["first_start"] = self.starts.size
+        for link in port.links:
+            (projection,) = link.projections
+            activation = place.activation(layer.targets.index(projection.target))
+            weights = projection.synapses.weights.T
+            sources, targets = np.nonzero(weights)
+            delays = link.delays.T[sources, targets].astype(np.int64)
+            fan_out = np.count_nonzero(weights, axis=1)
+            starts = np.concatenate([[0], np.cumsum(fan_out)[:-1]])
+            self.starts.add(starts + self.targets.size)
+            self.targets.add(delays * place.width + activation[targets])
+            self.sparse.add(synapse_layout.halved(weights[sources, targets]))
+        self.starts.add(np.array([self.targets.size]))
+
+    def packed(self) -> Packed:
+        """Give everything that was added."""
+        # A layer's links follow each other, so that its spikes find them as a range.
+        self.links.sort(key=lambda link: link[0])
+        sources = np.array([source for source, _ in self.links], dtype=np.int64)
+        for position in range(-1, len(self.program.layers)):
+            row = self.layers[position + 1]
+            row["first_link"], row["end_link"] = np.searchsorted(sources, [position, position + 1])
+        links = np.array([row for _, row in self.links], at.LINK)
+        links["first_source"] = self.layers["first_unit"][sources + 1]
+        reset = self.program.reset
+        network = at.Network(
+            layers=self.layers,
+            ports=np.array(self.ports, at.PORT),
+            links=links,
+            currents=np.array(self.currents, at.CURRENT),
+            exponents=self.exponents.joined(),
+            order=self.order.joined(),
+            paired=self.paired.joined(),
+            dense=self.dense.joined(),
+            sparse=self.sparse.joined(),
+            targets=self.targets.joined(),
+            starts=self.starts.joined(),
+            geometry=self.geometry.joined(),
+            delays=self.delays.joined(),
+            fan_out=self.fan_out.joined(),
+            reset=np.array([reset.interval, reset.offset] if reset else [0, 0], np.int64),
+        )
+        return Packed(
+            network=network,
+            places=self.places,
+            states=self.states.joined(),
+            ring=self.ring,
+            spread=self.spread,
+            filled=self.filled,
+            sums=self.sums,
+            arrived=self.arrived,
+            pending=self.fan_out.size,
+        )

@@ -1,0 +1,169 @@
+"""What a run of the fast simulator keeps, and how it becomes a trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kipuka.convert.program import Program
+from kipuka.convert.trace import LayerTrace, Trace
+from kipuka.deploy.fast.kernels import layout as at
+from kipuka.deploy.reference import state_names
+from kipuka.errors import KipukaError
+
+
+@dataclass(frozen=True)
+class Record:
+    """What to keep of a run beside the counters' sums; None stands for everything.
+
+    Attributes
+    ----------
+    spikes : tuple of int or None
+        Layers, counted from 0 or, negative, from the last one back.
+    states : tuple of (int, str) or None
+        Layers and names of their state variables.
+    steps : bool
+        Whether spikes and synaptic operations are counted step by step. If not, and with no
+        spikes and states, memory does not grow with the steps.
+    """
+
+    spikes: tuple[int, ...] | None = None
+    states: tuple[tuple[int, str], ...] | None = None
+    steps: bool = True
+
+
+def record_for_readout(program: Program) -> Record:
+    """Record of what a decision is made from."""
+    last = len(program.layers) - 1
+    membrane = program.readout.kind == "membrane"
+    states = tuple((last, name) for name in state_names(program.layers[last])) if membrane else ()
+    return Record(spikes=(last,), states=states, steps=False)
+
+
+EVERYTHING = Record()
+COUNTERS = Record(spikes=(), states=(), steps=False)
+
+
+class Columns:
+    """Columns of the recording arrays, given out layer by layer.
+
+    Parameters
+    ----------
+    program : Program
+    record : Record
+
+    Raises
+    ------
+    KipukaError
+        If the record names a layer or a state that the network does not have.
+    """
+
+    def __init__(self, program: Program, record: Record) -> None:
+        self.program = program
+        self.steps = record.steps
+        self.n_spikes = self.n_states = 0
+        self._spikes: dict[int, int] = {}
+        self._states: dict[tuple[int, str], int] = {}
+        n_layers = len(program.layers)
+        positions = range(n_layers) if record.spikes is None else record.spikes
+        for position in sorted({_checked(program, position) for position in positions}):
+            self._spikes[position] = self.n_spikes
+            self.n_spikes += program.layers[position].n_neurons
+        for position, name in self._named_states(record):
+            self._states[position, name] = self.n_states
+            self.n_states += program.layers[position].n_neurons
+
+    def _named_states(self, record: Record) -> list[tuple[int, str]]:
+        layers = self.program.layers
+        if record.states is None:
+            return [(k, name) for k, layer in enumerate(layers) for name in state_names(layer)]
+        named = sorted({(_checked(self.program, k), name) for k, name in record.states})
+        for position, name in named:
+            if name not in state_names(layers[position]):
+                raise KipukaError(
+                    "the layer has no such state",
+                    where=f"record, layer at position {position} ({layers[position].model})",
+                    limit=", ".join(state_names(layers[position])),
+                    value=name,
+                    remedy="name a state variable of the layer's neuron model",
+                )
+        return named
+
+    def in_table(self, layers: np.ndarray) -> np.ndarray:
+        """Copy the kernels' table of layers with the columns entered."""
+        table = layers.copy()
+        columns = ("state_column", "second_state_column")
+        for name in ("spike_column", *columns):
+            table[name] = -1
+        for position, column in self._spikes.items():
+            table[position + 1]["spike_column"] = column
+        for (position, name), column in self._states.items():
+            second = state_names(self.program.layers[position]).index(name)
+            table[position + 1][columns[second]] = column
+        return table
+
+    @property
+    def grow(self) -> bool:
+        """Whether what is recorded grows with the steps."""
+        return self.steps or self.n_spikes + self.n_states > 0
+
+    def recordings(self, n_samples: int, n_steps: int) -> at.Recording:
+        """Empty arrays with the samples as first axis."""
+        n_layers = 1 + len(self.program.layers)
+        columns = n_steps if self.steps else 1
+        return at.Recording(
+            spikes=np.zeros((n_samples, n_steps if self.n_spikes else 0, self.n_spikes), bool),
+            states=np.zeros((n_samples, n_steps if self.n_states else 0, self.n_states), np.int32),
+            step_spikes=np.zeros((n_samples, n_layers, columns), np.int64),
+            step_operations=np.zeros((n_samples, n_layers, columns), np.int64),
+        )
+
+    def joined(self, parts: list[at.Recording]) -> at.Recording:
+        """Join recordings that follow each other in time."""
+        if len(parts) == 1:
+            return parts[0]
+        together = [
+            np.concatenate(arrays, axis=1) for arrays in zip(*(p[:2] for p in parts), strict=True)
+        ]
+        counts = [
+            np.concatenate(arrays, axis=2) for arrays in zip(*(p[2:] for p in parts), strict=True)
+        ]
+        if not self.steps:
+            counts = [array.sum(axis=2, keepdims=True) for array in counts]
+        return at.Recording(*together, *counts)
+
+    def trace(self, recorded: at.Recording) -> Trace:
+        """Views of the arrays as a trace; what was not recorded has no steps."""
+        n_samples = recorded.spikes.shape[0]
+        layers = []
+        for position, layer in enumerate(self.program.layers):
+            n = layer.n_neurons
+            spikes = np.zeros((n_samples, n, 0), bool)
+            if position in self._spikes:
+                spikes = _of_neurons(recorded.spikes, self._spikes[position], n)
+            states = {
+                name: _of_neurons(recorded.states, self._states[position, name], n)
+                for name in state_names(layer)
+                if (position, name) in self._states
+            }
+            layers.append(LayerTrace(spikes, states))
+        return Trace(tuple(layers))
+
+
+def _of_neurons(array: np.ndarray, first: int, n: int) -> np.ndarray:
+    """Columns of an array (samples, steps, columns) as (samples, neurons, steps)."""
+    return array[..., first : first + n].transpose(0, 2, 1)
+
+
+def _checked(program: Program, position: int) -> int:
+    n_layers = len(program.layers)
+    if not -n_layers <= position < n_layers:
+        raise KipukaError(
+            "there is no such layer to record",
+            where="record",
+            limit=f"{-n_layers} to {n_layers - 1}",
+            value=position,
+            remedy="count layers from 0, or from the last one back with negative numbers",
+        )
+    return position % n_layers

@@ -1,0 +1,199 @@
+"""One run of the fast simulator: a packed Program, its threads and the counts that they bring."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from kipuka.convert.program import Program
+from kipuka.deploy.counters import Counters, LayerCounters
+from kipuka.deploy.fast.input_events import Piece, Sample, Window, pieces_of, steps_of, windows
+from kipuka.deploy.fast.kernels import layout as at
+from kipuka.deploy.fast.kernels.counting import count_arrivals
+from kipuka.deploy.fast.kernels.lanes import LANES
+from kipuka.deploy.fast.kernels.network import advance, finish
+from kipuka.deploy.fast.packed_program import Packed
+from kipuka.deploy.fast.program_layout import pack
+from kipuka.deploy.fast.recording import Columns, Record
+from kipuka.deploy.reference import Simulation, state_names
+
+STEPS_AT_ONCE = 1 << 14
+"""Steps after which a run looks up: to show its progress, or to end early."""
+
+COUNTS = ("emitted", "saturations", "wraps", "messages", "pending", "arrived")
+"""Arrays of a workspace that add up over samples."""
+
+Progress = Callable[[int, int], None]
+
+_PACKED: weakref.WeakKeyDictionary[Program, Packed] = weakref.WeakKeyDictionary()
+"""Programs that were run before; they cannot change."""
+
+
+def available_cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Run:
+    """A Program, what to record of it, and how far the run is.
+
+    Parameters
+    ----------
+    program : Program
+    record : Record
+    progress : callable (done, total) or None
+    total : int
+        Steps of all samples, or 0 if not known.
+    """
+
+    def __init__(
+        self, program: Program, record: Record, progress: Progress | None, total: int = 0
+    ) -> None:
+        if program not in _PACKED:
+            _PACKED[program] = pack(program)
+        self.program, self.packed = program, _PACKED[program]
+        self.columns = Columns(program, record)
+        layers = self.columns.in_table(self.packed.network.layers)
+        self.network = self.packed.network._replace(layers=layers)
+        self._progress, self._done, self._total = progress, 0, total
+        self._lock, self._stopped = threading.Lock(), threading.Event()
+
+    def stop(self) -> None:
+        """Let all threads end at the next opportunity."""
+        self._stopped.set()
+
+    def on_threads(
+        self, work_off: Callable[[at.Workspace], None], n_threads: int
+    ) -> list[at.Workspace]:
+        """Call a function on each of several threads, with a workspace of its own."""
+        workspaces = [self.packed.workspace() for _ in range(n_threads)]
+        if n_threads == 1:
+            work_off(workspaces[0])
+            return workspaces
+        with ThreadPoolExecutor(n_threads) as pool:
+            try:
+                for future in [pool.submit(work_off, workspace) for workspace in workspaces]:
+                    future.result()
+            finally:
+                # After an error, or Ctrl-C, the other threads need not go on.
+                self.stop()
+        return workspaces
+
+    def whole(self, work: at.Workspace, piece: Piece, into: at.Recording, where: str) -> None:
+        """Run a sample that is given in one piece, and add to the workspace's counts."""
+        if self._piece(work, piece, into, 0, 0, where):
+            finish(self.network, work)
+
+    def streamed(self, work: at.Workspace, sample: Sample, where: str) -> Simulation:
+        """Run one sample of unknown length, with counts of its own."""
+        for name in (*COUNTS, "peaks"):
+            getattr(work, name)[:] = 0
+        parts: list[at.Recording] = []
+        n_steps = 0
+        for piece in pieces_of(sample):
+            if not parts or self.columns.grow:
+                parts.append(self.columns.recordings(1, steps_of(piece)))
+            own = at.Recording(*(array[0] for array in parts[-1]))
+            n_steps += self._piece(work, piece, own, n_steps, 0, where)
+        if n_steps:
+            finish(self.network, work)
+        return self.result([work], self.columns.joined(parts), n_steps)
+
+    def _piece(
+        self,
+        work: at.Workspace,
+        piece: Piece,
+        into: at.Recording,
+        first_step: int,
+        first_row: int,
+        where: str,
+    ) -> int:
+        """Run some steps, record them from a row on, and return how many they were."""
+        done = 0
+        for window in windows(self.program, piece, where):
+            self._window(work, window, into, first_step + done, first_row + done)
+            done += window.n_steps
+        return done
+
+    def _window(
+        self, work: at.Workspace, window: Window, into: at.Recording, first_step: int, row: int
+    ) -> None:
+        moving = window.activations.shape[0] > 1
+        for start in range(0, window.n_steps, STEPS_AT_ONCE):
+            if self._stopped.is_set():
+                return
+            n_steps = min(STEPS_AT_ONCE, window.n_steps - start)
+            activations = window.activations[start:] if moving else window.activations
+            offsets = window.offsets[start:]
+            advance(
+                self.network, work, into, offsets, window.units, activations, first_step + start,
+                n_steps, row + start,
+            )  # fmt: skip
+            if self._progress:
+                with self._lock:
+                    self._done += n_steps
+                    self._progress(self._done, self._total or self._done)
+
+    def result(
+        self, workspaces: list[at.Workspace], recorded: at.Recording, n_steps: int
+    ) -> Simulation:
+        """Join what was recorded and counted."""
+        return Simulation(
+            self.columns.trace(recorded), self._counters(workspaces, recorded, n_steps)
+        )
+
+    def _counters(
+        self, workspaces: list[at.Workspace], recorded: at.Recording, n_steps: int
+    ) -> Counters:
+        first = workspaces[0]
+        total = first._replace(
+            **{
+                name: np.sum([getattr(work, name) for work in workspaces], axis=0)
+                for name in COUNTS
+            },
+            peaks=np.max([work.peaks for work in workspaces], axis=0),
+        )
+        peaks = total.peaks.reshape(-1, 2, LANES).max(axis=2)
+        kinds = self.network.ports["kind"], self.network.currents["kind"]
+        convolves = np.any(np.concatenate(kinds) == at.CONVOLUTION)
+        there = self.network.dense != 0 if convolves else np.zeros(0, bool)
+        count_arrivals(
+            self.network, total.emitted, total.pending, total.messages, there.view(np.int8),
+            total.arrived,
+        )  # fmt: skip
+        n_samples = recorded.step_spikes.shape[0]
+        layers = []
+        first_activation = 0
+        for position, (layer, place) in enumerate(
+            zip(self.program.layers, self.packed.places, strict=True)
+        ):
+            row = self.network.layers[position + 1]
+            units = slice(row["first_unit"], row["first_unit"] + layer.n_neurons)
+            arrivals = total.arrived[first_activation : first_activation + place.width]
+            first_activation += place.width
+            layers.append(
+                LayerCounters(
+                    layer=self.program.numbers[position],
+                    spikes=recorded.step_spikes[:, position + 1],
+                    spikes_per_neuron=total.emitted[units],
+                    synaptic_operations=recorded.step_operations[:, position + 1],
+                    arrivals_per_neuron=sum(
+                        arrivals[place.activation(gate)] for gate in range(place.gates)
+                    ),
+                    updates=layer.n_neurons * n_steps * n_samples,
+                    saturations=total.saturations[units],
+                    wraps=total.wraps[units],
+                    peaks={
+                        name: int(peak)
+                        for name, peak in zip(state_names(layer), peaks[position + 1], strict=True)
+                    },
+                )
+            )
+        return Counters(tuple(layers), recorded.step_spikes[:, 0], n_steps)

@@ -1,0 +1,175 @@
+"""The fast simulator: a Program event by event in compiled kernels, bit for bit the reference."""
+
+from __future__ import annotations
+
+import queue
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+
+from kipuka.convert.program import Program
+from kipuka.deploy.fast.input_events import Events, Piece, Sample, steps_of
+from kipuka.deploy.fast.kernels import layout as at
+from kipuka.deploy.fast.recording import COUNTERS, EVERYTHING, Record
+from kipuka.deploy.fast.run import Progress, Run, available_cores
+from kipuka.deploy.reference import Simulation
+from kipuka.errors import KipukaError
+
+__all__ = ["COUNTERS", "EVERYTHING", "Events", "Record", "simulate", "simulate_each"]
+
+SAMPLES_AHEAD = 2
+"""Samples of a stream that each thread runs before their results are asked for."""
+
+
+def simulate(
+    program: Program,
+    inputs: np.ndarray | Sequence[Piece],
+    *,
+    record: Record = EVERYTHING,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Simulation:
+    """Run a Program on samples, each from zero state, and join the results.
+
+    Parameters
+    ----------
+    program : Program
+    inputs : bool array (samples, units, steps) or sequence of samples
+        Input spikes; for a Program with an encoder, activations as int32. In a sequence, each
+        sample is an array (units, steps) or a list of `Events`, all with the same steps.
+    record : Record
+        What to keep beside the counters.
+    threads : int, optional
+        Samples that run at the same time; by default as many as there are processor cores.
+    progress : callable (done, total), optional
+        Called as steps are done, from any thread but only one at a time.
+
+    Returns
+    -------
+    Simulation
+        The trace holds what was recorded; arrays of what was not have no steps.
+
+    Raises
+    ------
+    KipukaError
+        If the input does not fit the network; the message names sample, index and value.
+    """
+    n_steps = _common_steps(program, inputs)
+    run = Run(program, record, progress, total=len(inputs) * n_steps)
+    recorded = run.columns.recordings(len(inputs), n_steps)
+    # One iterator hands out the samples, to whichever thread is free.
+    numbers = iter(range(len(inputs)))
+
+    def work_off(workspace: at.Workspace) -> None:
+        for number in numbers:
+            own = at.Recording(*(array[number] for array in recorded))
+            run.whole(workspace, inputs[number], own, f"input, sample {number}")
+
+    workspaces = run.on_threads(work_off, min(threads or available_cores(), len(inputs)))
+    return run.result(workspaces, recorded, n_steps)
+
+
+def simulate_each(
+    program: Program,
+    samples: Iterable[Sample],
+    *,
+    record: Record = EVERYTHING,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Simulation]:
+    """Run a Program on a stream of samples and yield each one's result, in order.
+
+    Only a few samples are in memory at a time, and a sample may itself be a stream: an iterable
+    of arrays (units, steps) or `Events` that follow each other in time. With the record
+    `COUNTERS` such a sample may have any number of steps in the same memory.
+
+    Parameters
+    ----------
+    program, record, threads, progress
+        As in `simulate`.
+    samples : iterable of samples
+
+    Yields
+    ------
+    Simulation
+        Of one sample.
+
+    Raises
+    ------
+    KipukaError
+        If a sample does not fit the network; the message names sample, index and value.
+    """
+    run = Run(program, record, progress)
+    numbered = ((sample, f"input, sample {number}") for number, sample in enumerate(samples))
+    n_threads = threads or available_cores()
+    if n_threads == 1:
+        workspace = run.packed.workspace()
+        for sample, where in numbered:
+            yield run.streamed(workspace, sample, where)
+        return
+    workspaces: queue.SimpleQueue[at.Workspace] = queue.SimpleQueue()
+    for _ in range(n_threads):
+        workspaces.put(run.packed.workspace())
+
+    def run_one(sample: Sample, where: str) -> Simulation:
+        workspace = workspaces.get()
+        try:
+            return run.streamed(workspace, sample, where)
+        finally:
+            workspaces.put(workspace)
+
+    ahead: deque[Future[Simulation]] = deque()
+    with ThreadPoolExecutor(n_threads) as pool:
+        try:
+            for sample, where in numbered:
+                ahead.append(pool.submit(run_one, sample, where))
+                if len(ahead) > SAMPLES_AHEAD * n_threads:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            # Whoever stops asking early waits for no more than the steps being computed.
+            run.stop()
+            for future in ahead:
+                future.cancel()
+
+
+def _common_steps(program: Program, inputs: np.ndarray | Sequence[Piece]) -> int:
+    """Steps of every sample.
+
+    Raises
+    ------
+    KipukaError
+        If there is no sample, the array has another number of axes, or the steps differ.
+    """
+    if isinstance(inputs, np.ndarray) and inputs.ndim != 3:
+        raise KipukaError(
+            "the input does not fit the network",
+            where="input",
+            limit=f"samples x {program.n_inputs} units x steps",
+            value=f"shape {inputs.shape}",
+            remedy="put the samples first and time last",
+        )
+    if len(inputs) == 0:
+        raise KipukaError(
+            "there is no sample to run",
+            where="input",
+            limit="at least 1 sample",
+            value="none",
+            remedy="check how the input was made",
+        )
+    if isinstance(inputs, np.ndarray):
+        return int(inputs.shape[2])
+    steps = [steps_of(piece) for piece in inputs]
+    different = [k for k, n in enumerate(steps) if n != steps[0]]
+    if different:
+        raise KipukaError(
+            "the samples differ in length",
+            where=f"input, sample {different[0]}",
+            limit=f"{steps[0]} steps, like sample 0",
+            value=f"{steps[different[0]]} steps",
+            remedy="run them with simulate_each, or make them equally long",
+        )
+    return steps[0]

@@ -1,0 +1,1 @@
+"""One module for each neuron model: the stock processes that compute it together."""

@@ -1,7 +1,0 @@
-"""Where a network lies on a chip: its layers on neuro cores, the cores on the mesh of routers."""
-
-from kipuka.deploy.mapping.limits import CoreLimits, core_limits
-from kipuka.deploy.mapping.mapping import LayerMapping, Mapping, map_program
-from kipuka.deploy.mapping.spreading import Spread
-
-__all__ = ["CoreLimits", "LayerMapping", "Mapping", "Spread", "core_limits", "map_program"]

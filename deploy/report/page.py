@@ -1,0 +1,204 @@
+"""The report of a network: one HTML file that needs nothing but a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from kipuka.convert.program import Program
+from kipuka.deploy.costs.advice import Advice
+from kipuka.deploy.costs.cost import Profile
+from kipuka.deploy.lowered.comparison import Forms, NotLowered
+from kipuka.deploy.reference import Simulation
+from kipuka.deploy.report import plots, tables
+from kipuka.deploy.report.numbers import count, si, si_bounds
+from kipuka.deploy.report.provenance import chip_view
+from kipuka.deploy.report.tables import Compared, delays_by_label, percent, plural
+from kipuka.deploy.verification import Verification
+from kipuka.errors import KipukaError
+from kipuka.files import replacing
+from kipuka.hardware_profiles import HardwareProfile
+
+TEMPLATE = "page.html.jinja"
+
+
+@dataclass(frozen=True, eq=False)
+class ReportContents:
+    """What a report shows.
+
+    Attributes
+    ----------
+    title : str
+    program : Program
+    inputs : bool array (samples, units, steps)
+        Input spikes of the run; the first sample is drawn.
+    simulation : Simulation
+        Trace and counters of `inputs`.
+    profiles : tuple of (Profile, HardwareProfile)
+        Costs of that run; the first chip makes the headlines.
+    verification : Verification or None
+    accuracy : mapping of str to float
+        Backend to the fraction of samples that the integer network gets right; may be empty.
+    delays_before : mapping of str to integer array, or None
+        Delays before training in steps, under the labels of `delays_by_label`.
+    seconds : mapping of str to float
+        Stage of the work to its wall time in s; may be empty.
+    forms : Forms or NotLowered, optional
+        The network without microcode, on the first chip.
+    advice : tuple of Advice, optional
+        Changes that were tried on this run; None if nobody asked.
+    compared : tuple of Compared
+        This network and others, side by side; may be empty.
+    """
+
+    title: str
+    program: Program
+    inputs: NDArray[Any]
+    simulation: Simulation
+    profiles: tuple[tuple[Profile, HardwareProfile], ...]
+    verification: Verification | None
+    accuracy: Mapping[str, float]
+    delays_before: Mapping[str, NDArray[Any]] | None
+    seconds: Mapping[str, float]
+    forms: Forms | NotLowered | None = None
+    advice: tuple[Advice, ...] | None = None
+    compared: tuple[Compared, ...] = ()
+
+
+def write_report(path: str | Path, contents: ReportContents) -> None:
+    """Write a report; the same contents give the same bytes.
+
+    Parameters
+    ----------
+    path : path-like
+        HTML file to write or replace.
+    contents : ReportContents
+
+    Raises
+    ------
+    KipukaError
+        If the parts of the contents do not belong together, or the file cannot be written.
+    """
+    _check(contents)
+    page = _render(_view(contents))
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8", newline="\n")
+
+
+def _check(contents: ReportContents) -> None:
+    counters = contents.simulation.counters
+    expected = (counters.n_samples, contents.program.n_inputs, counters.n_steps)
+    if contents.inputs.shape != expected or 0 in expected:
+        raise KipukaError(
+            "the inputs are not those of the simulation",
+            where="report, inputs",
+            limit=f"shape {expected} as (samples, units, steps), at least 1 of each",
+            value=f"shape {contents.inputs.shape}",
+            remedy="pass the inputs that were simulated",
+        )
+    if not contents.profiles:
+        raise KipukaError(
+            "the report has no cost to show",
+            where="report, profiles",
+            limit="at least 1 profile with its hardware",
+            value="none",
+            remedy="profile the run on a chip first, for example loihi2",
+        )
+    labels = list(delays_by_label(contents.program))
+    unknown = [label for label in contents.delays_before or {} if label not in labels]
+    if unknown:
+        raise KipukaError(
+            "delays before training belong to no delays of the network",
+            where="report, delays_before",
+            limit=f"labels out of {', '.join(labels)}",
+            value=", ".join(unknown),
+            remedy="take the labels from delays_by_label",
+        )
+
+
+def _render(view: Mapping[str, Any]) -> str:
+    import jinja2
+
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    source = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
+    return environment.from_string(source).render(view)
+
+
+def _view(contents: ReportContents) -> dict[str, Any]:
+    """Everything that the template prints, as text."""
+    profile, hardware = contents.profiles[0]
+    program, counters = contents.program, contents.simulation.counters
+    return {
+        "title": contents.title,
+        "subtitle": f"{plural(len(program.layers), 'layer')}, {program.n_inputs:,} inputs, "
+        f"{plural(program.n_outputs, 'class', 'classes')}; {plural(counters.n_samples, 'sample')}"
+        f" of {plural(counters.n_steps, 'step')}",
+        "chip": hardware.title,
+        "accuracy": {name: percent(fraction) for name, fraction in contents.accuracy.items()},
+        "verification": _verification(contents.verification),
+        "energy": si_bounds(profile.dynamic_energy_j, "J"),
+        "latency": si_bounds(profile.latency_s, "s"),
+        "spikes": count(profile.spikes),
+        "input_spikes": count(profile.input_spikes),
+        "synaptic_operations": count(profile.synaptic_operations),
+        "neuron_updates": count(profile.neuron_updates),
+        "saturations": count(counters.saturations),
+        "wraps": count(counters.wraps),
+        "overflowed": counters.saturations + counters.wraps > 0,
+        "layers": tables.layer_rows(program, profile),
+        "input": tables.input_row(program, profile),
+        "total": tables.total_row(program, profile),
+        "fits": f"{plural(profile.mapping.n_cores, 'core')} on "
+        f"{plural(profile.mapping.n_chips, 'chip')}",
+        "cores": tables.core_rows(profile),
+        "kinds": [
+            (kind, *si_bounds(bounds, "J")) for kind, bounds in profile.energy_by_kind_j.items()
+        ],
+        "metrics": tables.metric_rows(program, contents.simulation),
+        "plots": _plots(contents),
+        "forms": None if contents.forms is None else tables.forms_view(contents.forms),
+        "advice": None if contents.advice is None else tables.advice_view(contents.advice),
+        "compared": tables.comparison_view(contents.compared),
+        "chips": [chip_view(cost, chip) for cost, chip in contents.profiles],
+        "seconds": {stage: si(value, "s") for stage, value in contents.seconds.items()},
+        "metadata": dict(program.metadata),
+    }
+
+
+def _plots(contents: ReportContents) -> list[plots.Plot]:
+    program, trace = contents.program, contents.simulation.trace
+    profile, hardware = contents.profiles[0]
+    energies = [si(layer.dynamic_energy_j.typical, "J") for layer in profile.layers]
+    drawn = [
+        plots.plot_rasters(program, contents.inputs, trace, sample=0),
+        plots.plot_membranes(program.layers[0], trace.layers[0], sample=0),
+        plots.plot_delays(delays_by_label(program), contents.delays_before or {}),
+        plots.plot_spikes(profile),
+        plots.plot_energy(profile, hardware.title, energies),
+        plots.plot_timeline(profile, sample=0),
+        plots.plot_cores(profile),
+        plots.plot_links(profile),
+        plots.plot_rates(contents.simulation.counters),
+    ]
+    return [plot for plot in drawn if plot is not None]
+
+
+def _verification(verification: Verification | None) -> dict[str, Any] | None:
+    if verification is None:
+        return None
+    return {
+        "agree": verification.agree,
+        "sentence": f"{count(verification.values_compared)} values in "
+        f"{plural(verification.samples, 'sample')} × {plural(verification.steps, 'step')} "
+        f"compared in {', '.join(verification.backends)}: "
+        f"{plural(verification.spike_mismatches, 'spike mismatch', 'spike mismatches')}, "
+        f"{plural(verification.state_mismatches, 'state mismatch', 'state mismatches')}",
+        "mismatches": verification.mismatches,
+    }

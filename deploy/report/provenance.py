@@ -1,0 +1,65 @@
+"""Where the numbers of a report come from: every quantity of a hardware profile as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kipuka.deploy.costs.cost import Profile
+from kipuka.deploy.report.numbers import NOT_PUBLISHED, SPACE, count, si_bounds
+from kipuka.hardware_profiles import HardwareProfile, Quantity
+
+
+def chip_view(profile: Profile, hardware: HardwareProfile) -> dict[str, Any]:
+    """Costs on a chip with every quantity behind them.
+
+    Parameters
+    ----------
+    profile : Profile
+    hardware : HardwareProfile
+        With which it was priced.
+    """
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for key, quantity in hardware.quantities():
+        group, _, name = key.partition(".")
+        row = _provenance(name or group, quantity)
+        groups.setdefault(group.replace("_", " "), []).append(row)
+    return {
+        "name": hardware.title,
+        "description": hardware.description,
+        "dynamic": si_bounds(profile.dynamic_energy_j, "J"),
+        "static": si_bounds(profile.static_energy_j, "J"),
+        "latency": si_bounds(profile.latency_s, "s"),
+        "boundary": hardware.static_power.note,
+        "left_out": profile.left_out,
+        "groups": groups,
+        "references": hardware.references,
+    }
+
+
+def _provenance(name: str, quantity: Quantity) -> dict[str, Any]:
+    bases = (("low", quantity.low_basis), ("high", quantity.high_basis))
+    return {
+        "name": name.replace("_", " ").replace(".", ": "),
+        "value": _published(quantity.value),
+        "low": _published(quantity.low),
+        "high": _published(quantity.high),
+        "unit": _unit(quantity.unit),
+        "confidence": quantity.confidence or NOT_PUBLISHED,
+        "source": quantity.source,
+        "secondary": quantity.secondary,
+        "bases": [(bound, basis) for bound, basis in bases if basis is not None],
+        "formula": quantity.formula,
+        "inputs": [
+            (f"{one.name} = {count(one.value)}{SPACE}{_unit(one.unit)}", one)
+            for one in quantity.inputs
+        ],
+        "note": quantity.note,
+    }
+
+
+def _published(value: float | None) -> str:
+    return NOT_PUBLISHED if value is None else count(value)
+
+
+def _unit(unit: str) -> str:
+    return f"µ{unit[1:]}" if unit in ("uJ", "us", "uW") else unit

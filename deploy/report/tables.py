@@ -1,0 +1,253 @@
+"""Tables of a report as text: layers, cores, metrics, forms, advice, networks side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from kipuka.convert.program import OWN, PREVIOUS, Program
+from kipuka.deploy.costs.advice import Advice
+from kipuka.deploy.costs.cost import LayerCost, Profile
+from kipuka.deploy.costs.mapping.limits import NAMES
+from kipuka.deploy.costs.neurobench import neurobench
+from kipuka.deploy.lowered.comparison import Forms, NotLowered
+from kipuka.deploy.reference import Simulation
+from kipuka.deploy.report.numbers import NOT_PUBLISHED, SPACE, count, si_bounds
+from kipuka.hardware_profiles import SiBounds
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """One of several networks side by side.
+
+    Attributes
+    ----------
+    name : str
+    cost : Profile
+    accuracy : float or None
+        Fraction of samples decided right; None without labels.
+    """
+
+    name: str
+    cost: Profile
+    accuracy: float | None = None
+
+
+def delays_by_label(program: Program) -> dict[str, NDArray[Any]]:
+    """Return the delays of each layer's recurrence and output, in steps.
+
+    The delays at a layer's output stand with whoever receives them: the next layer, or the
+    readout after the last one.
+
+    Parameters
+    ----------
+    program : Program
+
+    Returns
+    -------
+    dict of str to int16 array
+        ``layer K, recurrence`` where layer K has one, and ``layer K, output``.
+    """
+    found: dict[str, NDArray[Any]] = {}
+    followers = [layer.delays_from(PREVIOUS) for layer in program.layers[1:]]
+    outputs = [*followers, program.readout.delays]
+    for number, layer, output in zip(program.numbers, program.layers, outputs, strict=True):
+        recurrence = layer.delays_from(OWN)
+        if recurrence.size:
+            found[f"layer {number}, recurrence"] = recurrence
+        found[f"layer {number}, output"] = output
+    return found
+
+
+def core_rows(profile: Profile) -> list[dict[str, str]]:
+    """Fullest core under each limit."""
+    rows = []
+    for name in NAMES:
+        limit, share = profile.mapping.limits.per_core[name], profile.mapping.utilisation(name)
+        most = int(profile.mapping.needs(name).max(initial=0))
+        rows.append(
+            {
+                "name": name,
+                "used": count(most),
+                "available": NOT_PUBLISHED if limit is None else count(limit),
+                "share": "–" if share is None else percent(float(share.max(initial=0.0))),
+            }
+        )
+    return rows
+
+
+def metric_rows(program: Program, simulation: Simulation) -> list[tuple[str, str]]:
+    """Names and values of the NeuroBench metrics."""
+    values = asdict(neurobench(program, simulation.counters))
+    return [(name.replace("_", " "), count(value)) for name, value in values.items()]
+
+
+def layer_rows(program: Program, profile: Profile) -> list[dict[str, str]]:
+    """One row for each layer: size, delays, work and energy."""
+    delays = delays_by_label(program)
+    rows = []
+    for layer, cost in zip(program.layers, profile.layers, strict=True):
+        weights = [projection.synapses for projection in layer.projections]
+        nonzero = sum(int(synapses.fan_out().sum()) for synapses in weights)
+        possible = sum(synapses.n_targets * synapses.n_sources for synapses in weights)
+        rows.append(
+            {
+                "name": f"{cost.layer}",
+                "model": layer.model,
+                "neurons": count(layer.n_neurons),
+                "cores": plural(cost.cores, "core"),
+                "synapses": count(nonzero),
+                "density": f"{100 * nonzero / possible:.3g}{SPACE}%",
+                "recurrence_delays": _span(delays.get(f"layer {cost.layer}, recurrence")),
+                "output_delays": _span(delays[f"layer {cost.layer}, output"]),
+                **_work(cost),
+            }
+        )
+    return rows
+
+
+def _work(cost: LayerCost) -> dict[str, str]:
+    typical, between = si_bounds(cost.dynamic_energy_j, "J")
+    return {
+        "spikes": count(cost.spikes),
+        "synaptic_operations": count(cost.synaptic_operations),
+        "neuron_updates": count(cost.neuron_updates),
+        "energy": typical,
+        "energy_bounds": between,
+    }
+
+
+def input_row(program: Program, profile: Profile) -> dict[str, str]:
+    """Row of the input."""
+    return {
+        "units": count(program.n_inputs),
+        "output_delays": _span(program.layers[0].delays_from(PREVIOUS)),
+        "spikes": count(profile.input_spikes),
+    }
+
+
+def total_row(program: Program, profile: Profile) -> dict[str, str]:
+    """Row of the whole network."""
+    synapses = [p.synapses for layer in program.layers for p in layer.projections]
+    typical, between = si_bounds(profile.dynamic_energy_j, "J")
+    return {
+        "neurons": count(sum(layer.n_neurons for layer in program.layers)),
+        "synapses": count(sum(int(one.fan_out().sum()) for one in synapses)),
+        "spikes": count(profile.spikes),
+        "synaptic_operations": count(profile.synaptic_operations),
+        "neuron_updates": count(profile.neuron_updates),
+        "energy": typical,
+        "energy_bounds": between,
+    }
+
+
+def accuracy_text(one: Advice) -> str:
+    """What a change does to the accuracy, as far as the data tell."""
+    if one.exact:
+        return "the same"
+    if one.accuracy_change is None:
+        return "not measured: no labels"
+    points = f"{100 * one.accuracy_change:+.2f} points"
+    per_point = one.operations_per_point
+    if per_point is None:
+        return points
+    return f"{points}; {count(round(per_point))} synaptic operations saved per point"
+
+
+def advice_view(advice: tuple[Advice, ...]) -> dict[str, list[Any]]:
+    """Worthwhile changes as rows, and names of the others."""
+    rows = [
+        (
+            one.change,
+            *(_signed(x) for x in (one.energy_gain, one.latency_gain, one.memory_gain)),
+            f"{one.cores_saved:+d}",
+            accuracy_text(one),
+        )
+        for one in advice
+        if one.worthwhile
+    ]
+    refused = [(one.change, one.refusal) for one in advice if one.refusal is not None]
+    little = [one.change for one in advice if not one.worthwhile and one.refusal is None]
+    return {"rows": rows, "refused": refused, "little": little}
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f}{SPACE}%"
+
+
+def comparison_rows(compared: Sequence[Compared]) -> list[tuple[str, ...]]:
+    """Quantities by network: a name and the text of each network."""
+    costs = [one.cost for one in compared]
+    rows = [
+        ("cores", *(count(cost.mapping.n_cores) for cost in costs)),
+        ("chips", *(count(cost.mapping.n_chips) for cost in costs)),
+        ("neurons", *(count(sum(x.neurons for x in cost.layers)) for cost in costs)),
+        ("spikes", *(count(cost.spikes) for cost in costs)),
+        ("synaptic operations", *(count(cost.synaptic_operations) for cost in costs)),
+        ("neuron updates", *(count(cost.neuron_updates) for cost in costs)),
+        ("dynamic energy (estimate)", *(_bounds(cost.dynamic_energy_j, "J") for cost in costs)),
+        ("static energy (estimate)", *(_bounds(cost.static_energy_j, "J") for cost in costs)),
+        ("latency (lower bound)", *(_bounds(cost.latency_s, "s") for cost in costs)),
+    ]
+    if any(one.accuracy is not None for one in compared):
+        known = ("–" if x.accuracy is None else percent(x.accuracy) for x in compared)
+        rows.insert(0, ("accuracy", *known))
+    return rows
+
+
+def comparison_view(compared: Sequence[Compared]) -> dict[str, Any] | None:
+    """Side by side as a table; None if there is nothing to compare."""
+    if not compared:
+        return None
+    rows = [
+        (name, [text.rstrip(")").partition(" (")[::2] for text in texts])
+        for name, *texts in comparison_rows(compared)
+    ]
+    return {"names": [one.name for one in compared], "rows": rows}
+
+
+def _bounds(bounds: SiBounds, unit: str) -> str:
+    typical, between = si_bounds(bounds, unit)
+    return typical if typical == NOT_PUBLISHED else f"{typical} ({between})"
+
+
+def forms_view(forms: Forms | NotLowered) -> dict[str, Any]:
+    """The form without microcode beside the fused one, or the reason why there is none."""
+    if isinstance(forms, NotLowered):
+        return {"reason": forms.reason}
+    pairs = (
+        ("fused, with microcode", 1, forms.fused),
+        ("stock processes", forms.period, forms.lowered),
+    )
+    return {
+        "reason": None,
+        "period": forms.period,
+        "hardware_steps": count(forms.hardware_steps),
+        "samples": plural(forms.samples, "sample"),
+        "rows": [
+            (name, steps, *si_bounds(form.dynamic_energy_j, "J"), *si_bounds(form.latency_s, "s"))
+            for name, steps, form in pairs
+        ],
+        "layers": [[count(value) for value in asdict(one).values()] for one in forms.layers],
+    }
+
+
+def percent(fraction: float) -> str:
+    """Fraction as percent with two decimals."""
+    return f"{100 * fraction:.2f}{SPACE}%"
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """Number with its noun."""
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def _span(delays: NDArray[Any] | None) -> str:
+    """Shortest and longest delay; a dash where there is nothing to be delayed."""
+    if delays is None or not delays.size:
+        return "–"
+    low, high = int(delays.min()), int(delays.max())
+    return f"{low}" if low == high else f"{low}–{high}"

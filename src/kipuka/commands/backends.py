@@ -1,0 +1,96 @@
+"""The backends that can run a Program, by name; each is imported when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from kipuka.convert.program import Program
+from kipuka.convert.trace import Trace
+from kipuka.errors import choose
+
+if TYPE_CHECKING:
+    from kipuka.deploy.lava.run import LavaBackend
+
+Backend = Callable[[Program, np.ndarray], Trace]
+
+
+def reference(program: Program, inputs: np.ndarray) -> Trace:
+    """Run on the reference simulator in numpy."""
+    from kipuka.deploy.reference import simulate_reference
+
+    return simulate_reference(program, inputs).trace
+
+
+def fast(program: Program, inputs: np.ndarray) -> Trace:
+    """Run on the fast simulator, in compiled kernels."""
+    from kipuka.deploy.fast.simulator import simulate
+
+    return simulate(program, inputs).trace
+
+
+def lava(program: Program, inputs: np.ndarray) -> Trace:
+    """Run as Lava processes on the CPU, with the fused GRU process."""
+    from kipuka.commands.console import progress_bar
+    from kipuka.deploy.lava.run import run_lava
+
+    with progress_bar("Lava, step by step", unit="steps") as advance:
+        return run_lava(program, inputs, progress=advance)
+
+
+def lava_stock(program: Program, inputs: np.ndarray) -> Trace:
+    """Run the lowered network in Lava: processes that Lava has on Loihi 2, and nothing else."""
+    from kipuka.commands.console import progress_bar
+    from kipuka.deploy.lava.run import run_lava
+
+    with progress_bar("stock Lava, step by step", unit="steps") as advance:
+        return run_lava(program, inputs, progress=advance, backend="lava-stock")
+
+
+def netx(program: Program, inputs: np.ndarray) -> Trace:
+    """Run in stock NetX, where it is right."""
+    from kipuka.commands.console import progress_bar
+    from kipuka.deploy.lava.run import run_lava
+
+    with progress_bar("NetX, step by step", unit="steps") as advance:
+        return run_lava(program, inputs, progress=advance, backend="netx")
+
+
+def torch(program: Program, inputs: np.ndarray) -> Trace:
+    """Run the quantized forward pass of SLAYER's and Kipuka's training blocks."""
+    from kipuka.train.from_program.network import blocks_from_program, trace_blocks
+
+    return trace_blocks(blocks_from_program(program), inputs)
+
+
+BACKENDS: dict[str, Backend] = {
+    "reference": reference,
+    "fast": fast,
+    "torch": torch,
+    "lava": lava,
+    "lava-stock": lava_stock,
+    "netx": netx,
+}
+
+
+def run_jobs(name: str, jobs: Sequence[tuple[Program, np.ndarray]]) -> list[Trace]:
+    """Run many networks, each on inputs of its own; Lava is then started only once."""
+    if name in ("lava", "lava-stock", "netx"):
+        from kipuka.deploy.lava.run import run_lava_jobs
+
+        return run_lava_jobs(jobs, backend=cast("LavaBackend", name))
+    return [BACKENDS[name](program, inputs) for program, inputs in jobs]
+
+
+def chosen_backends(names: str) -> dict[str, Backend]:
+    """Backends from a comma-separated list.
+
+    Raises
+    ------
+    KipukaError
+        If a name is not known.
+    """
+    chosen = [name.strip() for name in names.split(",") if name.strip()]
+    return {name: choose(BACKENDS, name, "backend", "option backends") for name in chosen}

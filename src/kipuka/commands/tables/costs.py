@@ -1,0 +1,153 @@
+"""Tables and numbers of a profile: layers, mapping, advice, two networks at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from kipuka.commands.console import STDOUT, bounds_text, print_table
+from kipuka.deploy.costs.advice import SMALLEST_GAIN, Advice
+from kipuka.deploy.costs.cost import TERMS, Profile
+from kipuka.deploy.costs.mapping.limits import NAMES
+from kipuka.deploy.report.numbers import NOT_PUBLISHED, si_bounds
+from kipuka.deploy.report.tables import Compared, accuracy_text, comparison_rows
+
+
+def mapping_numbers(priced: Profile) -> dict[str, Any]:
+    """Return cores, links and the timeline of a profile as plain values."""
+    mapping, work, timing = priced.mapping, priced.work, priced.timing
+    needs = {name: mapping.needs(name) for name in NAMES}
+    layer_of = [own.layer for own in mapping.layers for _ in range(own.n_cores)]
+    cores = [
+        {
+            "core": core,
+            "layer": layer_of[core],
+            "chip": int(mapping.chips[core]),
+            "router": mapping.routers[core].tolist(),
+            "needs": {name: int(values[core]) for name, values in needs.items()},
+            "synaptic_operations": int(work.synaptic_operations[core]),
+            "dynamic_energy_j": float(priced.core_energy_j[core]),
+        }
+        for core in range(mapping.n_cores)
+    ]
+    return {
+        "cores_used": mapping.n_cores,
+        "chips_used": mapping.n_chips,
+        "limits_per_core": dict(mapping.limits.per_core),
+        "cores": cores,
+        "links": [
+            {"chip": link[0], "from": link[1:3], "to": link[3:], "messages": int(messages)}
+            for link, messages in zip(work.routes.links, work.link_messages, strict=True)
+        ],
+        "chip_links": [
+            {"from": link[0], "to": link[1], "messages": int(messages)}
+            for link, messages in zip(work.routes.chip_links, work.chip_link_messages, strict=True)
+        ],
+        "timeline": {
+            "terms": TERMS,
+            "mean_step_s": timing.step_s.mean(axis=0),
+            "steps_bounded_by": bound_by(priced),
+        },
+        "energy_by_kind_j": {
+            kind: bounds._asdict() for kind, bounds in priced.energy_by_kind_j.items()
+        },
+    }
+
+
+def bound_by(priced: Profile) -> dict[str, int]:
+    """Number of steps of the run that each term bounds."""
+    return {name: int((priced.timing.bottleneck == k).sum()) for k, name in enumerate(TERMS)}
+
+
+def print_profile(priced: Profile) -> None:
+    """Print the cost of each layer and of the whole, per sample."""
+    rows = [
+        [
+            layer.layer,
+            layer.neurons,
+            layer.spikes,
+            layer.synaptic_operations,
+            layer.neuron_updates,
+            *si_bounds(layer.dynamic_energy_j, "J"),
+        ]
+        for layer in priced.layers
+    ]
+    columns = ["layer", "neurons", "spikes", "synaptic\noperations", "neuron\nupdates"]
+    columns += ["dynamic\nenergy", "low to high"]
+    print_table(f"estimate per sample on {priced.hardware}", columns, rows)
+    STDOUT.print(
+        f"dynamic energy {bounds_text(priced.dynamic_energy_j, 'J')}, "
+        f"static energy {bounds_text(priced.static_energy_j, 'J')}, "
+        f"latency at least {bounds_text(priced.latency_s, 's')}"
+    )
+    STDOUT.print(f"left out: {'; '.join(priced.left_out)}")
+
+
+def print_mapping(priced: Profile) -> None:
+    """Print how full the fullest core is under each limit, and what bounds the steps."""
+    mapping = priced.mapping
+    rows = []
+    for name in NAMES:
+        share = mapping.utilisation(name)
+        limit = mapping.limits.per_core[name]
+        full = "" if share is None else f"{share.max():.0%}"
+        most = int(mapping.needs(name).max())
+        rows.append([name, f"{most:,}", NOT_PUBLISHED if limit is None else f"{limit:,}", full])
+    chips = f"{mapping.n_chips} chip{'s' * (mapping.n_chips > 1)}"
+    title = f"fits: {mapping.n_cores} cores on {chips}; the fullest core"
+    print_table(title, ["limit", "used", "available", "share"], rows)
+    busiest = int(priced.work.synaptic_operations.argmax())
+    owner = next(o.layer for o in mapping.layers if o.cores.start <= busiest < o.cores.stop)
+    bounding = ", ".join(f"{name} in {n:,}" for name, n in bound_by(priced).items() if n)
+    STDOUT.print(f"busiest core: {busiest} (layer {owner}); steps are bounded by: {bounding}")
+
+
+def print_advice(advice: Sequence[Advice]) -> None:
+    """Print changes with what they gain, and what was tried without."""
+    rows = [
+        [
+            one.change,
+            *(f"{gain:+.1%}" for gain in (one.energy_gain, one.latency_gain, one.memory_gain)),
+            f"{one.cores_saved:+d}",
+            accuracy_text(one),
+        ]
+        for one in advice
+        if one.worthwhile
+    ]
+    columns = [
+        "change",
+        "energy\nsaved",
+        "time\nsaved",
+        "memory\nsaved",
+        "cores\nsaved",
+        "accuracy",
+    ]
+    print_table("advice (each change run and priced on these samples)", columns, rows)
+    for one in advice:
+        if one.refusal is not None:
+            STDOUT.print(f"would not fit: {one.change}; {one.refusal}")
+    little = [one.change for one in advice if not one.worthwhile and one.refusal is None]
+    if little:
+        STDOUT.print(
+            f"tried, with less than {SMALLEST_GAIN:.1%} saved or more lost: {'; '.join(little)}"
+        )
+
+
+def advice_numbers(advice: Sequence[Advice]) -> list[dict[str, Any]]:
+    """Return advice as plain values."""
+    return [
+        {
+            **dataclasses.asdict(one),
+            "worthwhile": one.worthwhile,
+            "operations_per_point": one.operations_per_point,
+        }
+        for one in advice
+    ]
+
+
+def print_comparison(compared: Sequence[Compared]) -> None:
+    """Print the costs of several networks side by side."""
+    rows = comparison_rows(compared)
+    title = f"per sample on {compared[0].cost.hardware}"
+    print_table(title, ["", *(one.name for one in compared)], [list(row) for row in rows])

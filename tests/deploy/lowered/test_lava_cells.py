@@ -1,0 +1,82 @@
+"""Random spiking GRU cells as stock processes, in real Lava: every spike and every state."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from kipuka.commands.backends import BACKENDS, run_jobs
+from kipuka.convert.program import OWN
+from kipuka.deploy.lowered import lower, run_stock
+from kipuka.deploy.verification import verify
+from kipuka_cases import dense, even, gru, program, random_cuba
+
+pytestmark = pytest.mark.skipif(not importlib.util.find_spec("lava"), reason="needs the lava extra")
+
+STEPS = 68
+"""A spike of the first steps still arrives with the longest delay."""
+
+
+def cells_side_by_side(rng, cells, scale, longest):
+    """One layer that holds many random cells without synapses between them.
+
+    A cell has 1 to 4 inputs and neurons, weights, biases, thresholds and delays of its own.
+    """
+    inputs, neurons = rng.integers(1, 5, (2, cells))
+    first_in, first = (np.concatenate([[0], np.cumsum(n)]) for n in (inputs, neurons))
+    n_in, n = first_in[-1], first[-1]
+    weights = {target: [np.zeros((n, k)) for k in (n_in, n)] for target in "irz"}
+    for cell in range(cells):
+        own = slice(first[cell], first[cell + 1])
+        arriving = slice(first_in[cell], first_in[cell + 1])
+        for target in "irz":
+            for matrix, columns in zip(weights[target], (arriving, own), strict=True):
+                matrix[own, columns] = even(rng, matrix[own, columns].shape, int(rng.choice(scale)))
+    delays = rng.integers(0, longest + 1, n)
+    delays[:2] = 0, longest
+    projections = [
+        dense(matrix, source, target, delays if source == OWN else rng.integers(0, 3, n_in))
+        for target in "irz"
+        for source, matrix in zip((1, OWN), weights[target], strict=True)
+    ]
+    biases = {f"bias_{t}": even(rng, n, 60).astype(np.int64) for t in "irz"}
+    # Where the scale is large, some neurons are driven until they saturate, at either end.
+    driven = rng.random(n) < (0.3 if max(scale) > 200 else 0.0)
+    biases["bias_i"][driven] = rng.choice([-256, 254], driven.sum())
+    biases["bias_r"][driven] = 128
+    threshold = rng.choice([1, 20, 64, 201, 2047], n, p=[0.1, 0.3, 0.4, 0.1, 0.1])
+    return n_in, gru(n, *projections, threshold=threshold, **biases)
+
+
+def jobs():
+    rng = np.random.default_rng(7)
+    made = []
+    for cells, scale, longest in ((14, (40, 120, 254), 62), (10, (4, 20), 20)):
+        n_in, layer = cells_side_by_side(rng, cells, scale, longest)
+        network = program(n_in, layer, random_cuba(rng, layer.n_neurons, 3, bias=[0, 5, -7]))
+        made.append((network, rng.random((1, n_in, STEPS)) < 0.3))
+    return made
+
+
+def test_two_dozen_random_cells_give_the_reference():
+    given = jobs()
+    for (network, inputs), trace in zip(given, run_jobs("lava-stock", given), strict=True):
+        traces = {
+            "reference": BACKENDS["reference"](network, inputs),
+            "lava-stock": trace,
+            "interpreter": run_stock(lower(network, STEPS), inputs).trace,
+        }
+        assert verify(network, traces).mismatches == ()
+
+
+def test_the_cells_reach_what_they_are_for():
+    from kipuka.deploy.reference import simulate_reference
+
+    (saturating, inputs), (proven, others) = jobs()
+    counters = simulate_reference(saturating, inputs).counters
+    assert counters.saturations > 0
+    assert (counters.layers[0].spikes_per_neuron > 0).mean() > 0.5
+    assert simulate_reference(proven, others).counters.saturations == 0
+    graph = lower(saturating, STEPS)
+    assert any("relay 6" in node.name for node in graph.nodes)
+    assert graph.period == 7

@@ -1,0 +1,1 @@
+"""CUBA neurons in training: SLAYER's leaky integrator, compiled."""

@@ -1,0 +1,1 @@
+"""Axonal delays that learn."""

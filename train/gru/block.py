@@ -1,0 +1,221 @@
+"""What the dense and the convolutional spiking GRU blocks share: neurons, delays, forward pass."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+
+from kipuka.convert import fixed
+from kipuka.convert.formats.net.keys import SPIKING_GRU
+from kipuka.errors import KipukaError
+from kipuka.train.delays.axonal import AxonalDelay, no_delay
+from kipuka.train.gru.cell import Cell, GruStates, Surrogate
+from kipuka.train.gru.mixing import Mixing
+from kipuka.train.gru.sequence import run_sequence
+from kipuka.train.slayer import Neuron as SlayerNeuron
+from kipuka.train.slayer import step_delay
+
+UpdateGateInput = Literal["spikes", "current"]
+
+
+class Neuron(SlayerNeuron):  # type: ignore[misc]
+    """Parameters of the spiking GRU neuron with SLAYER's quantization hook and surrogate.
+
+    Parameters
+    ----------
+    threshold : float
+        Firing threshold in nominal units, quantized to 1/64.
+    tau_grad, scale_grad : float
+        Width and height of the spike surrogate, as in SLAYER.
+    """
+
+    def __init__(self, threshold: float, tau_grad: float = 1, scale_grad: float = 1) -> None:
+        super().__init__(
+            threshold=threshold,
+            tau_grad=tau_grad,
+            scale_grad=scale_grad,
+            p_scale=fixed.UNITY,
+            w_scale=fixed.WEIGHT_SCALE,
+            s_scale=fixed.STATE_SCALE,
+        )
+        if not 1 <= self.v_th_mant <= fixed.GRU_THRESHOLD_MAX:
+            raise KipukaError(
+                "the threshold cannot be reached by an 18-bit membrane",
+                where="spiking GRU block, key threshold",
+                limit=f"1/{fixed.WEIGHT_SCALE} to {fixed.GRU_THRESHOLD_MAX / fixed.WEIGHT_SCALE}",
+                value=threshold,
+                remedy="choose a threshold near 1 and scale the weights with it",
+            )
+
+    @property
+    def device_params(self) -> dict[str, Any]:
+        """Parameters as they stand in a `.net` file."""
+        return {"type": SPIKING_GRU, "vThMant": self.v_th_mant}
+
+
+def check_update_gate_input(name: str, where: str) -> None:
+    """Refuse what is no input of an update gate.
+
+    Raises
+    ------
+    KipukaError
+    """
+    if name not in ("spikes", "current"):
+        raise KipukaError(
+            "the update gate has no such input",
+            where=f"{where}, key update_gate_input",
+            limit="spikes or current",
+            value=name,
+            remedy="choose one of them; spikes is the default",
+        )
+
+
+class GruBlock(torch.nn.Module):
+    """Spiking GRU neurons with what feeds them; subclasses add the synapses.
+
+    The forward pass is the integer network bit for bit (`kipuka.convert.neurons`); gradients pass
+    the roundings straight through and the spikes by SLAYER's surrogate.
+
+    Parameters
+    ----------
+    neuron_params : dict
+    channels : int
+        Neurons of a dense layer, channels of a convolutional one.
+    delay_shift, count_log : bool
+    update_gate_input : {"spikes", "current"}
+        See `kipuka.train.SpikingGRU`.
+
+    Attributes
+    ----------
+    input_synapse, recurrent_synapse : torch.nn.Module
+        Rows, or output channels, of current, reset gate and update gate one after the other. With
+        ``update_gate_input="current"`` the input synapse has no rows of the update gate.
+    current_synapse : torch.nn.Module or None
+        From the own current to the update gate.
+    mixing : Mixing
+        How the weights of the last two act.
+    overshoot : tensor (batch,)
+        Of the last forward pass; see `kipuka.train.gru.cell.GruStates`.
+    """
+
+    input_synapse: Any
+    recurrent_synapse: Any
+    current_synapse: Any
+    mixing: Mixing
+
+    def __init__(
+        self,
+        neuron_params: dict[str, Any],
+        channels: int,
+        delay_shift: bool,
+        update_gate_input: UpdateGateInput,
+        count_log: bool,
+    ) -> None:
+        super().__init__()
+        check_update_gate_input(update_gate_input, type(self).__name__)
+        self.neuron = Neuron(**neuron_params)
+        self.bias = torch.nn.Parameter(torch.zeros(3 * channels))
+        self.delay: AxonalDelay | None = None
+        self.delay_rec: AxonalDelay | None = None
+        self.delay_shift = delay_shift
+        self.count_log = count_log
+        self.update_gate_input = update_gate_input
+        self.overshoot = torch.zeros(0)
+
+    def add_delays(
+        self, output: bool, recurrence: bool, init_steps: tuple[float, float], reach_steps: int
+    ) -> None:
+        """Make the delays of output and recurrence learnable, one per channel."""
+        channels = self.bias.numel() // 3
+        settings = {"init_steps": init_steps, "reach_steps": reach_steps}
+        self.delay = AxonalDelay(channels, **settings) if output else None  # type: ignore[arg-type]
+        # Without learning the recurrence still has its one step, so the delays are fixed at zero.
+        self.delay_rec = AxonalDelay(channels, **settings) if recurrence else None  # type: ignore[arg-type]
+
+    @property
+    def fed_gates(self) -> int:
+        """Activations that the input synapse feeds: 3, or 2 if the update gate sees the current."""
+        return 3 if self.update_gate_input == "spikes" else 2
+
+    def weighed_input(self, x: torch.Tensor) -> torch.Tensor:
+        """Input part of the activations (time, batch, 3 channels, ...), from spikes with time last.
+
+        What the input synapse gives, but time first, as the sequence takes it.
+        """
+        activations = self.fed_activations(x.movedim(-1, 0))
+        if self.update_gate_input == "current":
+            gate = torch.zeros_like(activations[:, :, : activations.shape[2] // 2])
+            activations = torch.cat([activations, gate], dim=2)
+        return activations
+
+    def fed_activations(self, x: torch.Tensor) -> torch.Tensor:
+        """Weighed spikes of the input synapse (time, batch, fed gates x channels, ...)."""
+        raise NotImplementedError
+
+    def dynamics(self, x: torch.Tensor) -> tuple[torch.Tensor, GruStates]:
+        """Spikes in the step of their emission, and the states.
+
+        Parameters
+        ----------
+        x : float tensor (batch, sources, time) or (batch, channels, height, width, time)
+            Input spikes.
+
+        Returns
+        -------
+        spikes : float tensor (batch, neurons, time) or (batch, channels, height, width, time)
+        states : GruStates
+            int64 tensors (time, batch, neurons) or (time, batch, channels, height, width).
+        """
+        learned = self.delay_rec
+        delay = learned.delay if learned else self.bias.new_zeros(self.bias.numel() // 3)
+        taps = learned.taps() if learned else no_delay(len(delay), like=delay)
+        current = (
+            None if self.current_synapse is None else self.quantized_weight(self.current_synapse)
+        )
+        surrogate = Surrogate(self.neuron.tau_rho, self.neuron.scale_rho)
+        spikes, states = run_sequence(
+            self.weighed_input(x),
+            self.quantized_weight(self.recurrent_synapse),
+            self.recurrent_synapse.pre_hook_fx(self.bias),
+            delay,
+            Cell(taps, self.neuron.v_th_mant, surrogate, self.mixing),
+            current,
+        )
+        self.overshoot = states.overshoot
+        self.neuron.shape = torch.Size(spikes.shape[2:])
+        return spikes.movedim(0, -1), states
+
+    def forward(self, x: torch.Tensor) -> Any:
+        """Spikes (batch, neurons or channels x height x width, time) as the next layer has them."""
+        spikes, _ = self.dynamics(x)
+        if self.delay_shift:
+            spikes = step_delay(self, spikes)
+        if self.delay is not None:
+            spikes = _by_channel(self.delay, spikes)
+        return (spikes, torch.mean((spikes > 0).to(spikes.dtype))) if self.count_log else spikes
+
+    @property
+    def shape(self) -> torch.Size:
+        """Shape of the block; of a convolution once it has seen data."""
+        shape: torch.Size = self.neuron.shape
+        return shape
+
+    def quantized_weight(self, synapse: Any) -> torch.Tensor:
+        """Weights of a SLAYER synapse as its hook leaves them, in the shape of `weight_shape`."""
+        # Weight normalization writes the weight in a pre-hook of a forward pass that never comes.
+        for prepare in synapse._forward_pre_hooks.values():
+            prepare(synapse, None)
+        weight: torch.Tensor = synapse.pre_hook_fx(synapse.weight)
+        return weight.reshape(self.weight_shape(weight))
+
+    def weight_shape(self, weight: torch.Tensor) -> tuple[int, ...]:
+        """Shape in which `mixing` takes the weights of a SLAYER synapse."""
+        raise NotImplementedError
+
+
+def _by_channel(delay: AxonalDelay, spikes: torch.Tensor) -> torch.Tensor:
+    """Delay spikes (batch, channels, ..., time), all neurons of a channel alike."""
+    moved = spikes.movedim(1, -2)
+    delayed: torch.Tensor = delay(moved.flatten(0, -3))
+    return delayed.reshape(moved.shape).movedim(-2, 1)

@@ -1,0 +1,133 @@
+"""What the paths of the spiking GRU over a sequence share: the cell, and how integers are taken."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import torch
+
+from kipuka.convert import fixed
+from kipuka.train.delays.axonal import TAP_UNITY, DelayTaps, delay_gradient
+from kipuka.train.gru.mixing import MatrixProduct, Mixing
+from kipuka.train.slayer import SCALE_RHO_MULT, TAU_RHO_MULT, Spike
+
+OVERSHOOT_MARGIN = fixed.GRU_STATE_LIMIT // 2
+"""Magnitude in state units from which a state counts as overshooting: half of its range."""
+
+
+class Surrogate(NamedTuple):
+    """Settings of SLAYER's spike surrogate: ``tau_rho``, ``scale_rho`` as its neurons use them."""
+
+    tau_rho: float
+    scale_rho: float
+
+
+class GruStates(NamedTuple):
+    """What a forward pass leaves behind, [time, batch, neurons] or [time, batch, channels, ...].
+
+    Attributes
+    ----------
+    i, v : integer tensor
+        Current and membrane in state units.
+    saturated : integer tensor
+        States that were clipped in each step, 0 to 2.
+    overshoot : float tensor (batch,)
+        By how much the magnitudes of both states exceed `OVERSHOOT_MARGIN`, in nominal units,
+        mean over neurons and steps. It has a gradient, which states beyond their limit feel too.
+    """
+
+    i: torch.Tensor
+    v: torch.Tensor
+    saturated: torch.Tensor
+    overshoot: torch.Tensor
+
+
+class Cell(NamedTuple):
+    """What a sequence runs with beside its tensors that learn.
+
+    Attributes
+    ----------
+    taps : DelayTaps
+        Of the recurrence.
+    threshold : int
+        ``vThMant`` in weight units.
+    surrogate : Surrogate
+    mixing : Mixing
+        How the recurrent weights act on spikes.
+    """
+
+    taps: DelayTaps
+    threshold: int
+    surrogate: Surrogate
+    mixing: Mixing = MatrixProduct()
+
+
+def whole_gradients(
+    grad_a: torch.Tensor,
+    grad_arrived: torch.Tensor,
+    arrived: torch.Tensor,
+    emitted: torch.Tensor,
+    weight: torch.Tensor,
+    mixing: Mixing,
+    taps: DelayTaps | None,
+) -> tuple[Any, ...]:
+    """Gradients of `run_sequence`'s arguments from those of each step; no taps, none of delays."""
+    grad_weight = mixing.weight_gradient(arrived.flatten(0, 1), grad_a.flatten(0, 1), weight)
+    grad_bias = positions_first(grad_a).flatten(0, 1).sum(0)
+    grad_delay = None
+    if taps is not None:
+        # Emitted spikes arrive one step later even without a delay.
+        emitted = positions_first(emitted)
+        sent = torch.cat([torch.zeros_like(emitted[:1]), emitted[:-1]]).permute(1, 2, 0)
+        grad_delay = delay_gradient(positions_first(grad_arrived).permute(1, 2, 0), sent, taps)
+    return grad_a, grad_weight, grad_bias, grad_delay, None
+
+
+def positions_first(x: torch.Tensor) -> torch.Tensor:
+    """Bring (time, batch, channels, ...) into (time, batch x positions, channels), contiguous."""
+    return x.movedim(2, -1).contiguous().reshape(len(x), -1, x.shape[2])
+
+
+def compact(taps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """First delay with a share, int64 (neurons,), and the shares from there on, of unity 1."""
+    used = taps != 0
+    delays = torch.arange(taps.shape[1], device=taps.device)
+    first = torch.where(used, delays, taps.shape[1]).amin(1)
+    last = torch.where(used, delays, 0).amax(1)
+    window = first[:, None] + torch.arange(int((last - first).max()) + 1, device=taps.device)
+    padded = torch.nn.functional.pad(taps, (0, window.shape[1]))
+    return first, padded.gather(1, window) / TAP_UNITY
+
+
+def weight_units(nominal: torch.Tensor) -> torch.Tensor:
+    """Nearest whole weight units, halves upwards, as the compiled path rounds by a shift."""
+    return torch.floor(nominal * fixed.WEIGHT_SCALE + 0.5).to(torch.int64)
+
+
+def nominal_overshoot(beyond: torch.Tensor, count: int) -> torch.Tensor:
+    """Sums over `count` states in state units as means in nominal units."""
+    return (beyond.to(torch.float64) / (fixed.STATE_SCALE * count)).to(torch.float32)
+
+
+def spike_slopes(cell: Cell) -> torch.Tensor:
+    """Derivative of SLAYER's spike function at every value that an 18-bit membrane can take."""
+    return _slope_table(cell.threshold / fixed.WEIGHT_SCALE, cell.surrogate)
+
+
+@functools.lru_cache(maxsize=8)
+def _slope_table(threshold: float, surrogate: Surrogate) -> torch.Tensor:
+    units = torch.arange(-fixed.GRU_STATE_LIMIT, fixed.GRU_STATE_LIMIT + 1)
+    with torch.enable_grad():
+        leaf = (units / fixed.STATE_SCALE).requires_grad_()
+        spikes = Spike.apply(
+            leaf,
+            threshold,
+            surrogate.tau_rho * TAU_RHO_MULT,
+            surrogate.scale_rho * SCALE_RHO_MULT,
+            False,
+            0,
+            1,
+        )
+        (slope,) = torch.autograd.grad(spikes.sum(), leaf)
+    return slope

@@ -1,0 +1,145 @@
+"""The spiking GRU's sequence on the CPU: one compiled kernel forward, one backward.
+
+Samples do not depend on each other, so threads take samples and the result is the same for any
+number of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+
+from kipuka.convert import fixed
+from kipuka.train.delays.axonal import TAP_UNITY
+from kipuka.train.gru import kernels
+from kipuka.train.gru.cell import (
+    Cell,
+    compact,
+    nominal_overshoot,
+    spike_slopes,
+    weight_units,
+    whole_gradients,
+)
+from kipuka.train.threads import kernel_threads
+
+
+def can_fuse(activations: torch.Tensor, weight: torch.Tensor) -> bool:
+    """Whether the kernels compute what the plain path defines.
+
+    They take float32 on the CPU and weights in whole weight units, as SLAYER's hook leaves them.
+    """
+    if activations.device.type != "cpu" or activations.dtype != torch.float32:
+        return False
+    units = weight.detach() * fixed.WEIGHT_SCALE
+    return torch.equal(units, units.round())
+
+
+class FusedSequence(torch.autograd.Function):
+    """`kipuka.train.gru.plain.PlainSequence`, compiled.
+
+    The forward pass is the same in every bit. So are all steps of the backward pass but one: the
+    plain path leaves the order in which a step's gradient is summed over 3 x neurons rows to the
+    matrix library, the kernel goes from the first to the last.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        activations: torch.Tensor,
+        recurrent_weight: torch.Tensor,
+        bias: torch.Tensor,
+        delay: torch.Tensor,
+        cell: Cell,
+    ) -> tuple[torch.Tensor, ...]:
+        """Spikes and states; see `kipuka.train.gru.sequence.run_sequence`."""
+        del delay
+        n_steps, n_batch, rows = activations.shape
+        n = rows // 3
+        first, window = compact(cell.taps.weights)
+        out = forward_results(n_steps, n_batch, n)
+        given = kernels.Given(
+            activations=activations.detach().contiguous().numpy(),
+            weights=whole(recurrent_weight.T * fixed.WEIGHT_SCALE),
+            bias=whole(weight_units(bias)),
+            first=first.numpy(),
+            window=whole(window * TAP_UNITY),
+        )
+        over_samples(
+            n_batch, lambda begin, end: kernels.forward(given, cell.threshold, out, begin, end)
+        )
+        tensors = [torch.from_numpy(array) for array in out]
+        spikes, i, v, saturated, gates, arrived, beyond = tensors
+        ctx.save_for_backward(i, v, saturated, gates, spikes, arrived, recurrent_weight)
+        ctx.cell = cell
+        ctx.mark_non_differentiable(i, v, saturated)
+        return spikes, i, v, saturated, nominal_overshoot(beyond, n_steps * n)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[Any, ...]:
+        """Gradients of activations, weights, bias and delays."""
+        i, v, saturated, gates, emitted, arrived, weight = ctx.saved_tensors
+        n_steps, n_batch, n = i.shape
+        first, window = compact(ctx.cell.taps.weights)
+        kept = kernels.Kept(
+            i=i.numpy(),
+            v=v.numpy(),
+            saturated=saturated.numpy(),
+            gates=gates.numpy(),
+            weights=weight.detach().contiguous().numpy(),
+            slopes=spike_slopes(ctx.cell).numpy(),
+            first=first.numpy(),
+            window=window.contiguous().numpy(),
+            pull=(grad_outputs[4] / (n_steps * n)).contiguous().numpy(),
+        )
+        grad = kernels.Gradients(
+            spikes=grad_outputs[0].clone(memory_format=torch.contiguous_format).numpy(),
+            activations=np.empty((n_steps, n_batch, 3 * n), np.float32),
+            arrived=np.empty((n_steps, n_batch, n), np.float32),
+        )
+        over_samples(n_batch, lambda begin, end: kernels.backward(kept, grad, begin, end))
+        grad_a, grad_arrived = map(torch.from_numpy, (grad.activations, grad.arrived))
+        taps = ctx.cell.taps if ctx.needs_input_grad[3] else None
+        mixing = ctx.cell.mixing
+        return whole_gradients(grad_a, grad_arrived, arrived, emitted, weight, mixing, taps)
+
+
+def forward_results(n_steps: int, n_rows: int, n: int) -> kernels.Forward:
+    """Room for what a forward pass gives; a row is a sample, or one of its positions."""
+    shape = (n_steps, n_rows, n)
+    return kernels.Forward(
+        spikes=np.empty(shape, np.float32),
+        i=np.empty(shape, np.int32),
+        v=np.empty(shape, np.int32),
+        saturated=np.empty(shape, np.int8),
+        gates=np.empty((n_steps, n_rows, 2 * n), np.int16),
+        arrived=np.empty(shape, np.float32),
+        beyond=np.zeros(n_rows, np.int64),
+    )
+
+
+def whole(values: torch.Tensor) -> np.ndarray:
+    """Whole numbers as the kernels take them: int32, contiguous."""
+    return np.ascontiguousarray(values.detach().numpy().astype(np.int32))
+
+
+def over_samples(n_samples: int, work: Callable[[int, int], None]) -> None:
+    """Call `work(begin, end)` for blocks of samples, on as many threads as torch has."""
+    block = kernels.SAMPLES_TOGETHER
+    starts = range(0, n_samples, block)
+    n_threads = min(kernel_threads(), len(starts))
+    if n_threads == 1:
+        work(0, n_samples)
+        return
+    # One iterator hands out the blocks, to whichever thread is free.
+    blocks = iter(starts)
+
+    def work_off(_: int) -> None:
+        for begin in blocks:
+            work(begin, min(begin + block, n_samples))
+
+    with ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(work_off, range(n_threads)))

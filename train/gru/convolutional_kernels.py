@@ -1,0 +1,103 @@
+"""Compiled loops of the convolutional spiking GRU; `kipuka.train.gru.sequence` defines them.
+
+A position of the image is to them what a sample is to the dense loops: arrays are [time, batch x
+positions, channels], and neurons advance and retreat with the code of `kipuka.train.gru.kernels`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import float32, int32
+
+from kipuka.compiling import inlined
+from kipuka.train.gru.kernels import (
+    ACTIVATION_SCALE,
+    SHARES,
+    TAP_BITS,
+    advance,
+    compiled,
+    retreat,
+)
+
+
+class Grid(NamedTuple):
+    """Where a spike goes: by kernel element, how far along height and width, and the image."""
+
+    moves: np.ndarray  # int64 (elements, 2)
+    height: int
+    width: int
+
+
+@compiled
+def forward(given: Any, grid: Any, threshold: Any, out: Any, begin: Any, end: Any) -> None:
+    """Run samples `begin` to `end` from zero state; weights are (elements, sources, targets)."""
+    n_steps, _, rows = given.activations.shape
+    n, n_pixels = rows // 3, grid.height * grid.width
+    length = n_steps + 1 + given.first.max() + given.window.shape[1]
+    mailbox = np.empty((length, n_pixels, n), np.int32)
+    sums = np.empty((n_pixels, rows), np.int32)
+    for sample in range(begin, end):
+        mailbox[:] = 0
+        for step in range(n_steps):
+            _receive(given, grid, mailbox[step], sums, step, sample)
+            for pixel in range(n_pixels):
+                row = sample * n_pixels + pixel
+                arrived = out.arrived[step, row]
+                for j in range(n):
+                    arrived[j] = float32(mailbox[step, pixel, j]) * float32(1 / SHARES)
+                advance(given.bias, threshold, sums[pixel], out, step, row)
+                spikes = out.spikes[step, row]
+                for j in range(n):
+                    if spikes[j] != 0:
+                        for k in range(given.window.shape[1]):
+                            at = step + 1 + given.first[j] + k
+                            mailbox[at, pixel, j] += given.window[j, k]
+
+
+@inlined
+def _receive(given: Any, grid: Any, mail: Any, sums: Any, step: Any, sample: Any) -> None:
+    """Sum what arrives in a step at every position, and round to weight units."""
+    n_pixels, rows = sums.shape
+    for pixel in range(n_pixels):
+        activations = given.activations[step, sample * n_pixels + pixel]
+        target = sums[pixel]
+        for c in range(rows):
+            target[c] = int32(activations[c] * ACTIVATION_SCALE)
+    for y in range(grid.height):
+        for x in range(grid.width):
+            sent = mail[y * grid.width + x]
+            for j in range(sent.shape[0]):
+                times = sent[j]
+                if times != 0:
+                    for k in range(grid.moves.shape[0]):
+                        to_y, to_x = y + grid.moves[k, 0], x + grid.moves[k, 1]
+                        if 0 <= to_y < grid.height and 0 <= to_x < grid.width:
+                            target, weights = sums[to_y * grid.width + to_x], given.weights[k, j]
+                            for c in range(rows):
+                                target[c] = int32(target[c] + int32(times * weights[c]))
+    for pixel in range(n_pixels):
+        target = sums[pixel]
+        for c in range(rows):
+            target[c] = int32(target[c] + int32(SHARES // 2)) >> int32(TAP_BITS)
+
+
+@compiled
+def retreat_all(kept: Any, grad: Any, carry_i: Any, carry_v: Any, step: Any) -> None:
+    """Gradients of one step's activations at all positions, and what goes to the step before."""
+    for row in range(carry_i.shape[0]):
+        retreat(kept, grad, carry_i[row], carry_v[row], step, row)
+
+
+@compiled
+def send_back(kept: Any, grad: Any, step: Any) -> None:
+    """Bring the gradient of what arrived in a step to the spikes that sent it."""
+    _, n_rows, n = grad.arrived.shape
+    for row in range(n_rows):
+        arrived = grad.arrived[step, row]
+        for j in range(n):
+            for k in range(kept.window.shape[1]):
+                sent = step - 1 - k - kept.first[j]
+                if sent >= 0:
+                    grad.spikes[sent, row, j] += kept.window[j, k] * arrived[j]

@@ -1,0 +1,259 @@
+"""Compiled loops of the spiking GRU over a sequence; `kipuka.train.gru.sequence` defines them.
+
+Integers are 32 bits wide, which 18-bit states allow: no product exceeds 2**30. Floats are summed
+in the order of the loops, without reordering and without fused multiply-add.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import float32, int32
+
+from kipuka.compiling import inlined, kept_on_disk
+from kipuka.convert import fixed
+from kipuka.train.delays.axonal import TAP_UNITY
+from kipuka.train.gru.cell import OVERSHOOT_MARGIN as MARGIN
+
+SAMPLES_TOGETHER = 4
+"""Samples of a backward pass that share each row of weights while it is near."""
+
+UNITY, UNITY_BITS, STATE_SHIFT = fixed.UNITY, fixed.UNITY_BITS, fixed.STATE_SHIFT
+LIMIT = fixed.GRU_STATE_LIMIT
+GATE_OFFSET, GATE_SLOPE = fixed.GATE_OFFSET, fixed.GATE_SLOPE
+GATE_REACH = GATE_OFFSET // GATE_SLOPE
+"""Activation in weight units at which a gate is fully open or shut."""
+
+SHARES, TAP_BITS = TAP_UNITY, TAP_UNITY.bit_length() - 1
+ACTIVATION_SCALE = np.float32(fixed.WEIGHT_SCALE * SHARES)
+STATE_STEP = np.float32(1 / fixed.STATE_SCALE)
+GATE_STEP = np.float32(1 / fixed.UNITY)
+GATE_DERIVATIVE = np.float32(GATE_SLOPE * fixed.WEIGHT_SCALE / fixed.UNITY)
+
+
+class Given(NamedTuple):
+    """What a forward pass reads: activations in nominal units, all else in whole units."""
+
+    activations: np.ndarray  # float32 (time, batch, 3 neurons)
+    weights: np.ndarray  # int32 (sources, 3 neurons)
+    bias: np.ndarray  # int32 (3 neurons,)
+    first: np.ndarray  # int64 (neurons,)
+    window: np.ndarray  # int32 (neurons, taps)
+
+
+class Forward(NamedTuple):
+    """What a forward pass writes, (time, batch, neurons); gates hold ``a_r`` and ``a_z``."""
+
+    spikes: np.ndarray  # float32
+    i: np.ndarray  # int32
+    v: np.ndarray  # int32
+    saturated: np.ndarray  # int8
+    gates: np.ndarray  # int16, 2 neurons, cut off just outside the gate's slope
+    arrived: np.ndarray  # float32
+    beyond: np.ndarray  # int64 (batch,)
+
+
+class Kept(NamedTuple):
+    """What a backward pass reads."""
+
+    i: np.ndarray
+    v: np.ndarray
+    saturated: np.ndarray
+    gates: np.ndarray
+    weights: np.ndarray  # float32 (3 neurons, sources)
+    slopes: np.ndarray  # float32, by membrane
+    first: np.ndarray
+    window: np.ndarray  # float32 (neurons, taps)
+    pull: np.ndarray  # float32 (batch,)
+
+
+class Gradients(NamedTuple):
+    """What a backward pass writes; of `spikes` it starts from what later layers sent back."""
+
+    spikes: np.ndarray
+    activations: np.ndarray
+    arrived: np.ndarray
+
+
+compiled = kept_on_disk([*Path(__file__).parent.parent.glob("*/*kernels.py"), Path(fixed.__file__)])
+"""Decorator of functions that Python calls."""
+
+
+@inlined
+def _limited(x: Any, limit: Any) -> Any:
+    return max(min(x, int32(limit)), int32(-limit))
+
+
+@inlined
+def _gate(x: Any) -> Any:
+    return int32(GATE_OFFSET + GATE_SLOPE * _limited(x, GATE_REACH))
+
+
+@compiled
+def forward(given: Any, threshold: Any, out: Any, begin: Any, end: Any) -> None:
+    """Run samples `begin` to `end` from zero state."""
+    n_steps, _, rows = given.activations.shape
+    n = rows // 3
+    longest = given.first.max() + given.window.shape[1]
+    mailbox = np.empty((n_steps + 1 + longest, n), np.int32)
+    sums = np.empty(rows, np.int32)
+    sources = np.empty(n, np.int64)
+    for sample in range(begin, end):
+        mailbox[:] = 0
+        for step in range(n_steps):
+            _receive(given, mailbox[step], sources, sums, step, sample)
+            arrived = out.arrived[step, sample]
+            for j in range(n):
+                arrived[j] = float32(mailbox[step, j]) * float32(1 / SHARES)
+            advance(given.bias, threshold, sums, out, step, sample)
+            spikes = out.spikes[step, sample]
+            for j in range(n):
+                if spikes[j] != 0:
+                    for k in range(given.window.shape[1]):
+                        mailbox[step + 1 + given.first[j] + k, j] += given.window[j, k]
+
+
+@inlined
+def _receive(given: Any, mail: Any, sources: Any, sums: Any, step: Any, sample: Any) -> None:
+    """Sum what arrives in a step, in shares of a weight unit, and round to weight units."""
+    activations = given.activations[step, sample]
+    rows = sums.shape[0]
+    for c in range(rows):
+        sums[c] = int32(activations[c] * ACTIVATION_SCALE)
+    n_sources = 0
+    for j in range(mail.shape[0]):
+        if mail[j] != 0:
+            sources[n_sources] = j
+            n_sources += 1
+    k = 0
+    # Two rows at a time, so that the sums are loaded and stored half as often.
+    while k + 2 <= n_sources:
+        first, second = given.weights[sources[k]], given.weights[sources[k + 1]]
+        times, again = mail[sources[k]], mail[sources[k + 1]]
+        for c in range(rows):
+            sums[c] = int32(sums[c] + int32(times * first[c]) + int32(again * second[c]))
+        k += 2
+    if k < n_sources:
+        last, times = given.weights[sources[k]], mail[sources[k]]
+        for c in range(rows):
+            sums[c] = int32(sums[c] + int32(times * last[c]))
+    for c in range(rows):
+        sums[c] = int32(sums[c] + int32(SHARES // 2)) >> int32(TAP_BITS)
+
+
+@inlined
+def advance(bias: Any, threshold: Any, sums: Any, out: Any, step: Any, sample: Any) -> None:
+    """One step of the neurons, as `kipuka.convert.neurons.spiking_gru_step` defines it."""
+    n = sums.shape[0] // 3
+    level = int32(threshold << STATE_SHIFT)
+    i_now, v_now = out.i[step, sample], out.v[step, sample]
+    spikes, saturated = out.spikes[step, sample], out.saturated[step, sample]
+    gates = out.gates[step, sample]
+    before = step - 1 if step else step
+    i_before, v_before = out.i[before, sample], out.v[before, sample]
+    spiked = out.spikes[before, sample]
+    if step == 0:
+        # There is no step before the first; its own rows stand in for it.
+        for j in range(n):
+            i_now[j] = 0
+            v_now[j] = 0
+            spikes[j] = 0
+    beyond = 0
+    for j in range(n):
+        raw_r = int32(sums[n + j] + bias[n + j])
+        raw_z = int32(sums[2 * n + j] + bias[2 * n + j])
+        gates[j] = _limited(raw_r, GATE_REACH + 1)
+        gates[n + j] = _limited(raw_z, GATE_REACH + 1)
+        exact_i = int32(int32(i_before[j] * _gate(raw_r)) >> int32(UNITY_BITS))
+        exact_i = int32(exact_i + int32(int32(sums[j] + bias[j]) << int32(STATE_SHIFT)))
+        i = _limited(exact_i, LIMIT)
+        exact_v = int32(int32(int32(v_before[j] - i) * _gate(raw_z)) >> int32(UNITY_BITS))
+        exact_v = int32(int32(i + exact_v) - int32(level * int32(spiked[j])))
+        v = _limited(exact_v, LIMIT)
+        i_now[j] = i
+        v_now[j] = v
+        spikes[j] = float32(1 if v > level else 0)
+        saturated[j] = (1 if i != exact_i else 0) + (1 if v != exact_v else 0)
+        beyond += max(abs(i) - MARGIN, 0) + max(abs(v) - MARGIN, 0)
+    out.beyond[sample] += beyond
+
+
+@compiled
+def backward(kept: Any, grad: Any, begin: Any, end: Any) -> None:
+    """Go back through samples `begin` to `end`, some of them at a time."""
+    n_steps, _, n = kept.i.shape
+    carry_i = np.empty((SAMPLES_TOGETHER, n), np.float32)
+    carry_v = np.empty((SAMPLES_TOGETHER, n), np.float32)
+    for start in range(begin, end, SAMPLES_TOGETHER):
+        stop = min(start + SAMPLES_TOGETHER, end)
+        carry_i[:] = 0
+        carry_v[:] = 0
+        for step in range(n_steps - 1, -1, -1):
+            for sample in range(start, stop):
+                row = sample - start
+                retreat(kept, grad, carry_i[row], carry_v[row], step, sample)
+            _multiply(grad.activations[step], kept.weights, grad.arrived[step], start, stop)
+            for sample in range(start, stop):
+                arrived = grad.arrived[step, sample]
+                for j in range(n):
+                    for k in range(kept.window.shape[1]):
+                        sent = step - 1 - k - kept.first[j]
+                        if sent >= 0:
+                            grad.spikes[sent, sample, j] += kept.window[j, k] * arrived[j]
+
+
+@inlined
+def retreat(kept: Any, grad: Any, carry_i: Any, carry_v: Any, step: Any, sample: Any) -> None:
+    """Gradients of one step's activations, and what is carried to the step before."""
+    n = carry_i.shape[0]
+    i, v = kept.i[step, sample], kept.v[step, sample]
+    before = step - 1 if step else step
+    # Before the first step all states are zero.
+    there = float32(1 if step else 0)
+    i_before, v_before = kept.i[before, sample], kept.v[before, sample]
+    saturated, gates = kept.saturated[step, sample], kept.gates[step, sample]
+    grad_spikes, grad_a = grad.spikes[step, sample], grad.activations[step, sample]
+    pull = kept.pull[sample]
+    for j in range(n):
+        raw_r, raw_z = int32(gates[j]), int32(gates[n + j])
+        r = float32(_gate(raw_r)) * GATE_STEP
+        z = float32(_gate(raw_z)) * GATE_STEP
+        r_slope = GATE_DERIVATIVE if abs(raw_r) <= GATE_REACH else float32(0)
+        z_slope = GATE_DERIVATIVE if abs(raw_z) <= GATE_REACH else float32(0)
+        passes = float32(1 if saturated[j] == 0 else 0)
+        grad_v = (grad_spikes[j] * kept.slopes[v[j] + LIMIT] + carry_v[j]) * passes
+        grad_v = grad_v + pull * _beyond_margin(v[j])
+        grad_i = (grad_v * (float32(1) - z) + carry_i[j]) * passes
+        grad_i = grad_i + pull * _beyond_margin(i[j])
+        now = float32(i[j]) * STATE_STEP
+        grad_a[j] = grad_i
+        grad_a[n + j] = grad_i * (float32(i_before[j]) * STATE_STEP * there) * r_slope
+        behind = float32(v_before[j]) * STATE_STEP * there
+        grad_a[2 * n + j] = grad_v * (behind - now) * z_slope
+        carry_v[j] = grad_v * z
+        carry_i[j] = grad_i * r
+
+
+@inlined
+def _beyond_margin(state: Any) -> Any:
+    return float32((1 if state > MARGIN else 0) - (1 if state < -MARGIN else 0))
+
+
+@inlined
+def _multiply(rows: Any, weights: Any, out: Any, start: Any, stop: Any) -> None:
+    """Set ``out[s] = rows[s] @ weights`` for some samples, summed from the first row to the last.
+
+    Rows of weights go three at a time, so that the sums are loaded and stored less often.
+    """
+    n_rows, n = weights.shape
+    for sample in range(start, stop):
+        out[sample, :] = 0
+    for k in range(0, n_rows, 3):
+        w0, w1, w2 = weights[k], weights[k + 1], weights[k + 2]
+        for sample in range(start, stop):
+            g0, g1, g2 = rows[sample, k], rows[sample, k + 1], rows[sample, k + 2]
+            sums = out[sample]
+            for j in range(n):
+                sums[j] = ((sums[j] + g0 * w0[j]) + g1 * w1[j]) + g2 * w2[j]

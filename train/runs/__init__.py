@@ -1,0 +1,1 @@
+"""A training run: settings, epochs, losses, what is written to its folder and read back."""

@@ -1,0 +1,202 @@
+"""Training: Adam on spike counts, one cycle of rates, the best epoch on validation wins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from kipuka.convert.formats.slayer.network import program_from_blocks
+from kipuka.convert.program import Program
+from kipuka.errors import KipukaError
+from kipuka.locks import locked
+from kipuka.train.cuba.integrator import compiled_integrator
+from kipuka.train.datasets import DataOptions, Dataset, Split, load_dataset
+from kipuka.train.runs.checkpoint import load_checkpoint, save_checkpoint
+from kipuka.train.runs.config import TrainConfig, load_config, save_config
+from kipuka.train.runs.losses import count_right
+from kipuka.train.runs.metrics import (
+    EpochMetrics,
+    tensorboard_writer,
+    write_metrics,
+    write_tensorboard,
+)
+from kipuka.train.runs.parallel import joined_processes
+from kipuka.train.runs.run import Run, configured_network
+from kipuka.train.runs.state import STATE_FILE, RunState, load_state, save_state
+from kipuka.train.threads import summing_in_one_order
+
+CONFIG_FILE, CHECKPOINT_FILE = "config.yaml", "checkpoint.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """A finished run.
+
+    Attributes
+    ----------
+    network : torch.nn.ModuleList
+        With the parameters of the best epoch.
+    metrics : tuple of EpochMetrics
+    delays_before : dict of str to int64 array
+        Delays in steps before training, by name as in `named_delays`.
+    """
+
+    network: torch.nn.ModuleList
+    metrics: tuple[EpochMetrics, ...]
+    delays_before: dict[str, np.ndarray]
+
+
+def train(
+    config: TrainConfig,
+    folder: str | Path,
+    progress: Callable[[EpochMetrics], None] | None = None,
+    *,
+    resume: bool = False,
+) -> TrainingResult:
+    """Train a named network on a data set and keep the best epoch on its validation part.
+
+    Under ``torchrun`` every process calls this with the same arguments; the first one writes.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    folder : path-like
+        Run folder; receives ``config.yaml``, ``checkpoint.safetensors`` (the best epoch),
+        ``metrics.jsonl``, and ``state.safetensors``, where the run stands after each epoch.
+    progress : callable (EpochMetrics), optional
+        Called after each epoch, by the first process only.
+    resume : bool
+        Go on where the run in the folder stands; its settings must be `config`.
+
+    Returns
+    -------
+    TrainingResult
+
+    Raises
+    ------
+    KipukaError
+        If the folder holds a run already that is not to be resumed, or one with other settings,
+        another process trains in it, the loss stops being a number, or the disk is full.
+    """
+    folder = Path(folder)
+    with (
+        joined_processes(config.device) as processes,
+        locked(folder) if processes.first else nullcontext(),
+        summing_in_one_order(),
+        compiled_integrator(),
+    ):
+        _check_folder(folder, config, resume)
+        processes.wait()
+        dataset = load_dataset(config.data, data_options(config))
+        run = Run(config, dataset, processes)
+        if processes.first:
+            save_config(folder / CONFIG_FILE, config)
+        state = run.initial_state()
+        if resume and (folder / STATE_FILE).exists():
+            state = load_state(folder / STATE_FILE, run.network, run.optimizer, run.generator)
+        writer = tensorboard_writer(folder) if config.tensorboard and processes.first else None
+        state = _all_epochs(run, state, folder, progress, writer)
+        processes.wait()
+        load_checkpoint(folder / CHECKPOINT_FILE, run.network)
+    return TrainingResult(run.network.eval(), state.metrics, state.delays_before)
+
+
+def load_run(folder: str | Path) -> tuple[TrainConfig, torch.nn.ModuleList, Dataset]:
+    """Configuration, trained network and data set of a run folder."""
+    folder = Path(folder)
+    config = load_config(folder / CONFIG_FILE)
+    dataset = load_dataset(config.data, data_options(config))
+    network = configured_network(config, dataset)
+    load_checkpoint(folder / CHECKPOINT_FILE, network)
+    return config, network.eval(), dataset
+
+
+def data_options(config: TrainConfig) -> DataOptions:
+    """Return the part of the settings that says how the data are read."""
+    return DataOptions(
+        config.data_dir,
+        config.bin_ms,
+        config.steps,
+        config.channels,
+        config.validation,
+        config.download,
+    )
+
+
+def program_of(network: torch.nn.ModuleList, config: TrainConfig) -> Program:
+    """Quantize a trained network, with its settings as metadata."""
+    metadata = {"origin": f"kipuka train, network {config.network} on {config.data}"}
+    metadata["training"] = config.model_dump_json()
+    return program_from_blocks(network, metadata=metadata)
+
+
+def accuracy_of(network: torch.nn.ModuleList, split: Split) -> float:
+    """Fraction of samples whose class the quantized forward pass gets right."""
+    spikes, labels = torch.from_numpy(split.spikes), torch.from_numpy(split.labels)
+    return count_right(network, spikes, labels) / len(labels)
+
+
+def _all_epochs(
+    run: Run,
+    state: RunState,
+    folder: Path,
+    progress: Callable[[EpochMetrics], None] | None,
+    writer: Any,
+) -> RunState:
+    """Train the epochs that are left, and write what is known after each of them."""
+    done = state.metrics[-1].seconds if state.metrics else 0.0
+    start = time.perf_counter()
+    for epoch in range(len(state.metrics) + 1, run.config.epochs + 1):
+        metrics = run.epoch(epoch, state.metrics, done - start)
+        state = RunState((*state.metrics, metrics), state.delays_before)
+        if run.processes.first:
+            if metrics.best:
+                save_checkpoint(folder / CHECKPOINT_FILE, run.network)
+            write_metrics(folder, state.metrics)
+            # Last, so that a run that is killed before this line repeats the whole epoch.
+            save_state(folder / STATE_FILE, state, run.network, run.optimizer, run.generator)
+            if writer is not None:
+                write_tensorboard(writer, metrics)
+            if progress:
+                progress(metrics)
+    return state
+
+
+def _check_folder(folder: Path, config: TrainConfig, resume: bool) -> None:
+    """Check that the folder is free, or holds a run with the same settings to go on with.
+
+    Raises
+    ------
+    KipukaError
+        If it holds another run.
+    """
+    if not resume:
+        held = [name for name in (CHECKPOINT_FILE, STATE_FILE) if (folder / name).exists()]
+        if held:
+            raise KipukaError(
+                "the folder holds a training run already",
+                where=str(folder),
+                limit="a new or empty folder",
+                value=held[0],
+                remedy="choose another folder, remove this one, or go on with --resume",
+            )
+        return
+    if not (folder / CONFIG_FILE).exists():
+        return
+    before = load_config(folder / CONFIG_FILE).model_dump()
+    changed = [key for key, value in config.model_dump().items() if before[key] != value]
+    if changed:
+        raise KipukaError(
+            "the run was started with other settings",
+            where=f"{folder / CONFIG_FILE}, key {changed[0]}",
+            limit=f"{before[changed[0]]}, as at its start",
+            value=getattr(config, changed[0]),
+            remedy="resume with the same settings, or train in a new folder",
+        )
