@@ -1,4 +1,4 @@
-"""The process in which Lava runs, started by `lava_run`: reads job folders, writes the traces.
+"""The process in which Lava runs, started by `run_lava`: reads job folders, writes the traces.
 
 A process of its own keeps Lava's messages off the terminal, and can be ended with everything that
 Lava has started when a graph hangs. Whatever ends it, or the process that started it, also ends the
