@@ -15,6 +15,7 @@ from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
 from kipuka.convert.program import OWN, PREVIOUS, Layer, Program, Projection, Readout, Reset, Target
 from kipuka.convert.synapses import DenseSynapses, SparseSynapses, Synapses
 from kipuka.deploy.fast.simulator import Events
+from kipuka.lava_door import INSTALL
 
 LONGEST_DELAY = 62
 
@@ -102,7 +103,7 @@ def wheel_networks() -> Path:
     """Folder of the networks that the wheels of Lava carry for their own tests."""
     spec = importlib.util.find_spec("lava.lib.dl.netx")
     if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("the benchmark needs lava-dl: install kipuka[lava] under Python 3.10")
+        raise SystemExit(f"the benchmark needs lava-dl: {INSTALL}")
     site = Path(next(iter(spec.submodule_search_locations))).parents[3]
     return site / "tests/lava/lib/dl/netx/gts"
 

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-from lava.proc.io.sink import RingBuffer as Sink
 
 from kipuka.convert.formats.net.file import load_net
 from kipuka.deploy.lava.graph import LATENCY_STEPS, build_graph, played_by_source
@@ -28,6 +27,8 @@ def run(folder: Path, netx: bool) -> None:
     netx : bool
         Whether stock NetX builds the graph, from the file, or Kipuka does.
     """
+    from lava.proc.io.sink import RingBuffer as Sink
+
     program = load_net(folder / NETWORK)
     inputs = np.load(folder / INPUTS)
     n_steps = inputs.shape[1]

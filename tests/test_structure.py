@@ -15,7 +15,7 @@ FOLDERS = {
 }
 """Which folder may import which; all may import the leaf modules."""
 
-LEAVES = {"compiling", "errors", "files", "lazy", "locks", "yaml_text"}
+LEAVES = {"compiling", "errors", "files", "lava_door", "lazy", "locks", "yaml_text"}
 
 LAVA_ONLY = {"torch", "lava", "tonic", "safetensors", "sklearn"}
 SOURCES = [path for folder in (*FOLDERS, "src") for path in (ROOT / folder).rglob("*.py")]
@@ -42,21 +42,44 @@ def test_folders_look_only_where_they_may(folder):
                 assert parts[1] in allowed, f"{path} imports {name}"
 
 
+LAVA_FILES = {
+    "deploy/lava/graph.py",
+    "deploy/lava/lowered_network.py",
+    "deploy/lava/netx_graph.py",
+    "deploy/lava/processes/spiking_gru.py",
+    "deploy/lava/processes/spiking_gru_model.py",
+    "deploy/lava/worker.py",
+}
+"""Files that import Lava as they are loaded, in processes that have been started for it."""
+
+
 def test_what_needs_no_lava_imports_none_of_it():
-    lava = {
-        "graph.py",
-        "lowered_network.py",
-        "worker.py",
-        "netx_graph.py",
-        "processes/spiking_gru.py",
-        "processes/spiking_gru_model.py",
-    }
     for folder in ("hardware_profiles", "convert", "deploy"):
         for path in (ROOT / folder).rglob("*.py"):
-            if path in [ROOT / "deploy" / "lava" / name for name in lava]:
-                continue
-            found = {name.split(".")[0] for name in imports(path, top_level_only=True)}
-            assert not found & LAVA_ONLY, path
+            if str(path.relative_to(ROOT)) not in LAVA_FILES:
+                found = {name.split(".")[0] for name in imports(path, top_level_only=True)}
+                assert not found & LAVA_ONLY, path
+
+
+def test_lava_is_imported_in_few_files_and_behind_its_door():
+    # Importing kipuka opens the door: the package's own files stand behind it.
+    own = LAVA_FILES | {"train/slayer.py", "deploy/loihi2/board.py"}
+    for path in SOURCES:
+        if str(path.relative_to(ROOT)) not in own:
+            assert not _lava(imports(path)), path
+            assert "import_module('lava" not in ast.unparse(ast.parse(path.read_text())), path
+    # Others first import something of Kipuka's, or import Lava in a function that runs later.
+    for folder in ("tests", "benchmarks", "examples"):
+        for path in (ROOT / folder).rglob("*.py"):
+            if _lava(imports(path)):
+                names = list(imports(path, top_level_only=True))
+                kipuka = [k for k, name in enumerate(names) if name.split(".")[0] == "kipuka"]
+                assert kipuka, path
+                assert not _lava(names[: kipuka[0]]), path
+
+
+def _lava(names):
+    return [name for name in names if name.split(".")[0] == "lava"]
 
 
 def test_every_package_is_listed():

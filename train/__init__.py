@@ -5,25 +5,17 @@ Names are loaded on first use, because torch and lava-dl take seconds to import.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-
-from kipuka.errors import KipukaError
+from kipuka.lava_door import check_installed
 from kipuka.lazy import loaded_on_use
 
-_missing = [
-    name
-    for name in ("torch", "lava", "safetensors", "sklearn")
-    if not importlib.util.find_spec(name)
-]
-if _missing:
-    raise KipukaError(
-        "training needs lava-dl, which is not installed",
-        where="folder train: kipuka train, convert, demo and the backend torch",
-        limit="the extra kipuka[lava], on Python 3.10",
-        value=f"{sys.version.split()[0]} without {', '.join(_missing)}",
-        remedy="install with: pip install 'kipuka[lava]' under Python 3.10",
-    )
+check_installed(
+    "training needs lava-dl",
+    "folder train: kipuka train, convert, demo and the backend torch",
+    "torch",
+    "lava",
+    "safetensors",
+    "sklearn",
+)
 
 _MODULES = {
     "AudioLayout": "audio_layout",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import queue
 import signal
@@ -29,6 +28,7 @@ from kipuka.deploy.lowered.lowering import lower
 from kipuka.deploy.lowered.streaming import PARTS, plan_stream
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
+from kipuka.lava_door import check_installed
 
 STALL_LIMIT_S = 120.0
 """Seconds without a finished step after which a run counts as hung (start-up takes about 5)."""
@@ -99,7 +99,7 @@ def run_lava_jobs(
         single = [(program, x[None]) for program, inputs in jobs for x in inputs]
         done = iter(run_lava_jobs(single, progress, stall_limit_s, backend))
         return [Trace.joined([next(done) for _ in inputs]) for _, inputs in jobs]
-    _check_installed()
+    check_installed("this backend needs Lava", "backend lava", "lava")
     for program, inputs in jobs:
         check_common_values(program)
         if backend == "netx":
@@ -142,7 +142,7 @@ def stream_lava(
     KipukaError
         As `run_lava`.
     """
-    _check_installed()
+    check_installed("this backend needs Lava", "backend lava", "lava")
     total = len(inputs) * PARTS
     chosen = plan_stream(program, inputs.shape[2], interval).interval
     kind = f"lava-sim:{chosen}"
@@ -274,17 +274,6 @@ def _trace(arrays: dict[str, np.ndarray], n_layers: int) -> Trace:
         own = {k.rsplit("_", 1)[0]: v for k, v in arrays.items() if k.endswith(f"_{number}")}
         layers.append(LayerTrace(own.pop("spikes"), own))
     return Trace(tuple(layers))
-
-
-def _check_installed() -> None:
-    if importlib.util.find_spec("lava") is None:
-        raise KipukaError(
-            "Lava is not installed",
-            where="backend lava",
-            limit="the extra kipuka[lava], on Python 3.10",
-            value=f"Python {sys.version_info.major}.{sys.version_info.minor} without lava-nc",
-            remedy="install with: pip install 'kipuka[lava]' under Python 3.10",
-        )
 
 
 def _check_netx(program: Program) -> None:

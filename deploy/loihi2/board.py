@@ -7,7 +7,6 @@ and `lava.utils.loihi2_profiler` as public code uses them. Nothing here has run 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 
 from kipuka.deploy.lowered.streaming import Stream
 from kipuka.errors import KipukaError
+from kipuka.lava_door import missing
 
 US = 1e-6
 """Unit of the probes' times, in seconds."""
@@ -97,7 +97,7 @@ def public_api() -> Loihi2Api:
     KipukaError
         If Lava or its extension for Loihi 2 is not installed: one sentence on what is missing.
     """
-    if importlib.util.find_spec("lava") is None:
+    if missing("lava"):
         raise _missing("lava-nc")
     loihi = importlib.import_module("lava.utils.loihi")
     if not loihi.is_installed():

@@ -1,6 +1,7 @@
 """Lava as a process that can fail: it is ended with all it started, and the error says so."""
 
 import contextlib
+import importlib.util
 import os
 import re
 import signal
@@ -179,7 +180,7 @@ def test_decays_that_differ_are_refused(rng, check_error):
 
 
 def test_lava_missing(network, rng, monkeypatch, check_error):
-    monkeypatch.setattr(run.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(KipukaError) as caught:
         run.run_lava(network, random_spikes(rng, 1, 3, 5))
-    check_error(caught.value, what="not installed", limit="Python 3.10", remedy="kipuka[lava]")
+    check_error(caught.value, what="not installed", limit="kipuka[lava]", remedy="kipuka[training]")
