@@ -30,7 +30,7 @@ def context():
 def test_training(network, context, tmp_path):
     # Enough of everything that a sum split by threads is rounded in another way.
     settings = {"network": network, "hidden": 48, "epochs": 1, "batch_size": 256, "seed": 3}
-    settings |= {"rate_penalty": 1.0, "overshoot_penalty": 0.1}
+    settings |= {"penalties": {"rate": 1.0, "overshoot": 0.1}}
     for threads in (1, 2):
         faults.finish(context, faults.train, tmp_path / str(threads), settings, threads)
     assert contents(tmp_path / "1") == contents(tmp_path / "2")

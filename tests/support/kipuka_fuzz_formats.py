@@ -88,9 +88,9 @@ class Config(Form):
         mutations.mutate_yaml(rng, self.path)
 
     def use(self):
-        from kipuka.train.runs.config import load_config
+        from kipuka.train.runs.config import load_config, setting_values
 
-        values = load_config(self.path).model_dump().values()
+        values = setting_values(load_config(self.path)).values()
         assert np.all(np.isfinite([v for v in values if isinstance(v, float)]))
 
 

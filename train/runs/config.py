@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pydantic
 import yaml
@@ -11,118 +13,148 @@ import yaml
 from kipuka.convert import fixed
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
+from kipuka.train.runs.old_settings import current_form
 from kipuka.yaml_text import parse_yaml, read_limited, short
 
 WHAT = "training configuration"
 
 
-class TrainConfig(pydantic.BaseModel):
-    """Settings of a training run.
+class _Settings(pydantic.BaseModel):
+    """Settings whose descriptions are the texts below the fields."""
 
-    Attributes
-    ----------
-    network, data : str
-        Names; see `kipuka.train.networks.NETWORKS` and `kipuka.train.datasets.DATASETS`.
-    data_dir, bin_ms, steps, channels, validation, download
-        How the data are read; see `kipuka.train.datasets.DataOptions`.
-    hidden : int
-        Neurons of each hidden layer.
-    layout, update_gate_input : str
-        Of convolutional networks and of spiking GRU layers; see
-        `kipuka.train.networks.build_network`.
-    epochs, batch_size : int
-        The batch is that of all processes together.
-    learning_rate : float
-        Of weights and biases, in nominal units (Adam, one cycle).
-    delay_learning_rate : float
-        Of delays, in steps per update; 0 leaves them where they were drawn.
-    delay_rule : {"finite-difference", "annealed"}
-        See `kipuka.train.delays.axonal`.
-    delay_init_steps : float or None
-        Delays are drawn evenly from 0 to here; None for the network's own range.
-    delay_start : float
-        Part of the training after which delays start to learn. Until then weights learn with
-        delays as they were drawn.
-    delay_stop : float
-        Part of the training at which the delays' learning rate has reached 0; the width of the
-        annealed rule has so at four fifths of it.
-    delay_alternation_epochs : int
-        If not 0, weights and delays take turns of so many epochs while delays learn.
-    delay_width_steps : float
-        Half width from which the annealed rule starts.
-    spike_gain : float
-        Logits per output spike.
-    label_smoothing : float
-        Probability mass that the loss spreads evenly over all classes.
-    input_drop : float
-        Fraction of input spikes left out at random while training.
-    time_stretch : float
-        Largest random change of a training sample's tempo, as a fraction, either way.
-    time_shift_steps, channel_shift : int
-        Largest random shift of a training sample, in steps and in channels, either way.
-    blend : float
-        Fraction of training samples that are blended with another one of their class.
-    rate_penalty : float
-        Weight of the penalty on mean spike rates outside `rate_low` to `rate_high`.
-    rate_low, rate_high : float
-        Spikes per neuron and step between which a layer's mean rate is free.
-    overshoot_penalty : float
-        Weight of the penalty on GRU states beyond half of their range, where saturation is near.
-    gradient_clip : float
-        Limit on the norm of the gradient of weights and biases.
-    selection : {"accuracy", "loss", "last"}
-        Which epoch is kept: the best one on the validation part, by its accuracy (of equals the
-        later epoch) or by its cross entropy, which tells apart epochs that are equally often right;
-        or the last one.
-    train_on_validation : bool
-        Train on the validation part as well, once it has chosen the settings; it then selects no
-        epoch, and its accuracy says nothing about new samples.
-    tensorboard : bool
-        Write events for TensorBoard beside the metrics.
-    device : {"cpu", "cuda"}
-    seed : int
-    """
+    model_config = pydantic.ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+class DelaySettings(_Settings):
+    """How delays start and learn."""
+
+    learning_rate: float = pydantic.Field(default=0.2, ge=0)
+    """Of delays, in steps per update; 0 leaves them where they were drawn."""
+
+    rule: Literal["finite-difference", "annealed"] = "finite-difference"
+    """How delays learn; see `kipuka.train.delays.axonal`."""
+
+    init_steps: float | None = pydantic.Field(default=None, ge=0, le=fixed.DELAY_MAX)
+    """Delays are drawn evenly from 0 to here; none for the network's own range."""
+
+    width_steps: float = pydantic.Field(default=8.0, ge=0, le=fixed.DELAY_MAX)
+    """Half width in steps from which the annealed rule starts; it ends at 0."""
+
+
+class AugmentationSettings(_Settings):
+    """Random changes of training samples."""
+
+    input_drop: float = pydantic.Field(default=0.1, ge=0, lt=1)
+    """Fraction of input spikes left out at random."""
+
+    time_stretch: float = pydantic.Field(default=0.0, ge=0, lt=1)
+    """Largest random change of a sample's tempo, as a fraction, either way."""
+
+    time_shift_steps: int = pydantic.Field(default=0, ge=0, le=1 << 20)
+    """Largest random shift of a sample in time, in steps, either way."""
+
+    channel_shift: int = pydantic.Field(default=0, ge=0, le=1 << 16)
+    """Largest random shift of a sample along its channels, either way."""
+
+
+class PenaltySettings(_Settings):
+    """What the loss holds against a network beside its errors."""
+
+    rate: float = pydantic.Field(default=0.0, ge=0)
+    """Weight of the penalty on mean spike rates outside `rate_low` to `rate_high`."""
+
+    rate_low: float = pydantic.Field(default=0.01, ge=0, le=1)
+    """Spikes per neuron and step above which a layer's mean rate is free."""
+
+    rate_high: float = pydantic.Field(default=0.15, ge=0, le=1)
+    """Spikes per neuron and step below which a layer's mean rate is free."""
+
+    overshoot: float = pydantic.Field(default=0.0, ge=0)
+    """Weight of the penalty on GRU states beyond half of their range, where saturation is near."""
+
+
+class TrainConfig(_Settings):
+    """Settings of a training run, three groups of them and those that stand alone."""
 
     network: str = "sgru-delay"
+    """Name of the network; see `kipuka.train.networks.NETWORKS`."""
+
     data: str = "digits"
+    """Name of the data set; see `kipuka.train.datasets.DATASETS`."""
+
     data_dir: str | None = None
+    """Folder that the data set's files were downloaded to."""
+
     bin_ms: float | None = pydantic.Field(default=None, gt=0)
+    """Width of a step in milliseconds; none for the data set's own."""
+
     steps: int | None = pydantic.Field(default=None, ge=1, le=1 << 20)
+    """Steps of each sample; what lies beyond is left out and counted."""
+
     channels: int | None = pydantic.Field(default=None, ge=1, le=1 << 16)
+    """Input channels; neighbours are pooled, so it must divide the number that was recorded."""
+
     validation: Literal["speakers", "samples"] = "speakers"
+    """Where validation samples come from if a data set has none."""
+
     download: bool = False
+    """Let tonic download what is missing."""
+
     hidden: int = pydantic.Field(default=128, ge=1, le=1 << 16)
+    """Neurons of each hidden layer."""
+
     layout: Literal["csgru", "frequency"] = "csgru"
+    """How convolutional networks see audio; see `kipuka.train.audio_layout.audio_shape`."""
+
     update_gate_input: Literal["spikes", "current"] = "spikes"
+    """What the update gates of spiking GRU layers see; see `kipuka.train.SpikingGRU`."""
+
     epochs: int = pydantic.Field(default=40, ge=1, le=1 << 20)
+    """Passes over the training part."""
+
     batch_size: int = pydantic.Field(default=64, ge=1, le=1 << 20)
+    """Samples of an update, of all processes together."""
+
     learning_rate: float = pydantic.Field(default=5e-3, gt=0)
-    delay_learning_rate: float = pydantic.Field(default=0.2, ge=0)
-    delay_rule: Literal["finite-difference", "annealed"] = "finite-difference"
-    delay_init_steps: float | None = pydantic.Field(default=None, ge=0, le=fixed.DELAY_MAX)
-    delay_start: float = pydantic.Field(default=0.0, ge=0, lt=1)
-    delay_stop: float = pydantic.Field(default=1.0, gt=0, le=1)
-    delay_alternation_epochs: int = pydantic.Field(default=0, ge=0, le=1 << 20)
-    delay_width_steps: float = pydantic.Field(default=8.0, ge=0, le=fixed.DELAY_MAX)
+    """Of weights and biases, in nominal units (Adam, one cycle)."""
+
     spike_gain: float = pydantic.Field(default=0.5, gt=0)
+    """Logits per output spike."""
+
     label_smoothing: float = pydantic.Field(default=0.1, ge=0, lt=1)
-    input_drop: float = pydantic.Field(default=0.1, ge=0, lt=1)
-    time_stretch: float = pydantic.Field(default=0.0, ge=0, lt=1)
-    time_shift_steps: int = pydantic.Field(default=0, ge=0, le=1 << 20)
-    channel_shift: int = pydantic.Field(default=0, ge=0, le=1 << 16)
-    blend: float = pydantic.Field(default=0.0, ge=0, le=1)
-    rate_penalty: float = pydantic.Field(default=0.0, ge=0)
-    rate_low: float = pydantic.Field(default=0.01, ge=0, le=1)
-    rate_high: float = pydantic.Field(default=0.15, ge=0, le=1)
-    overshoot_penalty: float = pydantic.Field(default=0.0, ge=0)
+    """Probability mass that the loss spreads evenly over all classes."""
+
     gradient_clip: float = pydantic.Field(default=1.0, gt=0)
+    """Limit on the norm of the gradient of weights and biases."""
+
     selection: Literal["accuracy", "loss", "last"] = "accuracy"
+    """Which epoch is kept: the best one on the validation part, by its accuracy (of equals the
+    later epoch) or by its cross entropy, which tells apart epochs that are equally often right; or
+    the last one."""
+
     train_on_validation: bool = False
+    """Train on the validation part as well, once it has chosen the settings; it then selects no
+    epoch, and its accuracy says nothing about new samples."""
+
     tensorboard: bool = False
+    """Write events for TensorBoard beside the metrics."""
+
     device: Literal["cpu", "cuda"] = "cpu"
+    """Where the network trains."""
+
     seed: int = pydantic.Field(default=0, ge=0, lt=1 << 63)
+    """Of all randomness."""
+
+    delays: DelaySettings = DelaySettings()
+    """How delays start and learn."""
+
+    augmentation: AugmentationSettings = AugmentationSettings()
+    """Random changes of training samples."""
+
+    penalties: PenaltySettings = PenaltySettings()
+    """What the loss holds against a network beside its errors."""
 
     @pydantic.field_validator("train_on_validation")
     @classmethod
@@ -132,6 +164,27 @@ class TrainConfig(pydantic.BaseModel):
         return value
 
 
+def setting_fields() -> dict[str, pydantic.fields.FieldInfo]:
+    """Return every setting by its dotted name, with default, range and description."""
+    fields = {}
+    for name, field in TrainConfig.model_fields.items():
+        if isinstance(field.default, _Settings):
+            inner = type(field.default).model_fields
+            fields.update({f"{name}.{key}": setting for key, setting in inner.items()})
+        else:
+            fields[name] = field
+    return fields
+
+
+def setting_values(config: TrainConfig) -> dict[str, Any]:
+    """Return the values of a run by their dotted names."""
+    values: dict[str, Any] = {}
+    for name, value in config.model_dump().items():
+        inner = {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {}
+        values.update(inner or {name: value})
+    return values
+
+
 def save_config(path: str | Path, config: TrainConfig) -> None:
     """Write settings as YAML."""
     with replacing(path) as temporary:
@@ -139,7 +192,7 @@ def save_config(path: str | Path, config: TrainConfig) -> None:
 
 
 def load_config(path: str | Path) -> TrainConfig:
-    """Read settings from YAML.
+    """Read settings from YAML, also as version 0.1.0 wrote it.
 
     Raises
     ------
@@ -152,23 +205,42 @@ def load_config(path: str | Path) -> TrainConfig:
     return make_config(values if isinstance(values, dict) else {"": values}, str(path))
 
 
-def make_config(values: dict[str, object], where: str) -> TrainConfig:
+def make_config(
+    values: Mapping[str, Any], where: str, base: TrainConfig | None = None
+) -> TrainConfig:
     """Check settings from a file or the command line.
+
+    Parameters
+    ----------
+    values : mapping of str to anything
+        Groups, or dotted names such as ``delays.rule``; names of version 0.1.0 are understood.
+    where : str
+        File or command line, for messages.
+    base : TrainConfig, optional
+        What settings that are not in `values` are taken from, instead of the defaults.
 
     Raises
     ------
     KipukaError
         At the first setting that is unknown or out of range.
     """
+    given = current_form(values, where)
+    form = {} if base is None else base.model_dump()
+    for key, value in given.items():
+        together = isinstance(value, dict) and isinstance(form.get(key), dict)
+        form[key] = {**form[key], **value} if together else value
     try:
-        return TrainConfig.model_validate(values)
+        return TrainConfig.model_validate(form)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
+        near = difflib.get_close_matches(key, setting_fields(), 1)
+        unknown = first["type"] == "extra_forbidden" and near
         raise KipukaError(
             "a setting of the training run cannot be used",
             where=f"{where}, key {key}",
             limit=first["msg"],
             value=short(first["input"]),
-            remedy=f"change it; known settings are {', '.join(TrainConfig.model_fields)}",
+            remedy=(f"did you mean {near[0]}? " if unknown else "change it; ")
+            + f"known settings are {', '.join(setting_fields())}",
         ) from error

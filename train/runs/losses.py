@@ -46,14 +46,15 @@ def batch_loss(
     labels : int64 tensor (samples,)
     config : TrainConfig
     """
+    penalties = config.penalties
     zero = torch.zeros(len(x), device=x.device)
     rate_penalty, overshoot, rates = zero, zero, []
     for block in network:
         x = block(x)
         if block is not network[-1]:
             rates.append(x.flatten(1).mean(1))
-            outside = (config.rate_low - rates[-1]).relu() + (rates[-1] - config.rate_high).relu()
-            rate_penalty = rate_penalty + outside**2
+            below, above = penalties.rate_low - rates[-1], rates[-1] - penalties.rate_high
+            rate_penalty = rate_penalty + (below.relu() + above.relu()) ** 2
         if isinstance(block, GruBlock):
             overshoot = overshoot + block.overshoot
     entropy = torch.nn.functional.cross_entropy(
@@ -62,7 +63,7 @@ def batch_loss(
         label_smoothing=config.label_smoothing,
         reduction="none",
     )
-    total = entropy + config.rate_penalty * rate_penalty + config.overshoot_penalty * overshoot
+    total = entropy + penalties.rate * rate_penalty + penalties.overshoot * overshoot
     rate = torch.stack(rates).mean(0) if rates else zero
     return BatchLoss(
         total.sum(), entropy.detach().sum(), rate.detach().sum(), overshoot.detach().sum()

@@ -15,8 +15,8 @@ START_DIVISOR, END_DIVISOR = 25.0, 25e4
 
 
 INTEGER_FROM = 0.8
-"""Part of the way to `delay_stop` at which the annealed rule's width has reached 0, so that weights
-and delays still learn with the integer delays that they end with."""
+"""Part of the training after which the annealed rule's width has reached 0, so that weights and
+delays still learn with the integer delays that they end with."""
 
 
 @dataclass(frozen=True)
@@ -45,27 +45,18 @@ def one_cycle(progress: float) -> float:
     return end + (1 - end) * (1 + math.cos(math.pi * fall)) / 2
 
 
-def phase_at(config: TrainConfig, epoch: int, progress: float) -> Phase:
+def phase_at(config: TrainConfig, progress: float) -> Phase:
     """Phase of an update.
 
     Parameters
     ----------
     config : TrainConfig
-    epoch : int
-        From 1.
     progress : float
         Part of all updates that lie behind, in [0, 1).
     """
-    rate = config.learning_rate * one_cycle(progress)
+    cycle = one_cycle(progress)
     # The annealed rule spreads spikes from the start, so that weights never see it jump.
-    left = max(0.0, 1 - progress / (INTEGER_FROM * config.delay_stop))
-    width_steps = config.delay_width_steps * left if config.delay_rule == "annealed" else 0.0
-    if not config.delay_start <= progress < config.delay_stop:
-        return Phase(rate, 0.0, width_steps)
-    span = config.delay_stop - config.delay_start
-    delay_rate = config.delay_learning_rate * one_cycle((progress - config.delay_start) / span)
-    turn = config.delay_alternation_epochs
-    if turn and delay_rate:
-        weights_learn = (epoch - 1) // turn % 2 == 0
-        return Phase(rate * weights_learn, delay_rate * (not weights_learn), width_steps)
-    return Phase(rate, delay_rate, width_steps)
+    left = max(0.0, 1 - progress / INTEGER_FROM)
+    delays = config.delays
+    width_steps = delays.width_steps * left if delays.rule == "annealed" else 0.0
+    return Phase(config.learning_rate * cycle, delays.learning_rate * cycle, width_steps)

@@ -64,15 +64,15 @@ class Run:
         seen = data.train.joined(data.validation) if config.train_on_validation else data.train
         self.labels = torch.from_numpy(seen.labels)
         spikes = torch.from_numpy(seen.spikes)
-        self.augmentation = Augmentation(config, spikes, self.labels)
+        self.augmentation = Augmentation(config.augmentation, spikes)
         self.validation = tuple(
             torch.from_numpy(array) for array in (data.validation.spikes, data.validation.labels)
         )
         self.delays = [delay for _, delay in named_delays(network)]
         for delay in self.delays:
-            delay.rule = config.delay_rule
-            if config.delay_init_steps is not None:
-                delay.delay.data.uniform_(0, config.delay_init_steps)
+            delay.rule = config.delays.rule
+            if config.delays.init_steps is not None:
+                delay.delay.data.uniform_(0, config.delays.init_steps)
         own = {id(delay.delay) for delay in self.delays}
         self.weights = [p for p in network.parameters() if p.requires_grad and id(p) not in own]
         groups = [{"params": self.weights}]
@@ -119,7 +119,7 @@ class Run:
 
     def _enter_phase(self, epoch: int, number: int, count: int) -> Phase:
         progress = ((epoch - 1) * count + number) / (self.config.epochs * count)
-        phase = phase_at(self.config, epoch, progress)
+        phase = phase_at(self.config, progress)
         rates = (phase.learning_rate, phase.delay_learning_rate)
         for group, rate in zip(self.optimizer.param_groups, rates, strict=False):
             group["lr"] = rate

@@ -19,7 +19,7 @@ from kipuka.locks import locked
 from kipuka.train.cuba.integrator import compiled_integrator
 from kipuka.train.datasets import DataOptions, Dataset, Split, load_dataset
 from kipuka.train.runs.checkpoint import load_checkpoint, save_checkpoint
-from kipuka.train.runs.config import TrainConfig, load_config, save_config
+from kipuka.train.runs.config import TrainConfig, load_config, save_config, setting_values
 from kipuka.train.runs.losses import count_right
 from kipuka.train.runs.metrics import (
     EpochMetrics,
@@ -190,13 +190,13 @@ def _check_folder(folder: Path, config: TrainConfig, resume: bool) -> None:
         return
     if not (folder / CONFIG_FILE).exists():
         return
-    before = load_config(folder / CONFIG_FILE).model_dump()
-    changed = [key for key, value in config.model_dump().items() if before[key] != value]
+    before, now = setting_values(load_config(folder / CONFIG_FILE)), setting_values(config)
+    changed = [key for key, value in now.items() if before[key] != value]
     if changed:
         raise KipukaError(
             "the run was started with other settings",
             where=f"{folder / CONFIG_FILE}, key {changed[0]}",
             limit=f"{before[changed[0]]}, as at its start",
-            value=getattr(config, changed[0]),
+            value=now[changed[0]],
             remedy="resume with the same settings, or train in a new folder",
         )

@@ -62,18 +62,18 @@ def run_settings(
     if resume and config_file is None and (out / CONFIG_FILE).exists():
         config_file = out / CONFIG_FILE
     own = resume and config_file == out / CONFIG_FILE
-    base = load_config(config_file).model_dump() if config_file else {}
-    for key in () if own else ("data_dir", "download"):
-        if base.get(key) and given.get(key) is None:
+    base = load_config(config_file) if config_file else None
+    for key in () if own or base is None else ("data_dir", "download"):
+        if getattr(base, key) and given.get(key) is None:
             raise KipukaError(
                 "a configuration cannot reach beyond its own file",
                 where=f"{config_file}, key {key}",
                 limit="no folders and no downloads in a file given by --config",
-                value=base[key],
+                value=getattr(base, key),
                 remedy=f"look whether you want that, and give --{key.replace('_', '-')} yourself",
             )
     named = {key: value for key, value in given.items() if value is not None}
-    return make_config({**base, **named}, "command line")
+    return make_config(named, "command line", base)
 
 
 def parse_settings(words: Sequence[str]) -> dict[str, object]:

@@ -33,25 +33,23 @@ def batch(count=10):
 
 def test_sums_over_parts_are_the_sum_over_the_batch(network):
     x, labels = batch()
-    config = TrainConfig(rate_penalty=1.0, rate_high=0.02, overshoot_penalty=1.0)
+    config = TrainConfig(penalties={"rate": 1.0, "rate_high": 0.02, "overshoot": 1.0})
     whole = batch_loss(network, x, labels, config)
     parts = [batch_loss(network, x[s], labels[s], config) for s in (slice(0, 3), slice(3, 10))]
     for value, (a, b) in zip(whole, zip(*parts, strict=True), strict=True):
         assert value.item() == pytest.approx((a + b).item(), rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("setting", "weights"), [("rate_penalty", 4.0), ("overshoot_penalty", 30.0)]
-)
+@pytest.mark.parametrize(("setting", "weights"), [("rate", 4.0), ("overshoot", 30.0)])
 def test_penalties_lower_what_they_are_on(network, setting, weights):
     x, labels = batch()
     network[0].input_synapse.weight.data *= weights / 4
-    config = TrainConfig(**{setting: 100.0}, rate_high=0.01)
+    config = TrainConfig(penalties={setting: 100.0, "rate_high": 0.01})
     values = []
     optimizer = torch.optim.Adam(network.parameters(), lr=0.02)
     for _ in range(30):
         losses = batch_loss(network, x, labels, config)
-        values.append(losses.spike_rate if setting == "rate_penalty" else losses.overshoot)
+        values.append(losses.spike_rate if setting == "rate" else losses.overshoot)
         optimizer.zero_grad()
         losses.total.backward()
         optimizer.step()

@@ -10,7 +10,14 @@ import pytest
 from kipuka.train.runs.config import TrainConfig, save_config
 from kipuka.train.runs.trainer import train
 
-SETTINGS = TrainConfig(hidden=6, epochs=2, batch_size=257, seed=2, blend=0.5, rate_penalty=1.0)
+SETTINGS = TrainConfig(
+    hidden=6,
+    epochs=2,
+    batch_size=257,
+    seed=2,
+    augmentation={"time_stretch": 0.1},
+    penalties={"rate": 1.0},
+)
 
 
 def test_two_processes_reach_the_loss_of_one(tmp_path):

@@ -17,14 +17,9 @@ SETTINGS = TrainConfig(
     epochs=4,
     batch_size=256,
     seed=5,
-    delay_rule="annealed",
-    delay_start=0.2,
-    blend=0.5,
-    time_stretch=0.1,
-    time_shift_steps=2,
-    channel_shift=1,
-    overshoot_penalty=0.1,
-    rate_penalty=1.0,
+    delays={"rule": "annealed"},
+    augmentation={"time_stretch": 0.1, "time_shift_steps": 2, "channel_shift": 1},
+    penalties={"overshoot": 0.1, "rate": 1.0},
 )
 
 
