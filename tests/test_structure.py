@@ -170,3 +170,82 @@ def test_files_from_strangers_are_opened_in_one_place_each():
 
 def _without_docstrings(code):
     return re.sub(r'"""[\s\S]*?"""', "", code)
+
+
+MODULES = {
+    ".".join(("kipuka", *path.relative_to(top).with_suffix("").parts)).removesuffix(
+        ".__init__"
+    ): path
+    for top, folder in ((ROOT / "src/kipuka", "."), *((ROOT, folder) for folder in FOLDERS))
+    for path in (top / folder).rglob("*.py")
+}
+
+FOR_TYPING_ALONE = {
+    ("kipuka.convert.rules.program", "kipuka.convert.program"),
+    ("kipuka.convert.rules.projections", "kipuka.convert.program"),
+}
+"""Imports for the type checker that close a circle: a Program asks its rules, which speak of it."""
+
+
+def _for_typing(tree):
+    """Import statements below ``if TYPE_CHECKING``."""
+    tests = (n for n in ast.walk(tree) if isinstance(n, ast.If))
+    found = (n for n in tests if ast.unparse(n.test) == "TYPE_CHECKING")
+    return {inner for n in found for inner in ast.walk(n)}
+
+
+def _imported_modules(path):
+    """Modules of Kipuka that a file imports anywhere, and whether only the type checker does."""
+    tree = ast.parse(path.read_text())
+    typing = _for_typing(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if name in MODULES else node.module for name in inner]
+        else:
+            continue
+        yield from ((name, node in typing) for name in names if name in MODULES)
+
+
+def test_no_imports_go_round_in_a_circle():
+    graph, unused = {}, set(FOR_TYPING_ALONE)
+    for module, path in MODULES.items():
+        graph[module] = set()
+        for name, typing in _imported_modules(path):
+            if typing and (module, name) in FOR_TYPING_ALONE:
+                unused.discard((module, name))
+            else:
+                graph[module].add(name)
+    assert not unused
+    left = dict(graph)
+    while ready := [module for module, names in left.items() if not names & left.keys()]:
+        for module in ready:
+            del left[module]
+    assert not left, f"a circle among {sorted(left)}"
+
+
+def test_no_folder_has_more_than_16_modules():
+    for folder in {path.parent for path in SOURCES}:
+        modules = [path for path in folder.glob("*.py") if path.stem != "__init__"]
+        assert len(modules) <= 16, folder
+
+
+def test_no_module_shares_its_name_with_what_its_package_exports():
+    packages = {name: path for name, path in MODULES.items() if path.name == "__init__.py"}
+    assert len(packages) > 20
+    for package, init in packages.items():
+        exported = set()
+        for node in ast.parse(init.read_text()).body:
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.ImportFrom):
+                    names = {alias.name for alias in inner.names}
+                    exported |= {n for n in names if f"{inner.module}.{n}" not in MODULES}
+                elif isinstance(inner, ast.FunctionDef | ast.ClassDef):
+                    exported.add(inner.name)
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                strings = (n for n in ast.walk(node.value) if isinstance(n, ast.Constant))
+                exported |= {string.value for string in strings}
+        clashes = {name for name in exported if f"{package}.{name}" in MODULES}
+        assert not clashes, init
