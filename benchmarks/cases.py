@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from kipuka.convert.formats.net.file import load_net
-from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.neurons.cuba import CubaParameters
+from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
 from kipuka.convert.program import OWN, PREVIOUS, Layer, Program, Projection, Readout, Reset, Target
 from kipuka.convert.synapses import DenseSynapses, SparseSynapses, Synapses
 from kipuka.deploy.fast.simulator import Events

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba import int16, njit, uintp
 
+from kipuka.convert.neurons import CUBA, SPIKING_GRU
 from kipuka.deploy.fast.kernels import neurons
 from kipuka.deploy.fast.kernels.lanes import LANES
 
@@ -70,8 +71,8 @@ def updates_per_s() -> dict[str, float]:
     own = np.zeros(neurons.OWN_ROWS * N, np.int32)
     sums, peaks = np.zeros(3 * N, np.int32), np.zeros(2 * LANES, np.int32)
     return {
-        "cuba": n_steps * N / _fastest(lambda: _update_cuba(shared, sums, peaks, n_steps)),
-        "gru": n_steps * N / _fastest(lambda: _update_gru(own, sums, peaks, n_steps)),
+        CUBA: n_steps * N / _fastest(lambda: _update_cuba(shared, sums, peaks, n_steps)),
+        SPIKING_GRU: n_steps * N / _fastest(lambda: _update_gru(own, sums, peaks, n_steps)),
     }
 
 

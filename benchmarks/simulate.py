@@ -22,7 +22,6 @@ import peaks
 from cases import Case, named_cases, scaling_cases
 from engines import Measurement
 
-from kipuka.convert.neurons import SpikingGruParameters
 from kipuka.deploy.counters import Counters
 from kipuka.deploy.fast.run import available_cores
 
@@ -64,9 +63,8 @@ class Peak:
         """Time of the bare loops for what was counted."""
         total = 0.0
         for layer, counted in zip(case.program.layers, counters.layers, strict=True):
-            model = "gru" if isinstance(layer.neuron, SpikingGruParameters) else "cuba"
             total += float(counted.synaptic_operations.sum()) / self.synops_per_s
-            total += counted.updates / self.updates_per_s[model]
+            total += counted.updates / self.updates_per_s[layer.model]
         return total
 
 

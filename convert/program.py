@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.by_value import ByValue, owned
+from kipuka.convert.neurons import NeuronModel, model_of
 from kipuka.convert.rules.program import check_program
-from kipuka.convert.synapses import OWN, PREVIOUS, ConvSynapses, SparseSynapses, Synapses
+from kipuka.convert.synapses import OWN, PREVIOUS, ConvSynapses, Synapses
 
-NeuronParameters = CubaParameters | SpikingGruParameters
-Target = Literal["a", "i", "r", "z"]
-Message = Literal["spikes", "current"]
+Target = str
+"""Name of an activation that a neuron model receives, such as ``a``; see `NeuronModel.targets`."""
+
 ReadoutKind = Literal["spike_count", "membrane"]
 
 __all__ = [
-    "MODEL_NAMES",
     "OWN",
     "PREVIOUS",
-    "TARGETS",
     "Encoder",
     "Layer",
-    "Message",
-    "NeuronParameters",
     "Program",
     "Projection",
     "Readout",
@@ -38,19 +35,9 @@ __all__ = [
     "needs_flatten",
 ]
 
-TARGETS: Mapping[type, tuple[Target, ...]] = MappingProxyType(
-    {CubaParameters: ("a",), SpikingGruParameters: ("i", "r", "z")}
-)
-"""Activations that each neuron model receives, in the order of its rows."""
-
-MODEL_NAMES: Mapping[type, str] = MappingProxyType(
-    {CubaParameters: "CUBA", SpikingGruParameters: "SPIKING_GRU"}
-)
-"""Neuron model names as they stand in files and tables."""
-
 
 @dataclass(frozen=True, eq=False)
-class Projection:
+class Projection(ByValue):
     """Synapses from one set of neurons to one activation of a layer.
 
     A spike that source j emits in step t is added to the targets' activation in step t + 1 + its
@@ -63,14 +50,16 @@ class Projection:
         Weights in weight units.
     source : int
         Where the spikes come from, in layers back: `OWN`, `PREVIOUS`, or farther.
-    target : {"a", "i", "r", "z"}
-        ``a`` of a CUBA neuron; current, reset gate or update gate of a spiking GRU.
+    target : str
+        One of the neuron model's `targets`: ``a`` of a CUBA neuron; ``i``, ``r`` or ``z``, current,
+        reset gate or update gate, of a spiking GRU.
     delays : int16 array (sources,) or (targets, sources)
         Axonal delay per source, or (dense synapses only) delay per synapse, in steps.
     weight_exponent : int
         The sum of weights is shifted left by this many bits, 0 to 7.
-    message : {"spikes", "current"}
-        What travels. ``current`` is the graded message of a spiking GRU's own current to its own
+    message : str
+        What travels, one of the sending model's `messages`.
+        ``current`` is the graded message of a spiking GRU's own current to its own
         update gate, sent in every step and received in the next one:
         ``((weights . (i[t - 1] >> 6)) >> 6)``. It has no further delay and no exponent. A message
         that is on its way stays when the layer is reset, as spikes do.
@@ -81,23 +70,24 @@ class Projection:
     target: Target
     delays: np.ndarray
     weight_exponent: int = 0
-    message: Message = "spikes"
+    message: str = "spikes"
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class Layer(ByValue):
     """A group of neurons of one model with the projections that feed it.
 
     Attributes
     ----------
-    neuron : CubaParameters or SpikingGruParameters
-        Parameters as int64 arrays of shape (neurons,).
+    neuron : named tuple
+        Parameters of one of `kipuka.convert.neurons.MODELS`, such as `CubaParameters`: int64 arrays
+        (neurons,).
     shape : tuple of int
         Shape of the group, ``(units,)`` or ``(channels, height, width)``.
     projections : tuple of Projection
     """
 
-    neuron: NeuronParameters
+    neuron: Any
     shape: tuple[int, ...]
     projections: tuple[Projection, ...]
 
@@ -109,12 +99,17 @@ class Layer:
     @property
     def model(self) -> str:
         """Name of the neuron model."""
-        return MODEL_NAMES[type(self.neuron)]
+        return self.neuron_model.name
+
+    @property
+    def neuron_model(self) -> NeuronModel:
+        """All facts about the neuron model."""
+        return model_of(self.neuron)
 
     @property
     def targets(self) -> tuple[Target, ...]:
         """Activations that the neuron model receives, in order."""
-        return TARGETS[type(self.neuron)]
+        return self.neuron_model.targets
 
     @property
     def sources(self) -> tuple[int, ...]:
@@ -150,7 +145,7 @@ class Layer:
 
 
 @dataclass(frozen=True, eq=False)
-class Readout:
+class Readout(ByValue):
     """How the last layer's activity becomes a class.
 
     Attributes
@@ -216,8 +211,11 @@ class Reset:
 
 
 @dataclass(frozen=True, eq=False)
-class Program:
+class Program(ByValue):
     """A network in integers, checked on construction and immutable afterwards.
+
+    A Program owns its arrays: what it is given is copied, once, and read-only from then on. It
+    compares by value and can be pickled.
 
     Attributes
     ----------
@@ -255,19 +253,16 @@ class Program:
             object.__setattr__(self, "numbers", layer_numbers(self))
         check_program(self)
         object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
-        for array in self._arrays():
-            array.setflags(write=False)
+        object.__setattr__(self, "layers", owned(tuple(self.layers)))
+        object.__setattr__(self, "readout", owned(self.readout))
 
-    def _arrays(self) -> list[np.ndarray]:
-        arrays = [self.readout.delays]
-        for layer in self.layers:
-            arrays += list(layer.neuron)
-            for projection in layer.projections:
-                synapses = projection.synapses
-                arrays += [synapses.weights, projection.delays]
-                if isinstance(synapses, SparseSynapses):
-                    arrays += [synapses.targets, synapses.offsets]
-        return arrays
+    def __reduce__(self) -> tuple[Any, ...]:
+        given = {one.name: getattr(self, one.name) for one in fields(self)}
+        return _rebuilt, ({**given, "metadata": dict(self.metadata)},)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Program:
+        del memo
+        return self
 
     @property
     def n_inputs(self) -> int:
@@ -287,6 +282,11 @@ class Program:
     def shape_of(self, position: int) -> tuple[int, ...]:
         """Shape of the layer at that position, or of the input for -1."""
         return self.input_shape if position < 0 else self.layers[position].shape
+
+
+def _rebuilt(given: dict[str, Any]) -> Program:
+    """Make a Program from what `Program.__reduce__` kept of one."""
+    return Program(**given)
 
 
 def layer_numbers(program: Program) -> tuple[int, ...]:

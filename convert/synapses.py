@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kipuka.convert.by_value import ByValue
+
 OWN, PREVIOUS = 0, 1
 """Sources of a projection, in layers back: the layer itself, and the layer before (or the input).
 
@@ -28,7 +30,7 @@ class Entries(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class DenseSynapses:
+class DenseSynapses(ByValue):
     """All-to-all synapses; a weight of 0 is no synapse.
 
     Attributes
@@ -64,7 +66,7 @@ class DenseSynapses:
 
 
 @dataclass(frozen=True, eq=False)
-class ConvSynapses:
+class ConvSynapses(ByValue):
     """A 2-D convolution over channels x height x width (a cross-correlation, as in PyTorch).
 
     ``a[o, y, x] = sum over c, i, j of w[o, c, i, j] s[c, y stride - padding + i dilation, ...]``,
@@ -208,7 +210,7 @@ class ConvSynapses:
 
 
 @dataclass(frozen=True, eq=False)
-class SparseSynapses:
+class SparseSynapses(ByValue):
     """Synapses listed by source, as compressed sparse rows: memory grows with the synapses alone.
 
     Source j reaches ``targets[offsets[j] : offsets[j + 1]]`` with the weights of the same slice.

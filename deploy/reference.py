@@ -7,18 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from kipuka.convert.neurons import (
-    CubaParameters,
-    CubaState,
-    Overflow,
-    SpikingGruActivations,
-    SpikingGruState,
-    cuba_step,
-    current_activation,
-    current_message,
-    spiking_gru_step,
-)
-from kipuka.convert.program import OWN, Layer, Program, Projection, Target
+from kipuka.convert.neurons.model import SPIKES, Message, NeuronModel
+from kipuka.convert.program import OWN, Layer, Program, Projection
 from kipuka.convert.synapses import DenseSynapses
 from kipuka.convert.trace import LayerTrace, Trace
 from kipuka.deploy.counters import Counters, LayerCounters
@@ -72,7 +62,13 @@ def _run_layer(
     shape = (n_samples, layer.n_neurons, n_steps)
     # One step longer than the run: the last step's spikes are written but never arrive.
     own = np.zeros((n_samples, layer.n_neurons, n_steps + 1), dtype=bool)
-    messages = np.zeros(own.shape if layer.of_current else (n_samples, 0, n_steps + 1), np.int64)
+    model = layer.neuron_model
+    # Payloads that a layer sends to itself beside its spikes, by message.
+    payloads = {
+        p.message: np.zeros(own.shape, np.int64)
+        for p in layer.projections
+        if p.message != SPIKES.name
+    }
     spikes = np.zeros(shape, dtype=bool)
     states: dict[str, np.ndarray] = {}
     operations = np.zeros((n_samples, n_steps), dtype=np.int64)
@@ -88,28 +84,29 @@ def _run_layer(
         if encoded is not None:
             activations["a"] = encoded[..., step].astype(np.int64)
         for projection in layer.projections:
-            if projection.message == "current":
-                activation, reached = _deliver_current(projection, messages[..., step])
+            if projection.message in payloads:
+                sent = payloads[projection.message][..., step]
+                activation, reached = _deliver_payloads(projection, model, sent)
             else:
                 source = own if projection.source == OWN else arriving[position - projection.source]
                 activation, reached = _deliver(projection, source, step)
             activations[projection.target] = activations[projection.target] + activation
             operations[:, step] += reached
-        state, emitted, overflow = _advance(layer, state, activations)
+        state, emitted, overflow = model.step(layer.neuron, state, activations)
         spikes[..., step] = emitted
         own[..., step + 1] = emitted
-        if layer.of_current:
-            messages[..., step + 1] = current_message(state.i)
+        for name, sent in payloads.items():
+            sent[..., step + 1] = _message(model, name).payload(state, emitted)
         saturations += overflow.saturated.sum(axis=0)
         wraps += overflow.wrapped.sum(axis=0)
-        for name in STATE_NAMES[type(state)]:
-            values = states.setdefault(name, np.zeros(shape, dtype=np.int32))
-            values[..., step] = getattr(state, name)
+        for variable in model.states:
+            values = states.setdefault(variable.name, np.zeros(shape, dtype=np.int32))
+            values[..., step] = getattr(state, variable.name)
 
     for projection in layer.projections:
         source = own if projection.source == OWN else arriving[position - projection.source]
-        if projection.message == "current":
-            source = messages != 0
+        if projection.message in payloads:
+            source = payloads[projection.message] != 0
         arrivals += _arrivals(projection, source[..., :n_steps])
 
     return LayerTrace(spikes, states), LayerCounters(
@@ -125,33 +122,20 @@ def _run_layer(
     )
 
 
-STATE_NAMES: dict[type, tuple[str, ...]] = {CubaState: ("u", "v"), SpikingGruState: ("i", "v")}
-"""State variables that a trace records; the GRU's last spike is in the spikes already."""
-
-
 def state_names(layer: Layer) -> tuple[str, ...]:
     """State variables of a layer that a trace records."""
-    return STATE_NAMES[type(initial_state(layer, n_samples=0))]
+    return tuple(variable.name for variable in layer.neuron_model.states)
 
 
-def _advance(
-    layer: Layer, state: Any, activations: dict[Target, np.ndarray]
-) -> tuple[Any, np.ndarray, Overflow]:
-    if isinstance(layer.neuron, CubaParameters):
-        return cuba_step(layer.neuron, state, activations["a"])
-    return spiking_gru_step(
-        layer.neuron,
-        state,
-        SpikingGruActivations(activations["i"], activations["r"], activations["z"]),
-    )
-
-
-def initial_state(layer: Layer, n_samples: int) -> CubaState | SpikingGruState:
-    """Zero state of a layer, arrays (samples, neurons)."""
+def initial_state(layer: Layer, n_samples: int) -> Any:
+    """State of a layer that has seen nothing, arrays (samples, neurons)."""
     zero = np.zeros((n_samples, layer.n_neurons), dtype=np.int64)
-    if isinstance(layer.neuron, CubaParameters):
-        return CubaState(zero, zero)
-    return SpikingGruState(zero, zero, zero.astype(bool))
+    return layer.neuron_model.initial_state(zero)
+
+
+def _message(model: NeuronModel, name: str) -> Message:
+    """Message of a model, which the design rules have made sure that it sends."""
+    return next(message for message in model.messages if message.name == name)
 
 
 def _deliver(
@@ -178,10 +162,13 @@ def _deliver(
     return activation << projection.weight_exponent, reached
 
 
-def _deliver_current(projection: Projection, messages: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _deliver_payloads(
+    projection: Projection, model: NeuronModel, sent: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Activation (samples, targets) and synaptic operations (samples,) of graded messages."""
-    activation = current_activation(projection.synapses.weighted_sum(messages))
-    return activation, (messages != 0).astype(np.int64) @ projection.synapses.fan_out()
+    message = _message(model, projection.message)
+    activation = message.activation(projection.synapses.weighted_sum(sent))
+    return activation, (sent != 0).astype(np.int64) @ projection.synapses.fan_out()
 
 
 def _arrivals(projection: Projection, arriving: np.ndarray) -> np.ndarray:

@@ -117,6 +117,12 @@ def test_chip_constants_stand_in_one_place(folder):
                 assert node.value not in CONSTANTS, f"{path}:{node.lineno} has {node.value}"
 
 
+def test_only_a_model_s_own_files_ask_for_its_parameters():
+    for path in SOURCES:
+        code = _without_docstrings(ast.unparse(ast.parse(path.read_text())))
+        assert not re.search(r"isinstance\([^)]*Parameters", code), path
+
+
 def test_version_and_changelog_agree():
     from kipuka import __version__
 

@@ -7,14 +7,17 @@ inhibits the current does both in the bound as well. Every bound is proven; none
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kipuka.convert import fixed
-from kipuka.convert.analysis.arrivals import Bounds, CanSpike, activation_bounds
-from kipuka.convert.analysis.range_steps import CubaRange, GruRange
-from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.analysis.arrivals import CanSpike
+from kipuka.convert.analysis.cuba import cuba_range
+from kipuka.convert.analysis.spiking_gru import gru_range
+from kipuka.convert.analysis.steps import Range
+from kipuka.convert.neurons import CUBA, SPIKING_GRU
+from kipuka.convert.neurons.model import StateVariable
 from kipuka.convert.program import OWN, Layer, Program
 
 
@@ -27,7 +30,7 @@ class StateRange:
     layer : int
         Number in the file.
     variable : str
-        ``u`` and ``v`` of CUBA neurons, ``i`` and ``v`` of spiking GRU neurons.
+        One of the states of the neuron model, such as ``u`` and ``v`` of CUBA neurons.
     low, high : int64 arrays (neurons,)
         Bounds of the state at the end of a step, in state units.
     reach : int64 array (neurons,)
@@ -142,28 +145,28 @@ def _layer_ranges(
     layer: Layer, number: int, can_spike: CanSpike, n_steps: int, encoded: bool
 ) -> tuple[list[StateRange], np.ndarray]:
     """Ranges of a layer's states, and which of its neurons can spike."""
-    names: tuple[str, str]
-    run: CubaRange | GruRange
-    if isinstance(layer.neuron, SpikingGruParameters):
-        names, limits = ("i", "v"), (fixed.GRU_STATE_LIMIT, fixed.GRU_STATE_LIMIT)
-        run = GruRange(layer, can_spike)
-    else:
-        names, limits = ("u", "v"), (fixed.CUBA_STATE_LIMIT - 1, fixed.CUBA_STATE_LIMIT - 1)
-        run = CubaRange(CubaParameters(*layer.neuron), _arriving(layer, can_spike, encoded))
+    states = layer.neuron_model.states
+    if layer.model not in RANGES:
+        return [_unknown(number, state, layer.n_neurons) for state in states], can_spike[OWN]
+    run = RANGES[layer.model](layer, can_spike, encoded)
     for _ in range(n_steps):
         if not run.advance():
             break
-    overflows = ("wrap" if names[0] == "u" else "saturate", "saturate")
     ranges = [
-        StateRange(number, name, *run.seen[k], run.reach[k], limits[k], overflows[k])
-        for k, name in enumerate(names)
+        StateRange(number, state.name, *run.seen[k], run.reach[k], state.limit, state.overflow)
+        for k, state in enumerate(states)
     ]
     return ranges, run.can_spike
 
 
-def _arriving(layer: Layer, can_spike: CanSpike, encoded: bool) -> Bounds:
-    """Bounds of a CUBA layer's activation; an encoded input can be any number."""
-    if encoded:
-        any_number = np.full(layer.n_neurons, fixed.CUBA_STATE_LIMIT)
-        return Bounds(-any_number, any_number)
-    return activation_bounds(layer, can_spike)["a"]
+def _unknown(number: int, state: StateVariable, n_neurons: int) -> StateRange:
+    """Range of a state that no bounds are known for: all that it holds, and beyond."""
+    ends = np.full(n_neurons, state.limit, dtype=np.int64)
+    return StateRange(number, state.name, -ends, ends, ends + 1, state.limit, state.overflow)
+
+
+RANGES: dict[str, Callable[[Layer, CanSpike, bool], Range]] = {
+    CUBA: cuba_range,
+    SPIKING_GRU: gru_range,
+}
+"""How to bound the states of each model; nothing is proven of a model that is not here."""

@@ -9,9 +9,16 @@ from kipuka.errors import KipukaError
 
 
 def check_range(
-    rule: str, array: np.ndarray, limits: tuple[int, int], where: str, unit: str, remedy: str
+    rule: str,
+    array: np.ndarray,
+    limits: tuple[int, int],
+    where: str,
+    unit: str,
+    remedy: str,
+    *,
+    step: int = 1,
 ) -> None:
-    """Refuse values outside the limits, which belong to the range."""
+    """Refuse values outside the limits, which belong to the range, and between steps of 2."""
     low, high = limits
     outside = (array < low) | (array > high)
     if np.any(outside):
@@ -23,14 +30,7 @@ def check_range(
             value=int(array[index]),
             remedy=remedy,
         )
-
-
-def check_weights(rule: str, array: np.ndarray, where: str) -> None:
-    """Refuse what is no even 8-bit integer."""
-    remedy = "quantize with SLAYER's 8-bit hook, which gives even integers in weight units"
-    limits = (fixed.WEIGHT_MIN, fixed.WEIGHT_MAX)
-    check_range(rule, array, limits, where, "even integers, 8 bits", remedy)
-    odd = array % fixed.WEIGHT_STEP != 0
+    odd = array % step != 0
     if np.any(odd):
         index = tuple(int(i) for i in np.argwhere(odd)[0])
         raise KipukaError(
@@ -40,6 +40,19 @@ def check_weights(rule: str, array: np.ndarray, where: str) -> None:
             value=int(array[index]),
             remedy=remedy,
         )
+
+
+def check_weights(rule: str, array: np.ndarray, where: str) -> None:
+    """Refuse what is no even 8-bit integer."""
+    check_range(
+        rule,
+        array,
+        (fixed.WEIGHT_MIN, fixed.WEIGHT_MAX),
+        where,
+        "even integers, 8 bits",
+        "quantize with SLAYER's 8-bit hook, which gives even integers in weight units",
+        step=fixed.WEIGHT_STEP,
+    )
 
 
 def check_delays(delays: np.ndarray, where: str) -> None:

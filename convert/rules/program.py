@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
-from kipuka.convert.rules.checks import check_delays, check_range, check_weights
+from kipuka.convert.neurons.model import SPIKES
+from kipuka.convert.rules.checks import check_delays, check_range
 from kipuka.convert.rules.projections import (
     PROJECTION_RULES,
     convolution_fits_shapes,
@@ -52,7 +52,7 @@ def check_program(program: Program) -> None:
         for projection in layer.projections:
             named = f"{where}, projection {SOURCE_NAMES.get(projection.source, 'skip')}"
             named = f"{named} to {projection.target}"
-            if projection.message != "spikes":
+            if projection.message != SPIKES.name:
                 named = f"{named}, message {projection.message}"
                 current_stays_in_the_layer(projection, layer, named)
             for check in PROJECTION_RULES:
@@ -82,7 +82,7 @@ def encoder_drives_first_layer(program: Program) -> None:
     if program.encoder is None:
         return
     first = program.layers[0]
-    if first.projections or not isinstance(first.neuron, CubaParameters):
+    if first.projections or not first.neuron_model.takes_input:
         raise KipukaError(
             "encoder_drives_first_layer: the first layer does not take a real-valued input",
             where=f"layer {program.numbers[0]}",
@@ -171,61 +171,25 @@ def source_is_a_layer(program: Program, position: int, projection: Projection, w
         )
 
 
-def decays_within_unity(layer: Layer, where: str) -> None:
-    """CUBA decays lie between 0 and 4096."""
-    if isinstance(layer.neuron, CubaParameters):
-        for key, netx in (("current_decay", "iDecay"), ("voltage_decay", "vDecay")):
-            check_range(
-                "decays_within_unity",
-                getattr(layer.neuron, key),
-                (0, fixed.UNITY),
-                f"{where}, key {netx}",
-                "4096 stands for 1.0",
-                "train with decays between 0 and 1",
-            )
-
-
-def bias_within_bits(layer: Layer, where: str) -> None:
-    """CUBA biases have 13 bits; GRU biases are even 8-bit integers like weights."""
-    if isinstance(layer.neuron, CubaParameters):
+def parameters_within_range(layer: Layer, where: str) -> None:
+    """Every parameter is in the range that its model states, whose rule heads the refusal."""
+    for parameter in layer.neuron_model.parameters:
         check_range(
-            "bias_within_bits",
-            layer.neuron.bias,
-            (fixed.CUBA_BIAS_MIN, fixed.CUBA_BIAS_MAX),
-            f"{where}, key bias",
-            "signed 13-bit weight units",
-            "scale the layer down or train with smaller biases",
+            parameter.rule,
+            getattr(layer.neuron, parameter.name),
+            (parameter.low, parameter.high),
+            f"{where}, key {parameter.label}",
+            parameter.unit,
+            parameter.remedy,
+            step=parameter.step,
         )
-        return
-    for key in ("bias_i", "bias_r", "bias_z"):
-        check_weights("bias_within_bits", getattr(layer.neuron, key), f"{where}, key {key}")
-
-
-def threshold_can_be_reached(layer: Layer, where: str) -> None:
-    """A threshold is positive and not above what the membrane can hold.
-
-    CUBA thresholds beyond 17 bits stand for neurons without spikes; lava-dl writes two of them.
-    """
-    gru = isinstance(layer.neuron, SpikingGruParameters)
-    check_range(
-        "threshold_can_be_reached",
-        layer.neuron.threshold,
-        (1, fixed.GRU_THRESHOLD_MAX if gru else fixed.NEVER_SPIKES),
-        f"{where}, key vThMant",
-        "weight units" if gru else f"weight units; above {fixed.THRESHOLD_MAX} without spikes",
-        "choose a threshold inside the range and scale the weights with it",
-    )
 
 
 def readout_fits_last_layer(program: Program) -> None:
     """The readout has a delay per output neuron and decides on something that neuron model has."""
     last, readout = program.layers[-1], program.readout
     check_delays(readout.delays, "readout, key delay")
-    cuba = isinstance(last.neuron, CubaParameters)
-    # At the 17-bit limit itself both make sense: such a neuron spikes in one of 2^23 states.
-    spiking = not cuba or bool(np.any(last.neuron.threshold <= fixed.THRESHOLD_MAX))
-    silent = cuba and never_spikes(last)
-    fits = {"spike_count": spiking, "membrane": silent}.get(readout.kind, False)
+    fits = readout.kind in last.neuron_model.readouts(last.neuron)
     grouped = readout.population >= 1 and last.n_neurons % readout.population == 0
     if not fits or not grouped or readout.delays.shape != (last.n_neurons,):
         raise KipukaError(
@@ -239,14 +203,7 @@ def readout_fits_last_layer(program: Program) -> None:
         )
 
 
-def never_spikes(layer: Layer) -> bool:
-    """Tell whether all thresholds are at the 17-bit limit or above: a layer read by membrane."""
-    return bool(np.all(layer.neuron.threshold >= fixed.THRESHOLD_MAX))
-
-
 LAYER_RULES: tuple[Callable[[Layer, str], None], ...] = (
     parameters_match_shape,
-    decays_within_unity,
-    bias_within_bits,
-    threshold_can_be_reached,
+    parameters_within_range,
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.neurons import SpikingGruParameters
+from kipuka.convert.neurons.model import SPIKES
 from kipuka.convert.rules.checks import check_delays, check_range, check_weights
 from kipuka.convert.synapses import OWN, ConvSynapses, DenseSynapses, SparseSynapses
 from kipuka.errors import KipukaError
@@ -157,7 +157,7 @@ def convolutions_share_geometry(layer: Layer, where: str) -> None:
         found = {
             (s.kernel, s.stride, s.padding, s.dilation, s.groups)
             for p in layer.projections
-            if (p.source == OWN) == own and p.message == "spikes"
+            if (p.source == OWN) == own and p.message == SPIKES.name
             for s in [p.synapses]
             if isinstance(s, ConvSynapses)
         }
@@ -173,15 +173,16 @@ def convolutions_share_geometry(layer: Layer, where: str) -> None:
 
 def current_stays_in_the_layer(projection: Projection, layer: Layer, where: str) -> None:
     """A current goes to the update gate of the GRU that it comes from, and its sum fits 32 bits."""
+    message = layer.neuron_model.message(projection.message)
     fits = (
-        projection.message == "current"
-        and isinstance(layer.neuron, SpikingGruParameters)
+        message is not None
+        and message.graded
         and (projection.source, projection.target) == (OWN, "z")
         and not isinstance(projection.synapses, SparseSynapses)
         and projection.weight_exponent == 0
         and not np.any(projection.delays)
     )
-    if not fits:
+    if not fits or message is None:
         raise KipukaError(
             "current_stays_in_the_layer: the projection cannot carry a graded message",
             where=where,
@@ -196,11 +197,11 @@ def current_stays_in_the_layer(projection: Projection, layer: Layer, where: str)
     largest = int(
         np.abs(projection.synapses.weights.astype(np.int64)).sum(axis=axes).max(initial=0)
     )
-    if largest * fixed.MESSAGE_LIMIT > fixed.INT32_MAX:
+    if largest * message.limit > fixed.INT32_MAX:
         raise KipukaError(
             "current_stays_in_the_layer: the weighted sum of the messages may leave 32 bits",
             where=f"{where}, key weight",
-            limit=f"a sum of magnitudes per neuron up to {fixed.INT32_MAX // fixed.MESSAGE_LIMIT}",
+            limit=f"a sum of magnitudes per neuron up to {fixed.INT32_MAX // message.limit}",
             value=largest,
             remedy="make the weights smaller, or connect fewer neurons, as a convolution does",
         )

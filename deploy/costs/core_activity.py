@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from kipuka.convert.neurons import current_message
+from kipuka.convert.neurons.spiking_gru import current_message
 from kipuka.convert.program import OWN, Program, Projection
 from kipuka.convert.trace import LayerTrace
 from kipuka.deploy.costs.mapping.axons import Axons

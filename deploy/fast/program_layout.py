@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kipuka.convert import fixed
-from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
 from kipuka.convert.program import Layer, Program, Projection
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses, SparseSynapses
 from kipuka.deploy.fast import synapse_layout
@@ -16,6 +14,7 @@ from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels import neurons
 from kipuka.deploy.fast.kernels.arithmetic import FAR
 from kipuka.deploy.fast.kernels.lanes import LANES
+from kipuka.deploy.fast.neuron_layout import NeuronLayout, neuron_layout
 from kipuka.deploy.fast.packed_program import Packed
 
 
@@ -92,15 +91,17 @@ class _Packer:
             self._add_current(position, layer.of_current)
         self.sums += len(exponents) * place.width
         self.arrived += place.width
-        self._add_neurons(position)
-        self._set_shift(row, layer, exponents)
+        layout = neuron_layout(layer, f"layer {self.program.numbers[position]}")
+        self._add_neurons(position, layout)
+        self._set_shift(row, layer, exponents, layout.activation_shift)
 
-    def _set_shift(self, row: np.ndarray, layer: Layer, exponents: list[int]) -> None:
+    def _set_shift(
+        self, row: np.ndarray, layer: Layer, exponents: list[int], activation_shift: int
+    ) -> None:
         """Say how the sums of halved weights become activations."""
-        to_state = fixed.STATE_SHIFT if isinstance(layer.neuron, CubaParameters) else 0
         spiking = [p for p in layer.projections if p.message == "spikes"]
         reach = sum(synapse_layout.largest_sum(p.synapses) << p.weight_exponent for p in spiking)
-        row["shift"] = to_state
+        row["shift"] = activation_shift
         # Weighted currents are whole weight units and cannot join sums of halved weights.
         if len(exponents) > 1 or reach >= FAR or row["current"]:
             row["exponents"] = len(exponents)
@@ -108,31 +109,16 @@ class _Packer:
         elif layer.projections:
             row["shift"] += exponents[0] + 1
 
-    def _add_neurons(self, position: int) -> None:
-        layer, place = self.program.layers[position], self.places[position]
-        row, neuron = self.layers[position + 1], layer.neuron
-        if isinstance(neuron, SpikingGruParameters):
-            row["model"] = at.SPIKING_GRU
-            threshold = neuron.threshold << fixed.STATE_SHIFT
-            values = [neuron.bias_i, neuron.bias_r, neuron.bias_z, threshold]
-        else:
-            current = fixed.UNITY - neuron.current_decay
-            voltage = fixed.UNITY - neuron.voltage_decay
-            threshold = neuron.threshold << fixed.STATE_SHIFT
-            values = [neuron.bias << fixed.STATE_SHIFT, current, voltage, threshold]
-            if all(np.all(array == array[0]) for array in values[1:]):
-                row["model"] = at.CUBA_SHARED
-                row["current_factor"], row["voltage_factor"] = current[0], voltage[0]
-                row["threshold"] = threshold[0]
-                values = values[:1]
-            else:
-                row["model"] = at.CUBA_OWN
-            if self.program.encoder and position == 0:
-                row["encoded"] = 1
-        n_rows = neurons.OWN_ROWS if len(values) > 1 else neurons.SHARED_ROWS
-        blocks = np.zeros((place.blocks, n_rows, LANES), np.int32)
+    def _add_neurons(self, position: int, layout: NeuronLayout) -> None:
+        place, row = self.places[position], self.layers[position + 1]
+        row["model"] = layout.kernel
+        for key, value in layout.shared.items():
+            row[key] = value
+        if self.program.encoder and position == 0:
+            row["encoded"] = 1
+        blocks = np.zeros((place.blocks, layout.n_rows, LANES), np.int32)
         block, lane = np.divmod(place.place, LANES)
-        for number, array in enumerate(values, start=neurons.PARAMETERS):
+        for number, array in enumerate(layout.values, start=neurons.PARAMETERS):
             blocks[block, number, lane] = array
         row["first_state"] = self.states.add(blocks)
 

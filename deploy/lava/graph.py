@@ -6,6 +6,7 @@ behind the Program; `run_lava` removes that constant latency.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix
 
 from kipuka.convert import fixed
-from kipuka.convert.neurons import CubaParameters
+from kipuka.convert.neurons import CUBA, SPIKING_GRU, handler
 from kipuka.convert.program import OWN, Layer, Program, Projection, Target
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses
 from kipuka.deploy.lava.processes.spiking_gru import SpikingGRU
@@ -78,7 +79,8 @@ def build_graph(program: Program, played: np.ndarray) -> LavaGraph:
     synapses: list[Any] = []
     from_input: list[Any] = []
     for position, layer in enumerate(program.layers):
-        neurons.append(_neurons(layer))
+        where = f"layer {program.numbers[position]}"
+        neurons.append(handler(PROCESSES, layer.model, "lava", where)(layer))
         if not layer.projections:
             source.s_out.connect(neurons[-1].a_in)
         for back in (*layer.sources, OWN):
@@ -92,20 +94,27 @@ def build_graph(program: Program, played: np.ndarray) -> LavaGraph:
     return LavaGraph(tuple(neurons), tuple(synapses), tuple(from_input))
 
 
-def _neurons(layer: Layer) -> Any:
+def _cuba(layer: Layer) -> Any:
     neuron = layer.neuron
-    if isinstance(neuron, CubaParameters):
-        return LIF(
-            shape=(layer.n_neurons,),
-            # Lava adds one to du (its ds_offset), so that iDecay 4096 fits 12 bits.
-            du=_common(neuron.current_decay) - 1,
-            dv=_common(neuron.voltage_decay),
-            vth=_common(neuron.threshold),
-            bias_mant=neuron.bias,
-            bias_exp=fixed.STATE_SHIFT,
-        )
+    return LIF(
+        shape=(layer.n_neurons,),
+        # Lava adds one to du (its ds_offset), so that iDecay 4096 fits 12 bits.
+        du=_common(neuron.current_decay) - 1,
+        dv=_common(neuron.voltage_decay),
+        vth=_common(neuron.threshold),
+        bias_mant=neuron.bias,
+        bias_exp=fixed.STATE_SHIFT,
+    )
+
+
+def _spiking_gru(layer: Layer) -> Any:
+    neuron = layer.neuron
     bias = np.stack([neuron.bias_i, neuron.bias_r, neuron.bias_z])
     return SpikingGRU(shape=(layer.n_neurons,), vth=neuron.threshold, bias=bias)
+
+
+PROCESSES: dict[str, Callable[[Layer], Any]] = {CUBA: _cuba, SPIKING_GRU: _spiking_gru}
+"""The process of each neuron model."""
 
 
 def _connect(

@@ -18,8 +18,9 @@ from typing import Literal
 
 import numpy as np
 
-from kipuka.convert.formats.net.differences import netx_differences
+from kipuka.convert.formats.net.differences import NETX_MODELS, netx_differences
 from kipuka.convert.formats.net.file import save_net
+from kipuka.convert.neurons import handler
 from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, Trace
 from kipuka.deploy.lava.process_sessions import end_session, killed_members
@@ -40,7 +41,7 @@ SAMPLES_PER_WORKER = 8
 """Samples from which a second graph beside the first is worth its start-up."""
 
 Progress = Callable[[int, int], None]
-LavaBackend = Literal["lava", "lava-stock", "netx"]
+LavaBackend = Literal["lava", "lowered", "netx"]
 
 
 def run_lava(
@@ -63,7 +64,7 @@ def run_lava(
         Called as algorithmic steps are done.
     stall_limit_s : float
         Seconds without a finished step after which the run is ended.
-    backend : {"lava", "lava-stock", "netx"}
+    backend : {"lava", "lowered", "netx"}
         The Program's own graph with the fused GRU process; the lowered graph of stock processes
         only; or the graph that stock NetX builds from the file that `save_net` writes, which
         networks that it would run differently may not use.
@@ -101,11 +102,11 @@ def run_lava_jobs(
         return [Trace.joined([next(done) for _ in inputs]) for _, inputs in jobs]
     check_installed("this backend needs Lava", "backend lava", "lava")
     for program, inputs in jobs:
-        check_common_values(program)
         if backend == "netx":
             _check_netx(program)
-        elif backend == "lava-stock":
+        elif backend == "lowered":
             lower(program, inputs.shape[2])
+        check_common_values(program, backend)
     total = sum(inputs.shape[0] * inputs.shape[2] for _, inputs in jobs)
     found = _finished(jobs, backend, total, progress, stall_limit_s)
     return [
@@ -277,6 +278,8 @@ def _trace(arrays: dict[str, np.ndarray], n_layers: int) -> Trace:
 
 
 def _check_netx(program: Program) -> None:
+    for number, layer in zip(program.numbers, program.layers, strict=True):
+        handler(NETX_MODELS, layer.model, "netx", f"layer {number}")
     for number, differences in netx_differences(program).items():
         if differences:
             raise KipukaError(

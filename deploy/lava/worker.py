@@ -24,7 +24,7 @@ from kipuka.deploy.lava.graph import LATENCY_STEPS, LavaGraph, build_graph, play
 from kipuka.deploy.lava.process_sessions import die_with_parent
 from kipuka.deploy.lowered.lowering import lower
 from kipuka.deploy.lowered.streaming import plan_stream
-from kipuka.deploy.reference import STATE_NAMES, initial_state
+from kipuka.deploy.reference import state_names
 
 JOB_NETWORK, JOB_INPUTS, JOB_TRACE = "network.net", "inputs.npy", "trace.npz"
 
@@ -101,7 +101,7 @@ def _run(
 ) -> dict[str, np.ndarray]:
     """Run sample after sample, step by step, and read the states after each step."""
     states: dict[str, np.ndarray] = {}
-    names = [STATE_NAMES[type(initial_state(layer, n_samples=1))] for layer in program.layers]
+    names = [state_names(layer) for layer in program.layers]
     for sample in range(n_samples):
         prime(graph)
         for step in range(n_steps):
@@ -170,7 +170,7 @@ def main(kind: str, folders: list[str]) -> None:
         print(steps, flush=True)  # noqa: T201 - read by the parent
 
     for folder in map(Path, folders):
-        if kind == "lava-stock":
+        if kind == "lowered":
             run_stock_job(folder, done)
         elif kind.startswith("lava-sim:"):
             run_stream_job(folder, int(kind.partition(":")[2]), done)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from kipuka.convert.neurons import CubaParameters
+from kipuka.convert.neurons import CUBA, SPIKING_GRU, handler
 from kipuka.convert.program import Program
 from kipuka.errors import KipukaError
 
+COMMON_VALUES: dict[str, tuple[str, ...]] = {
+    CUBA: ("current_decay", "voltage_decay", "threshold"),
+    SPIKING_GRU: (),
+}
+"""Models that have Lava processes, and the parameters that their process has once."""
 
-def check_common_values(program: Program) -> None:
-    """Refuse layers whose neurons differ in what ``LIF`` has once per process.
+
+def check_common_values(program: Program, engine: str) -> None:
+    """Refuse layers that `engine` has no process for, or whose neurons differ in what it has once.
 
     Raises
     ------
     KipukaError
-        Naming layer and key.
+        Naming layer and model or key.
     """
     for number, layer in zip(program.numbers, program.layers, strict=True):
-        if not isinstance(layer.neuron, CubaParameters):
-            continue
-        for key in ("current_decay", "voltage_decay", "threshold"):
+        for key in handler(COMMON_VALUES, layer.model, engine, f"layer {number}"):
             values = getattr(layer.neuron, key)
             if np.any(values != values[0]):
                 raise KipukaError(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.neurons import CubaParameters, CubaState, cuba_step
+from kipuka.convert.neurons.cuba import CubaParameters, CubaState, cuba_step
 from kipuka.convert.trace import LayerTrace, Trace
 from kipuka.deploy.lowered.graph import CONSTANT, INPUT, Node, Reading, StockGraph, Wire
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.analysis.state_ranges import analyse_ranges
-from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.neurons import CUBA, SPIKING_GRU, handler
 from kipuka.convert.program import OWN, Program
 from kipuka.deploy.lowered.cells.cell import Cell, Senders
 from kipuka.deploy.lowered.cells.cuba import cuba_cell
@@ -38,8 +41,11 @@ def lower(program: Program, n_steps: int | None = None) -> StockGraph:
         If a layer has no exact lowering; the message names it.
     """
     _check(program)
-    idles = any(isinstance(layer.neuron, SpikingGruParameters) for layer in program.layers)
-    cells = [_cell(program, position, n_steps, idles) for position in range(len(program.layers))]
+    least = max(_lowering(program, k).least_period for k in range(len(program.layers)))
+    cells = [
+        _lowering(program, k).build(program, k, n_steps, least > 1)
+        for k in range(len(program.layers))
+    ]
     wires = tuple(wire for cell in cells for wire in cell.wires)
     payloads = np.int64(1) << DIGIT_BITS * np.arange(channels_used(wires))
     limit = fixed.CUBA_STATE_LIMIT - 1
@@ -49,16 +55,45 @@ def lower(program: Program, n_steps: int | None = None) -> StockGraph:
         sources.append(Node(CONSTANT, "source", payloads.size, -1, {}, 0, int(payloads[-1])))
     nodes = (*sources, *(node for cell in cells for node in cell.nodes))
     draft = Draft(nodes, wires, tuple(cell.readings for cell in cells), payloads)
-    return schedule(draft, PERIOD_MIN if idles else 1)
+    return schedule(draft, least)
 
 
-def _cell(program: Program, position: int, n_steps: int | None, idles: bool) -> Cell:
-    layer = program.layers[position]
+class Lowering(NamedTuple):
+    """How the neurons of a model become stock processes.
+
+    Attributes
+    ----------
+    least_period : int
+        Hardware steps in an algorithmic step that the cell needs at least.
+    build : callable (program, position, n_steps, idles) -> Cell
+        `idles` tells whether an algorithmic step has several hardware steps.
+    """
+
+    least_period: int
+    build: Callable[[Program, int, int | None, bool], Cell]
+
+
+def _lowering(program: Program, position: int) -> Lowering:
+    where = f"layer {program.numbers[position]}"
+    return handler(LOWERINGS, program.layers[position].model, "lowered", where)
+
+
+def _cuba(program: Program, position: int, n_steps: int | None, idles: bool) -> Cell:
+    del n_steps
     name = f"layer {program.numbers[position]}"
     senders = _senders(program, position)
-    if isinstance(layer.neuron, CubaParameters):
-        return cuba_cell(layer, position, name, senders, idles=idles)
-    return GruCell(layer, position, name, senders, _saturating(program, position, n_steps)).build()
+    return cuba_cell(program.layers[position], position, name, senders, idles=idles)
+
+
+def _spiking_gru(program: Program, position: int, n_steps: int | None, idles: bool) -> Cell:
+    del idles
+    name, senders = f"layer {program.numbers[position]}", _senders(program, position)
+    may = _saturating(program, position, n_steps)
+    return GruCell(program.layers[position], position, name, senders, may).build()
+
+
+LOWERINGS = {CUBA: Lowering(1, _cuba), SPIKING_GRU: Lowering(PERIOD_MIN, _spiking_gru)}
+"""Models that can be lowered."""
 
 
 def _saturating(program: Program, position: int, n_steps: int | None) -> Saturating:
@@ -88,4 +123,4 @@ def _check(program: Program) -> None:
             value=f"every {program.reset.interval} steps",
             remedy="remove the reset and send the samples one by one, or use the fused form",
         )
-    check_common_values(program)
+    check_common_values(program, "lowered")

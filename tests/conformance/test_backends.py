@@ -33,7 +33,7 @@ STEPS = 90
 """Longer than the longest delay plus a step."""
 
 STOCK_STEPS, STOCK_STEPS_AFTER_DELAY = 28, 6
-"""What ``lava-stock`` runs a spiking GRU for, where a step is up to seven hardware steps of a
+"""What ``lowered`` runs a spiking GRU for, where a step is up to seven hardware steps of a
 hundred processes: at least so many steps, and so many after the longest delay."""
 
 
@@ -325,7 +325,7 @@ CASES = [
     resets_of_a_gru_with_current,
 ]
 
-NEEDS_LAVA = ("torch", "lava", "lava-stock", "netx")
+NEEDS_LAVA = ("torch", "lava", "lowered", "netx")
 
 NO_GRU = "NetX does not know the layer type spiking_gru, and passes over it"
 UNSUPPORTED = {
@@ -362,10 +362,10 @@ UNSUPPORTED = {
     ("netx", "convolution_after_a_skip"): "NetX has no concat",
     ("netx", "population_readout"): "NetX has no average",
     ("lava", "current_beyond_one_period"): "Lava wraps a current only once",
-    ("lava-stock", "current_beyond_one_period"): "Lava wraps a current only once",
-    ("lava-stock", "resets"): "the lowering has no resets within a sample",
-    ("lava-stock", "resets_of_a_gru"): "the lowering has no resets within a sample",
-    ("lava-stock", "resets_of_a_gru_with_current"): "the lowering has no resets within a sample",
+    ("lowered", "current_beyond_one_period"): "Lava wraps a current only once",
+    ("lowered", "resets"): "the lowering has no resets within a sample",
+    ("lowered", "resets_of_a_gru"): "the lowering has no resets within a sample",
+    ("lowered", "resets_of_a_gru_with_current"): "the lowering has no resets within a sample",
     ("netx", "current_beyond_one_period"): "NetX has no weight exponents",
     ("torch", "current_beyond_one_period"): "SLAYER's current has no 24-bit limit",
     ("torch", "recurrent_cuba_delays"): "SLAYER has no delays inside a recurrence",
@@ -407,7 +407,7 @@ def runs():
 
 def given_to(backend, network, inputs):
     """Inputs of a case for a backend: all, or one shorter sample where a step is expensive."""
-    if backend != "lava-stock":
+    if backend != "lowered":
         return inputs
     if all(layer.model == "CUBA" for layer in network.layers):
         return inputs[:1]
@@ -488,8 +488,8 @@ def tried_in_torch(network, inputs):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_the_lowered_graph_gives_the_reference_for_all_samples_in_numpy(case, runs):
-    if ("lava-stock", case.__name__) in UNSUPPORTED:
-        pytest.skip(UNSUPPORTED["lava-stock", case.__name__])
+    if ("lowered", case.__name__) in UNSUPPORTED:
+        pytest.skip(UNSUPPORTED["lowered", case.__name__])
     network, inputs, expected = runs[case]
     trace = run_stock(lower(network, STEPS), inputs).trace
     assert verify(network, {"reference": expected, "lowered": trace}).mismatches == ()
@@ -509,7 +509,7 @@ def test_a_shorter_run_saturates_too(case, runs):
     from kipuka.deploy.reference import simulate_reference
 
     network, inputs, _ = runs[case]
-    given = given_to("lava-stock", network, inputs)
+    given = given_to("lowered", network, inputs)
     assert given.shape[2] < STEPS
     assert simulate_reference(network, given).counters.saturations > 0
 

@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 
 from kipuka.convert import fixed
-from kipuka.convert.neurons import (
-    CubaParameters,
-    CubaState,
+from kipuka.convert.neurons.cuba import CubaParameters, CubaState, cuba_step
+from kipuka.convert.neurons.spiking_gru import (
     SpikingGruActivations,
     SpikingGruParameters,
     SpikingGruState,
-    cuba_step,
     spiking_gru_step,
 )
 from kipuka.convert.program import OWN, PREVIOUS

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.neurons.cuba import CubaParameters
+from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
 from kipuka.convert.program import OWN, PREVIOUS, Layer, Program, Projection, Readout
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses
 

@@ -68,7 +68,7 @@ def main(backend, folders):
             os.waitpid(child, 0)
             continue
         try:
-            if backend == "lava-stock":
+            if backend == "lowered":
                 lava_worker.run_stock_job(folder, lambda: None)
             else:
                 lava_worker.run_job(folder, backend == "netx", lambda: None)

@@ -10,7 +10,7 @@ from collections import Counter
 
 import numpy as np
 
-from kipuka.convert.neurons import CubaParameters
+from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses
 
 WORD = 64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import torch
 
 from kipuka.convert import fixed
 from kipuka.convert.formats.slayer.pool import pooled_shape
-from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.neurons import CUBA, SPIKING_GRU, handler
+from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.program import OWN, PREVIOUS, Encoder, Layer, Program, Projection
 from kipuka.convert.synapses import ConvSynapses
 from kipuka.train.from_program.spiking_gru import gru_block
@@ -40,10 +42,7 @@ def block_of(program: Program, position: int) -> torch.nn.Module:
         If SLAYER has none that is exact.
     """
     layer, where = program.layers[position], place(program, position)
-    if isinstance(layer.neuron, SpikingGruParameters):
-        block: Any = gru_block(layer, layer.neuron, where)
-    else:
-        block = _cuba_block(program, position, layer.neuron)
+    block = handler(BLOCKS, layer.model, "torch", where)(program, position)
     delays = _outgoing_delays(program, position)
     if np.any(delays):
         # Kipuka's blocks delay whole channels, SLAYER's modules their own way.
@@ -74,8 +73,14 @@ def _outgoing_delays(program: Program, position: int) -> np.ndarray:
     return arriving_delays(program.layers[position + 1], place(program, position + 1))
 
 
-def _cuba_block(program: Program, position: int, neuron: CubaParameters) -> torch.nn.Module:
+def _gru_block(program: Program, position: int) -> torch.nn.Module:
+    layer = program.layers[position]
+    return gru_block(layer, layer.neuron, place(program, position))
+
+
+def _cuba_block(program: Program, position: int) -> torch.nn.Module:
     layer, where = program.layers[position], place(program, position)
+    neuron = layer.neuron
     settings = _neuron_settings(neuron, where)
     own = layer.from_source(OWN)
     if program.encoder and position == 0 and not own:
@@ -188,3 +193,7 @@ def _slayer_delay(steps: np.ndarray) -> Any:
     module.delay.data = torch.from_numpy(steps.astype(np.float32))
     module.init = True  # SLAYER would draw them again otherwise.
     return module
+
+
+BLOCKS: dict[str, Callable[[Program, int], Any]] = {CUBA: _cuba_block, SPIKING_GRU: _gru_block}
+"""Models that have a training block, with what makes one from the layer at a position."""

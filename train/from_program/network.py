@@ -11,10 +11,11 @@ import torch
 
 from kipuka.convert import fixed
 from kipuka.convert.formats.slayer.blocks import find_blocks
+from kipuka.convert.neurons import handler
 from kipuka.convert.program import PREVIOUS, Program, needs_flatten
 from kipuka.convert.trace import LayerTrace, Trace
 from kipuka.train.audio_layout import AudioLayout
-from kipuka.train.from_program.layers import arriving_delays, block_of, place
+from kipuka.train.from_program.layers import BLOCKS, arriving_delays, block_of, place
 from kipuka.train.from_program.values import no_block
 from kipuka.train.gru.block import GruBlock
 from kipuka.train.slayer import cuba, step_delay
@@ -39,6 +40,8 @@ def blocks_from_program(program: Program) -> torch.nn.ModuleList:
     KipukaError
         If a layer has no counterpart among the training blocks.
     """
+    for position, layer in enumerate(program.layers):
+        handler(BLOCKS, layer.model, "torch", place(program, position))
     if program.reset:
         raise no_block("network, backend torch", "a reset within samples", "no reset")
     blocks: list[torch.nn.Module] = []

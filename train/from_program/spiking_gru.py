@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from kipuka.convert import fixed
-from kipuka.convert.neurons import SpikingGruParameters
+from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
 from kipuka.convert.program import OWN, PREVIOUS, Layer, Projection
 from kipuka.convert.synapses import ConvSynapses
 from kipuka.train.from_program.values import (

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 
 from kipuka.convert import fixed
-from kipuka.convert.formats.net.keys import SPIKING_GRU
+from kipuka.convert.neurons import SPIKING_GRU
 from kipuka.errors import KipukaError
 from kipuka.train.delays.axonal import AxonalDelay, no_delay
 from kipuka.train.gru.cell import Cell, GruStates, Surrogate

@@ -14,23 +14,26 @@ from numba import float32, int32
 
 from kipuka.compiling import inlined, kept_on_disk
 from kipuka.convert import fixed
+from kipuka.convert.neurons.compiled import (
+    GATE_REACH,
+    SOURCES,
+    gate,
+    limited,
+    spiking_gru_step,
+)
 from kipuka.train.delays.axonal import TAP_UNITY
 from kipuka.train.gru.cell import OVERSHOOT_MARGIN as MARGIN
 
 SAMPLES_TOGETHER = 4
 """Samples of a backward pass that share each row of weights while it is near."""
 
-UNITY, UNITY_BITS, STATE_SHIFT = fixed.UNITY, fixed.UNITY_BITS, fixed.STATE_SHIFT
+STATE_SHIFT = fixed.STATE_SHIFT
 LIMIT = fixed.GRU_STATE_LIMIT
-GATE_OFFSET, GATE_SLOPE = fixed.GATE_OFFSET, fixed.GATE_SLOPE
-GATE_REACH = GATE_OFFSET // GATE_SLOPE
-"""Activation in weight units at which a gate is fully open or shut."""
-
 SHARES, TAP_BITS = TAP_UNITY, TAP_UNITY.bit_length() - 1
 ACTIVATION_SCALE = np.float32(fixed.WEIGHT_SCALE * SHARES)
 STATE_STEP = np.float32(1 / fixed.STATE_SCALE)
 GATE_STEP = np.float32(1 / fixed.UNITY)
-GATE_DERIVATIVE = np.float32(GATE_SLOPE * fixed.WEIGHT_SCALE / fixed.UNITY)
+GATE_DERIVATIVE = np.float32(fixed.GATE_SLOPE * fixed.WEIGHT_SCALE / fixed.UNITY)
 
 
 class Given(NamedTuple):
@@ -77,18 +80,8 @@ class Gradients(NamedTuple):
     arrived: np.ndarray
 
 
-compiled = kept_on_disk([*Path(__file__).parent.parent.glob("*/*kernels.py"), Path(fixed.__file__)])
+compiled = kept_on_disk([*Path(__file__).parent.parent.glob("*/*kernels.py"), *SOURCES])
 """Decorator of functions that Python calls."""
-
-
-@inlined
-def _limited(x: Any, limit: Any) -> Any:
-    return max(min(x, int32(limit)), int32(-limit))
-
-
-@inlined
-def _gate(x: Any) -> Any:
-    return int32(GATE_OFFSET + GATE_SLOPE * _limited(x, GATE_REACH))
 
 
 @compiled
@@ -145,7 +138,7 @@ def _receive(given: Any, mail: Any, sources: Any, sums: Any, step: Any, sample: 
 
 @inlined
 def advance(bias: Any, threshold: Any, sums: Any, out: Any, step: Any, sample: Any) -> None:
-    """One step of the neurons, as `kipuka.convert.neurons.spiking_gru_step` defines it."""
+    """One step of the neurons, as `kipuka.convert.neurons.compiled` has it."""
     n = sums.shape[0] // 3
     level = int32(threshold << STATE_SHIFT)
     i_now, v_now = out.i[step, sample], out.v[step, sample]
@@ -164,18 +157,15 @@ def advance(bias: Any, threshold: Any, sums: Any, out: Any, step: Any, sample: A
     for j in range(n):
         raw_r = int32(sums[n + j] + bias[n + j])
         raw_z = int32(sums[2 * n + j] + bias[2 * n + j])
-        gates[j] = _limited(raw_r, GATE_REACH + 1)
-        gates[n + j] = _limited(raw_z, GATE_REACH + 1)
-        exact_i = int32(int32(i_before[j] * _gate(raw_r)) >> int32(UNITY_BITS))
-        exact_i = int32(exact_i + int32(int32(sums[j] + bias[j]) << int32(STATE_SHIFT)))
-        i = _limited(exact_i, LIMIT)
-        exact_v = int32(int32(int32(v_before[j] - i) * _gate(raw_z)) >> int32(UNITY_BITS))
-        exact_v = int32(int32(i + exact_v) - int32(level * int32(spiked[j])))
-        v = _limited(exact_v, LIMIT)
+        gates[j] = limited(raw_r, GATE_REACH + 1)
+        gates[n + j] = limited(raw_z, GATE_REACH + 1)
+        spent = int32(level * int32(spiked[j]))
+        a_i = int32(sums[j] + bias[j])
+        i, v, clipped = spiking_gru_step(i_before[j], v_before[j], a_i, raw_r, raw_z, spent)
         i_now[j] = i
         v_now[j] = v
         spikes[j] = float32(1 if v > level else 0)
-        saturated[j] = (1 if i != exact_i else 0) + (1 if v != exact_v else 0)
+        saturated[j] = clipped
         beyond += max(abs(i) - MARGIN, 0) + max(abs(v) - MARGIN, 0)
     out.beyond[sample] += beyond
 
@@ -218,8 +208,8 @@ def retreat(kept: Any, grad: Any, carry_i: Any, carry_v: Any, step: Any, sample:
     pull = kept.pull[sample]
     for j in range(n):
         raw_r, raw_z = int32(gates[j]), int32(gates[n + j])
-        r = float32(_gate(raw_r)) * GATE_STEP
-        z = float32(_gate(raw_z)) * GATE_STEP
+        r = float32(gate(raw_r)) * GATE_STEP
+        z = float32(gate(raw_z)) * GATE_STEP
         r_slope = GATE_DERIVATIVE if abs(raw_r) <= GATE_REACH else float32(0)
         z_slope = GATE_DERIVATIVE if abs(raw_z) <= GATE_REACH else float32(0)
         passes = float32(1 if saturated[j] == 0 else 0)

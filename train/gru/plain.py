@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from kipuka.convert import fixed
-from kipuka.convert.neurons import (
+from kipuka.convert.neurons.spiking_gru import (
     SpikingGruActivations,
     SpikingGruParameters,
     SpikingGruState,

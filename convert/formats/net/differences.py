@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.neurons import CUBA
+from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.program import OWN, Layer, Program, Projection
 from kipuka.convert.synapses import ConvSynapses
+
+NETX_MODELS = {CUBA: "LIF"}
+"""Models that stock NetX builds as Kipuka runs them, with the process that it takes."""
 
 
 def netx_differences(program: Program) -> dict[int, tuple[str, ...]]:
@@ -36,11 +40,14 @@ def netx_differences(program: Program) -> dict[int, tuple[str, ...]]:
 
 
 def _of_layer(program: Program, position: int, layer: Layer) -> tuple[str, ...]:
-    if isinstance(layer.neuron, SpikingGruParameters):
-        notes = ["does not know the layer type spiking_gru"]
-        if layer.of_current:
-            notes.append("has no graded messages between the neurons of a layer")
-        return tuple(notes)
+    if layer.model not in NETX_MODELS:
+        unknown = (
+            f"does not know the layer type {layer.model.lower()}"
+            if len(layer.targets) > 1
+            else f"does not know the neuron type {layer.model}"
+        )
+        graded = "has no graded messages between the neurons of a layer"
+        return (unknown, graded) if layer.of_current else (unknown,)
     notes = []
     if len(layer.sources) > 1:
         notes.append("refuses the concat layer before it")

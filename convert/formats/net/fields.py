@@ -5,13 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.formats.guarded.records import Record
-from kipuka.convert.formats.net.keys import CUBA_NAMES, SPIKING_GRU, TRAINING_KEYS
-from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.formats.net.keys import (
+    ALIASES,
+    TRAINING_KEYS,
+    gated_layers,
+    neuron_models,
+)
+from kipuka.convert.neurons import CUBA, NeuronModel
+from kipuka.convert.neurons.cuba import CubaParameters
+from kipuka.convert.neurons.model import Parameter
 from kipuka.convert.program import Target
 from kipuka.convert.synapses import ConvSynapses, Pair
 from kipuka.errors import KipukaError
@@ -221,7 +229,7 @@ def per_unit(record: Record, key: str, values: np.ndarray, shape: tuple[int, ...
 
 def outgoing_delays(record: Record, kind: str, shape: tuple[int, ...]) -> np.ndarray:
     """Axonal delays of a layer's own output, int64 (neurons,); zeros if none are given."""
-    values = delays(record, "delay", "a") if kind != "spiking_gru" else None
+    values = delays(record, "delay", "a") if kind not in gated_layers() else None
     convolution = kind in ("conv", "pool")
     if values is None or not (convolution or belongs_to_output(values, shape[0])):
         return np.zeros(int(np.prod(shape)), dtype=np.int64)
@@ -241,6 +249,16 @@ def own_delays(record: Record, target: Target, shape: tuple[int, ...]) -> np.nda
     return per_unit(record, "delay_rec", values, shape)
 
 
+def neurons(record: Record, shape: tuple[int, ...]) -> Any:
+    """Return the parameters of neurons with one activation, of the model that the file names."""
+    if record.has("neuron"):
+        neuron, known = record.group("neuron"), neuron_models()
+        name = neuron.text("type")
+        if name in known and known[name].name != CUBA:
+            return parameters(record, known[name], shape)
+    return cuba_parameters(record, shape, "bias")
+
+
 def cuba_parameters(record: Record, shape: tuple[int, ...], bias_key: str) -> CubaParameters:
     """Return the CUBA neurons of a layer; without the key ``neuron``, those that NetX assumes."""
     n_neurons = int(np.prod(shape))
@@ -253,11 +271,11 @@ def cuba_parameters(record: Record, shape: tuple[int, ...], bias_key: str) -> Cu
         return CubaParameters(u, v, threshold, biases)
     neuron = record.group("neuron")
     model = neuron.text("type")
-    if model not in CUBA_NAMES:
+    if model != CUBA and ALIASES.get(model) != CUBA:
         raise KipukaError(
             "the neuron type is not supported",
             where=f"{neuron.where}, key type",
-            limit=", ".join(CUBA_NAMES),
+            limit=", ".join(neuron_models()),
             value=model,
             remedy="use CUBA neurons; sigma-delta (SDNN) and resonate-and-fire (RF) neurons send "
             "graded spikes or have complex states, which Kipuka does not run",
@@ -279,22 +297,29 @@ def cuba_parameters(record: Record, shape: tuple[int, ...], bias_key: str) -> Cu
     return CubaParameters(u, v, threshold, biases)
 
 
-def gru_parameters(record: Record, shape: tuple[int, ...]) -> SpikingGruParameters:
-    """Return the spiking GRU neurons of a layer."""
+def parameters(record: Record, model: NeuronModel, shape: tuple[int, ...]) -> Any:
+    """Return the parameters of a layer's neurons under the keys that their model states."""
     neuron = record.group("neuron")
-    if neuron.text("type") != SPIKING_GRU:
+    if neuron.text("type") != model.name:
         raise KipukaError(
-            "the neuron type does not fit the layer type spiking_gru",
+            "the neuron type does not fit the layer type",
             where=f"{neuron.where}, key type",
-            limit=SPIKING_GRU,
+            limit=model.name,
             value=neuron.text("type"),
             remedy="export the network again",
         )
-    bias = record.group("bias")
-    return SpikingGruParameters(
-        per_unit(neuron, "vThMant", neuron.numbers("vThMant"), shape),
-        *(per_unit(bias, key, bias.numbers(key), shape) for key in ("i", "r", "z")),
-    )
+    return model.parameter_type(*(_parameter(record, one, shape) for one in model.parameters))
+
+
+def _parameter(record: Record, parameter: Parameter, shape: tuple[int, ...]) -> np.ndarray:
+    """Read one value per neuron, from a key that may stand in a group of its own."""
+    group, _, key = parameter.key.rpartition("/")
+    holder = _group_if_any(record, group) if group else record
+    if parameter.default is not None and (holder is None or not holder.has(key)):
+        return np.full(int(np.prod(shape)), parameter.default, dtype=np.int64)
+    # A group that is missing is refused here, by name.
+    holder = holder or record.group(group)
+    return per_unit(holder, key, holder.numbers(key), shape)
 
 
 def _group_if_any(record: Record, key: str) -> Record | None:

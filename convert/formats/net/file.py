@@ -23,7 +23,6 @@ from kipuka.convert.formats.guarded.records import Record
 from kipuka.convert.formats.net.reader import NetworkReader
 from kipuka.convert.formats.net.writer import write_layers
 from kipuka.convert.program import Program, Readout, ReadoutKind, Reset
-from kipuka.convert.rules.program import never_spikes
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
 
@@ -194,7 +193,8 @@ def _read_own(root: Record, reader: NetworkReader) -> dict[str, Any]:
     That is no reset, and spike counts, or the membrane of a last layer that cannot spike.
     """
     if not root.has("kipuka"):
-        membrane = bool(reader.layers) and never_spikes(reader.layers[-1])
+        last = reader.layers[-1] if reader.layers else None
+        membrane = last is not None and "membrane" in last.neuron_model.readouts(last.neuron)
         kind: ReadoutKind = "membrane" if membrane else "spike_count"
         readout = Readout(kind, reader.readout_delays(), reader.population)
         return {"readout": readout, "metadata": {"origin": "NetX"}}

@@ -1,4 +1,4 @@
-"""Spiking GRU layers of a `.net` file: dense or convolutional, with one delay per neuron."""
+"""Layers of a `.net` file whose neurons receive several activations: dense or convolutional."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ import numpy as np
 
 from kipuka.convert.formats.guarded.records import Record
 from kipuka.convert.formats.net import fields
-from kipuka.convert.neurons import SpikingGruParameters
-from kipuka.convert.program import OWN, TARGETS, Layer, Message, Projection, Target
+from kipuka.convert.neurons import NeuronModel
+from kipuka.convert.neurons.model import SPIKES
+from kipuka.convert.neurons.spiking_gru import CURRENT
+from kipuka.convert.program import OWN, Layer, Projection, Target
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses
 
-GRU_TARGETS = TARGETS[SpikingGruParameters]
-CURRENT_KEY = "weight_current"
+CURRENT_KEY = f"weight_{CURRENT.name}"
 
 Limit = Callable[[np.ndarray], np.ndarray]
 """Turns delays into int16, clamped where the user asked for that."""
 
 
-class GruReader:
-    """Reads one layer of type ``spiking_gru``.
+class GateReader:
+    """Reads one layer, such as a ``spiking_gru``.
 
     Parameters
     ----------
     record : Record
+    model : NeuronModel
     senders : sequence of Sender
         Layers, or the input, that the layer receives spikes from.
     position : int
@@ -34,9 +36,15 @@ class GruReader:
     """
 
     def __init__(
-        self, record: Record, senders: Sequence[fields.Sender], position: int, limited: Limit
+        self,
+        record: Record,
+        model: NeuronModel,
+        senders: Sequence[fields.Sender],
+        position: int,
+        limited: Limit,
     ) -> None:
-        self.record, self.senders, self.position = record, senders, position
+        self.record, self.model = record, model
+        self.senders, self.position = senders, position
         self.limited = limited
         given = fields.shape_of(record)
         # Flat layers state a row of ones behind their neurons, as NetX's do.
@@ -51,18 +59,20 @@ class GruReader:
         KipukaError
             If a key is missing, or does not fit the layer or its neighbours.
         """
-        arriving = [p for target in GRU_TARGETS for p in self._arriving(target)]
-        own = [p for target in GRU_TARGETS for p in self._own(target)]
+        arriving = [p for target in self.model.targets for p in self._arriving(target)]
+        own = [p for target in self.model.targets for p in self._own(target)]
         if self.record.has(CURRENT_KEY):
-            own.append(self._own_projection(self.record, CURRENT_KEY, "z", "_current"))
-        neuron = fields.gru_parameters(self.record, self.shape)
+            # The last activation is the one that the own current may reach.
+            last = self.model.targets[-1]
+            own.append(self._own_projection(self.record, CURRENT_KEY, last, "_current"))
+        neuron = fields.parameters(self.record, self.model, self.shape)
         sizes = [int(np.prod(sender.shape)) for sender in self.senders]
         for key, size in (("inFeatures", sum(sizes)), ("outFeatures", self.n_neurons)):
             fields.expect(self.record, key, (size,))
         return Layer(neuron, self.shape, (*arriving, *own))
 
     def _convolves(self) -> bool:
-        keys = [("weight", t) for t in GRU_TARGETS] + [("weight_rec", t) for t in GRU_TARGETS]
+        keys = [(key, target) for key in ("weight", "weight_rec") for target in self.model.targets]
         axes = [self.record.group(group).axes(key) for group, key in keys if self.record.has(group)]
         return fields.KERNEL_AXES in (*axes, self.record.axes(CURRENT_KEY))
 
@@ -113,7 +123,7 @@ class GruReader:
 
     def _own_projection(self, holder: Record, key: str, target: Target, suffix: str) -> Projection:
         """Projection of the layer to itself, of spikes or, from `CURRENT_KEY`, of its current."""
-        message: Message = "current" if key == CURRENT_KEY else "spikes"
+        message = CURRENT.name if key == CURRENT_KEY else SPIKES.name
         synapses: DenseSynapses | ConvSynapses
         if holder.axes(key) == fields.KERNEL_AXES:
             sender = fields.Sender(self.position, self.shape, np.zeros(0, dtype=np.int64))
@@ -121,7 +131,7 @@ class GruReader:
         else:
             synapses = DenseSynapses(fields.matrix(holder, key, self.n_neurons, self.n_neurons))
         delays = np.zeros(self.n_neurons, dtype=np.int64)
-        if message == "spikes":
+        if message == SPIKES.name:
             delays = fields.own_delays(self.record, target, self.shape)
         exponent = self._exponent(holder, key)
         return Projection(synapses, OWN, target, self.limited(delays), exponent, message)

@@ -24,6 +24,10 @@ layer has three axes and the geometry of what arrives under the keys of ``conv``
 spikes under the same with ``_rec`` behind them, and that of its own current with ``_current``. Its
 biases and delays are stored one per channel where a channel shares them.
 
+What ``neuron/type`` and the parameters of a neuron model are called stands in the model's file in
+`kipuka.convert.neurons`. A model with one activation has the layer types of CUBA, a model with
+several has a layer type of its own, its name in small letters.
+
 ``delay`` means three things, told apart by its shape. With one value per neuron of the layer, or
 one for all, it is the axonal delay of the layer's *own output*, as SLAYER trains and exports it.
 With one value per input of a dense layer, or a matrix, it belongs to the arriving spikes, as in
@@ -32,14 +36,35 @@ NetX. Where inputs and neurons are equally many, the first meaning counts.
 
 from __future__ import annotations
 
-from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
-from kipuka.convert.program import MODEL_NAMES
+from kipuka.convert.neurons import CUBA, MODELS, NeuronModel
 from kipuka.errors import KipukaError
 
-SPIKING_GRU = MODEL_NAMES[SpikingGruParameters]
-CUBA_NAMES = (MODEL_NAMES[CubaParameters], "LOIHI")
-NEURON_LAYERS = ("dense", "dense_rec", "conv", "pool", "spiking_gru")
-LAYER_TYPES = ("input", "flatten", "concat", *NEURON_LAYERS, "average")
+ALIASES = {"LOIHI": CUBA}
+"""Further names that NetX has for a model."""
+
+NETX_CONSTANTS = {CUBA: {"refDelay": 1, "gradedSpike": False}}
+"""Neuron keys that NetX wants, and that have one value where it computes what Kipuka computes."""
+
+ONE_ACTIVATION = ("dense", "dense_rec", "conv", "pool")
+"""Types of layers whose neurons receive one activation."""
+
+
+def gated_layers() -> dict[str, NeuronModel]:
+    """Return the types of layers whose neurons receive several activations, with their model."""
+    return {name.lower(): model for name, model in MODELS.items() if len(model.targets) > 1}
+
+
+def layer_types() -> tuple[str, ...]:
+    """Return every type that a layer can have."""
+    return ("input", "flatten", "concat", *ONE_ACTIVATION, *gated_layers(), "average")
+
+
+def neuron_models() -> dict[str, NeuronModel]:
+    """Return the models of neurons with one activation, by every name that a file may give them."""
+    single = {name: model for name, model in MODELS.items() if len(model.targets) == 1}
+    return {**single, **{alias: single[name] for alias, name in ALIASES.items()}}
+
+
 TRAINING_KEYS = ("theta", "tauRho", "scaleRho")
 """Neuron keys that lava-dl writes for training only; NetX ignores them as well."""
 

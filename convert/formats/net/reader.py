@@ -10,8 +10,8 @@ from kipuka.convert import fixed
 from kipuka.convert.formats.guarded.records import Record
 from kipuka.convert.formats.net import fields
 from kipuka.convert.formats.net.fields import Sender
-from kipuka.convert.formats.net.gates import GruReader
-from kipuka.convert.formats.net.keys import LAYER_TYPES, NEURON_LAYERS, unknown_type
+from kipuka.convert.formats.net.gates import GateReader
+from kipuka.convert.formats.net.keys import ONE_ACTIVATION, gated_layers, layer_types, unknown_type
 from kipuka.convert.program import OWN, Encoder, Layer, Projection
 from kipuka.convert.synapses import DenseSynapses
 from kipuka.errors import KipukaError
@@ -58,10 +58,10 @@ class NetworkReader:
         if self._closed_by:
             raise unknown_type(kind, ("nothing after an average layer",), record.where)
         if number and kind == "input":
-            raise unknown_type(kind, LAYER_TYPES[1:], record.where)
+            raise unknown_type(kind, layer_types()[1:], record.where)
         if kind == "input":
             self._outlets[number] = (self._read_input(record),)
-        elif kind in NEURON_LAYERS:
+        elif kind in (*ONE_ACTIVATION, *gated_layers()):
             self._read_neurons(number, kind, record)
         elif number and kind == "flatten":
             self._outlets[number] = self._flattened(number, record)
@@ -71,7 +71,7 @@ class NetworkReader:
             self.population = self._read_population(record)
             self._closed_by = kind
         else:
-            raise unknown_type(kind, LAYER_TYPES, record.where)
+            raise unknown_type(kind, layer_types(), record.where)
         record.refuse_unread()
 
     def readout_delays(self) -> np.ndarray:
@@ -101,8 +101,9 @@ class NetworkReader:
             senders = (self._input_before(kind, record),)
         if kind in ("conv", "pool"):
             layer = self._read_convolution(kind, record, senders)
-        elif kind == "spiking_gru":
-            layer = GruReader(record, senders, len(self.layers), self._limited).read()
+        elif kind in gated_layers():
+            model = gated_layers()[kind]
+            layer = GateReader(record, model, senders, len(self.layers), self._limited).read()
         else:
             layer = self._read_dense(kind, record, senders)
         delays = fields.outgoing_delays(record, kind, layer.shape)
@@ -128,7 +129,7 @@ class NetworkReader:
         sizes = [int(np.prod(sender.shape)) for sender in senders]
         for key, expected in (("inFeatures", sum(sizes)), ("outFeatures", n_neurons)):
             fields.expect(record, key, (expected,))
-        neuron = fields.cuba_parameters(record, (n_neurons,), "bias")
+        neuron = fields.neurons(record, (n_neurons,))
         extra = fields.exponent_of_neuron(record)
         projections = []
         weights = fields.matrix(record, "weight", n_neurons, sum(sizes))
@@ -187,7 +188,7 @@ class NetworkReader:
             )
             for part, sender, low, high in zip(synapses, senders, units, units[1:], strict=False)
         ]
-        return Layer(fields.cuba_parameters(record, shape, "bias"), shape, tuple(projections))
+        return Layer(fields.neurons(record, shape), shape, tuple(projections))
 
     def _flattened(self, number: int, record: Record) -> tuple[Sender, ...]:
         senders = self._outlets[number - 1]

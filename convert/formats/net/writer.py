@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from kipuka.convert.formats.net.gates import CURRENT_KEY
-from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.formats.net.keys import NETX_CONSTANTS
 from kipuka.convert.program import (
     OWN,
     PREVIOUS,
@@ -76,7 +76,7 @@ def _write_layer(group: h5py.Group, number: int, program: Program, position: int
     target["shape"] = np.array(layer.shape)
     arriving = [p for back in layer.sources for p in layer.from_source(back)]
     own = layer.from_source(OWN)
-    if isinstance(layer.neuron, SpikingGruParameters):
+    if len(layer.targets) > 1:
         _write_gates(target, program, position, arriving)
     else:
         _write_weights(target, "weight", arriving)
@@ -94,7 +94,7 @@ def _write_layer(group: h5py.Group, number: int, program: Program, position: int
 def _write_gates(
     target: h5py.Group, program: Program, position: int, arriving: list[Projection]
 ) -> None:
-    """Write weights and delays of a spiking GRU, which has several activations."""
+    """Write weights and delays of neurons that receive several activations."""
     layer = program.layers[position]
     own = layer.from_source(OWN)
     senders = [program.shape_of(position - back) for back in layer.sources]
@@ -146,8 +146,8 @@ def _write_gate_delays(
 
 
 def _layer_type(layer: Layer) -> str:
-    if not isinstance(layer.neuron, CubaParameters):
-        return "spiking_gru"
+    if len(layer.targets) > 1:
+        return layer.model.lower()
     if layer.convolutional:
         return "conv"
     return "dense_rec" if layer.from_source(OWN) else "dense"
@@ -197,21 +197,19 @@ def _write_geometry(target: h5py.Group, feeding: Sequence[Projection], suffix: s
 
 
 def _write_neuron(target: h5py.Group, layer: Layer) -> None:
-    neuron = layer.neuron
     target["neuron/type"] = layer.model
-    target["neuron/vThMant"] = _scalar_if_equal(neuron.threshold)
-    if isinstance(neuron, CubaParameters):
-        target["neuron/iDecay"] = _scalar_if_equal(neuron.current_decay)
-        target["neuron/vDecay"] = _scalar_if_equal(neuron.voltage_decay)
-        target["neuron/refDelay"] = 1
-        target["neuron/gradedSpike"] = False
-        if np.any(neuron.bias):
-            key = "neuron_bias" if layer.sources == () else "bias"
-            target[key] = _per_channel_if_equal(neuron.bias, layer.shape)
-    else:
-        for name in layer.targets:
-            values = getattr(neuron, f"bias_{name}")
-            target[f"bias/{name}"] = _per_channel_if_equal(values, layer.shape)
+    for key, value in NETX_CONSTANTS.get(layer.model, {}).items():
+        target[f"neuron/{key}"] = value
+    for parameter in layer.neuron_model.parameters:
+        values = getattr(layer.neuron, parameter.name)
+        if parameter.default is not None and np.all(values == parameter.default):
+            continue
+        # NetX calls the bias of input neurons by another name.
+        key = "neuron_bias" if parameter.key == "bias" and not layer.sources else parameter.key
+        per_layer = key.startswith("neuron/")
+        target[key] = (
+            _scalar_if_equal(values) if per_layer else _per_channel_if_equal(values, layer.shape)
+        )
 
 
 def _scalar_if_equal(values: np.ndarray) -> np.ndarray:

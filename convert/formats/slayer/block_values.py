@@ -9,7 +9,7 @@ import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.formats.slayer.blocks import Block, unsupported
-from kipuka.convert.neurons import CubaParameters
+from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.synapses import ConvSynapses, Shape3
 
 RUN_ONCE = "run the network once before exporting it"

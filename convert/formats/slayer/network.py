@@ -11,7 +11,7 @@ from kipuka.convert import fixed
 from kipuka.convert.formats.slayer import block_values, spiking_gru
 from kipuka.convert.formats.slayer.blocks import SUPPORTED, Block, find_blocks, unsupported
 from kipuka.convert.formats.slayer.pool import pooled_shape
-from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.program import (
     OWN,
     PREVIOUS,
@@ -247,7 +247,7 @@ class _Assembly:
     def _add(
         self,
         block: Block,
-        neuron: CubaParameters | SpikingGruParameters,
+        neuron: Any,
         shape: tuple[int, ...],
         projections: tuple[Projection, ...],
     ) -> None:

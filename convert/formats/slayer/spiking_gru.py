@@ -9,11 +9,11 @@ import numpy as np
 
 from kipuka.convert.formats.slayer import block_values
 from kipuka.convert.formats.slayer.blocks import Block
-from kipuka.convert.neurons import SpikingGruParameters
-from kipuka.convert.program import OWN, TARGETS, Projection, Target
+from kipuka.convert.neurons.spiking_gru import MODEL, SpikingGruParameters
+from kipuka.convert.program import OWN, Projection, Target
 from kipuka.convert.synapses import DenseSynapses, Shape3, Synapses
 
-GRU_TARGETS = TARGETS[SpikingGruParameters]
+GRU_TARGETS = MODEL.targets
 
 
 class GruParts(NamedTuple):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from kipuka.convert.formats.net.differences import weight_bits
-from kipuka.convert.neurons import CubaParameters
 from kipuka.convert.program import Layer, Projection
 from kipuka.convert.synapses import ConvSynapses
 from kipuka.deploy.costs.mapping.axons import Axons
@@ -18,12 +17,6 @@ from kipuka.deploy.costs.mapping.limits import (
     SYNAPTIC_MEMORY,
     WORD_BITS,
 )
-
-CUBA_STATE_WORDS = 1
-"""Words of state of a CUBA neuron: `u` and `v` of 24 bits fit one."""
-
-GRU_STATE_WORDS = 3
-"""`i` and `v` of 18 bits with the last spike, and three activations of 24 bits."""
 
 
 def demands(layer: Layer, parts: Partition, axons: list[Axons]) -> dict[str, np.ndarray]:
@@ -49,14 +42,12 @@ def demands(layer: Layer, parts: Partition, axons: list[Axons]) -> dict[str, np.
         longest = np.zeros(n_cores, dtype=np.int64)
         np.maximum.at(longest, table.cores, table.delays)
         slots += longest * neurons
-    cuba = isinstance(layer.neuron, CubaParameters)
-    state = CUBA_STATE_WORDS if cuba else GRU_STATE_WORDS
     return {
         NEURONS: neurons,
         SYNAPTIC_MEMORY: words,
         AXONS_IN: _input_axons(layer, axons, n_cores),
         DELAY_SLOTS: slots,
-        MEMORY: words + state * neurons,
+        MEMORY: words + layer.neuron_model.state_words * neurons,
     }
 
 

@@ -16,7 +16,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from kipuka.compiling import kept_on_disk
-from kipuka.convert import fixed
+from kipuka.convert.neurons.compiled import SOURCES
 
 LANES = 32
 """Neurons per block: two 512-bit vectors of int32, or one 256-bit vector of weights."""
@@ -38,7 +38,7 @@ RUN = 8
 """Neighbouring weights that are added at a time where a row is short."""
 
 
-compiled = kept_on_disk([*Path(__file__).parent.glob("*.py"), Path(fixed.__file__)])
+compiled = kept_on_disk([*Path(__file__).parent.glob("*.py"), *SOURCES])
 """Decorator of functions that Python calls; all others are `inlined` into them."""
 
 

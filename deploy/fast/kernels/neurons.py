@@ -13,19 +13,8 @@ import numpy as np
 from numba import int32, uintp
 
 from kipuka.compiling import inlined
-from kipuka.convert import fixed
-from kipuka.deploy.fast.kernels.arithmetic import (
-    CUBA_LIMIT,
-    GRU_LIMIT,
-    decayed,
-    gate,
-    gated,
-    limited,
-    wrapped_24_bits,
-)
+from kipuka.convert.neurons.compiled import cuba_step, spiking_gru_step
 from kipuka.deploy.fast.kernels.lanes import LANES
-
-STATE_SHIFT = fixed.STATE_SHIFT
 
 SHIFT_MASK = 31
 """Shifts are shorter than this already, but only the mask lets LLVM shift within 32-bit lanes."""
@@ -60,24 +49,14 @@ A spike is the sign, which takes the fewest instructions to collect from many la
 
 @inlined
 def _cuba_lane(
-    u: Any,
-    v: Any,
-    a: Any,
-    shift: Any,
-    current_factor: Any,
-    voltage_factor: Any,
-    bias: Any,
-    threshold: Any,
+    u: Any, v: Any, a: Any, current_factor: Any, voltage_factor: Any, bias: Any, threshold: Any
 ) -> Any:
-    """One CUBA neuron: new states and events; `bias` and `threshold` in state units."""
-    exact_u = int32(decayed(u, current_factor) + int32(a << shift))
-    new_u = wrapped_24_bits(exact_u)
-    exact_v = int32(decayed(v, voltage_factor) + new_u + bias)
-    new_v = limited(exact_v, CUBA_LIMIT - 1)
-    spiked = new_v > threshold
-    events = int32(spiked) * SPIKED + int32(new_u != exact_u) * WRAPPED
-    events += int32(new_v != exact_v) * SATURATED
-    return new_u, int32(0) if spiked else new_v, int32(events)
+    """New states and events of one CUBA neuron."""
+    u, v, spiked, wrapped, saturated = cuba_step(
+        u, v, a, current_factor, voltage_factor, bias, threshold
+    )
+    events = int32(spiked) * SPIKED + int32(wrapped) * WRAPPED + int32(saturated) * SATURATED
+    return u, v, int32(events)
 
 
 @inlined
@@ -107,7 +86,13 @@ def cuba_shared(
             a = sums[uintp(there + lane)]
             sums[uintp(there + lane)] = 0
             u, v, events = _cuba_lane(
-                u, v, a, shift, current_factor, voltage_factor, states[k + BIAS], threshold
+                u,
+                v,
+                int32(a << shift),
+                current_factor,
+                voltage_factor,
+                states[k + BIAS],
+                threshold,
             )
             states[k + FIRST], states[k + SECOND], states[k + EVENTS] = u, v, events
 
@@ -131,7 +116,7 @@ def cuba_own(
             current_factor, voltage_factor = states[k + CURRENT_FACTOR], states[k + VOLTAGE_FACTOR]
             bias, threshold = states[k + BIAS], states[k + CUBA_THRESHOLD]
             u, v, events = _cuba_lane(
-                u, v, a, shift, current_factor, voltage_factor, bias, threshold
+                u, v, int32(a << shift), current_factor, voltage_factor, bias, threshold
             )
             states[k + FIRST], states[k + SECOND], states[k + EVENTS] = u, v, events
 
@@ -153,20 +138,14 @@ def spiking_gru(
             k, a = uintp(here + lane), uintp(there + lane)
             i, v = states[k + FIRST], states[k + SECOND]
             _note(peaks, first_peak, lane, i, v)
-            r = gate(int32(int32(sums[a + SECOND_GATE] << shift) + states[k + BIAS_R]))
-            z = gate(int32(int32(sums[a + THIRD_GATE] << shift) + states[k + BIAS_Z]))
-            # A current beyond the limit saturates whatever is added, so limiting it here changes
-            # nothing but keeps the shift within 32 bits.
-            current = limited(int32(int32(sums[a] << shift) + states[k + BIAS_I]), GRU_LIMIT)
+            a_i = int32(int32(sums[a] << shift) + states[k + BIAS_I])
+            a_r = int32(int32(sums[a + SECOND_GATE] << shift) + states[k + BIAS_R])
+            a_z = int32(int32(sums[a + THIRD_GATE] << shift) + states[k + BIAS_Z])
             sums[a], sums[a + SECOND_GATE], sums[a + THIRD_GATE] = 0, 0, 0
-            exact_i = int32(gated(i, r) + int32(current << STATE_SHIFT))
-            i = limited(exact_i, GRU_LIMIT)
             threshold = states[k + GRU_THRESHOLD]
             spent = threshold if states[k + EVENTS] < 0 else int32(0)
-            exact_v = int32(i + gated(int32(v - i), z) - spent)
-            v = limited(exact_v, GRU_LIMIT)
-            events = int32(v > threshold) * SPIKED
-            events += (int32(i != exact_i) + int32(v != exact_v)) * SATURATED
+            i, v, saturated = spiking_gru_step(i, v, a_i, a_r, a_z, spent)
+            events = int32(v > threshold) * SPIKED + saturated * SATURATED
             states[k + FIRST], states[k + SECOND], states[k + EVENTS] = i, v, int32(events)
 
 

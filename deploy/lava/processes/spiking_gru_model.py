@@ -11,7 +11,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from kipuka.convert.fixed import as_int64
-from kipuka.convert.neurons import (
+from kipuka.convert.neurons.spiking_gru import (
     SpikingGruActivations,
     SpikingGruParameters,
     SpikingGruState,
@@ -26,7 +26,7 @@ from kipuka.deploy.lava.processes.spiking_gru import SpikingGRU
 @requires(CPU)
 @tag("bit_accurate_loihi", "fixed_pt")
 class PySpikingGruModelFixed(PyLoihiProcessModel):  # type: ignore[misc]
-    """Calls `kipuka.convert.neurons.spiking_gru_step`, the one statement of the arithmetic."""
+    """Calls `kipuka.convert.neurons.spiking_gru`, the one statement of the arithmetic."""
 
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     c_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)

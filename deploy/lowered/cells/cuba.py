@@ -6,7 +6,7 @@ import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.analysis.arrivals import activation_bounds
-from kipuka.convert.neurons import CubaParameters
+from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.program import Layer
 from kipuka.deploy.lowered.cells.cell import Cell, CellBuilder, Senders
 from kipuka.deploy.lowered.graph import INPUT, LayerReadings, Reading

@@ -27,7 +27,7 @@ import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.analysis.arrivals import activation_bounds, largest_fan_in
-from kipuka.convert.neurons import SpikingGruParameters
+from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
 from kipuka.convert.program import Layer, Projection
 from kipuka.deploy.lowered.cells.cell import Cell, CellBuilder, Senders, power_above
 from kipuka.deploy.lowered.graph import LayerReadings, Reading, Term, Wire

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kipuka.convert import fixed
-from kipuka.convert.neurons import CubaParameters
 from kipuka.convert.program import Layer, Program
 from kipuka.convert.trace import LayerTrace, Trace, decide
 from kipuka.deploy.report.plots.style import ACCENT, DATA, MUTED, Plot, as_svg, stacked, ticks
@@ -90,7 +89,7 @@ def plot_membranes(layer: Layer, trace: LayerTrace, sample: int) -> Plot:
     spikes, membranes = trace.spikes[sample], trace.states["v"][sample] / fixed.STATE_SCALE
     neurons = _typical_neurons(spikes.sum(axis=1))
     thresholds = fixed.to_state_units(layer.neuron.threshold) / fixed.STATE_SCALE
-    hard = isinstance(layer.neuron, CubaParameters)
+    hard = layer.neuron_model.reset == "hard"
     reset = (
         "a spike has already reset it to 0"
         if hard

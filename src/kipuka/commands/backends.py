@@ -40,13 +40,13 @@ def lava(program: Program, inputs: np.ndarray) -> Trace:
         return run_lava(program, inputs, progress=advance)
 
 
-def lava_stock(program: Program, inputs: np.ndarray) -> Trace:
+def lowered(program: Program, inputs: np.ndarray) -> Trace:
     """Run the lowered network in Lava: processes that Lava has on Loihi 2, and nothing else."""
     from kipuka.commands.console import progress_bar
     from kipuka.deploy.lava.run import run_lava
 
     with progress_bar("stock Lava, step by step", unit="steps") as advance:
-        return run_lava(program, inputs, progress=advance, backend="lava-stock")
+        return run_lava(program, inputs, progress=advance, backend="lowered")
 
 
 def netx(program: Program, inputs: np.ndarray) -> Trace:
@@ -70,14 +70,14 @@ BACKENDS: dict[str, Backend] = {
     "fast": fast,
     "torch": torch,
     "lava": lava,
-    "lava-stock": lava_stock,
+    "lowered": lowered,
     "netx": netx,
 }
 
 
 def run_jobs(name: str, jobs: Sequence[tuple[Program, np.ndarray]]) -> list[Trace]:
     """Run many networks, each on inputs of its own; Lava is then started only once."""
-    if name in ("lava", "lava-stock", "netx"):
+    if name in ("lava", "lowered", "netx"):
         from kipuka.deploy.lava.run import run_lava_jobs
 
         return run_lava_jobs(jobs, backend=cast("LavaBackend", name))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kipuka.convert.neurons import CubaParameters
+from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.program import Projection
 from kipuka.convert.synapses import SparseSynapses
 from kipuka.deploy.costs.mapping import Spread, map_program

@@ -324,7 +324,7 @@ import numpy as np
 from kipuka.convert.formats.net.file import load_net
 from kipuka.deploy.fast.kernels.network import advance
 from kipuka.deploy import simulate
-import sys; sys.path.insert(0, "tests")
+import sys; sys.path.insert(0, "tests/support")
 from kipuka_cases import program, random_cuba, random_spikes
 rng = np.random.default_rng(0)
 simulate(program(3, random_cuba(rng, 3, 2)), random_spikes(rng, 1, 3, 5))

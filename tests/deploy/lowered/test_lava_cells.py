@@ -60,10 +60,10 @@ def jobs():
 
 def test_two_dozen_random_cells_give_the_reference():
     given = jobs()
-    for (network, inputs), trace in zip(given, run_jobs("lava-stock", given), strict=True):
+    for (network, inputs), trace in zip(given, run_jobs("lowered", given), strict=True):
         traces = {
             "reference": BACKENDS["reference"](network, inputs),
-            "lava-stock": trace,
+            "lowered": trace,
             "interpreter": run_stock(lower(network, STEPS), inputs).trace,
         }
         assert verify(network, traces).mismatches == ()

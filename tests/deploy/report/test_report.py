@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from kipuka.convert import fixed
-from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.neurons.cuba import CubaParameters
+from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
 from kipuka.convert.program import OWN, PREVIOUS, Layer, Program, Projection, Readout, Target
 from kipuka.convert.synapses import DenseSynapses
 from kipuka.deploy.costs.advice import Advice

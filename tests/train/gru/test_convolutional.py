@@ -6,7 +6,7 @@ import torch
 
 from kipuka.convert import fixed
 from kipuka.convert.formats.slayer.network import program_from_blocks
-from kipuka.convert.neurons import current_activation, current_message
+from kipuka.convert.neurons.spiking_gru import current_activation, current_message
 from kipuka.convert.program import OWN
 from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.verification import verify

@@ -1,40 +1,19 @@
-"""One pure step function per neuron model; parameters and state are named tuples of int64 arrays.
-
-The arrays may be numpy arrays or torch tensors and broadcast against each other, neurons last.
-Nothing here clips or wraps without saying so: each step returns where it did.
-"""
+"""The spiking GRU neuron: a current and a membrane whose decays are gates."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kipuka.convert import fixed
-
-
-class CubaParameters(NamedTuple):
-    """Parameters of the CUBA neuron (``CUBA`` and ``LOIHI`` in NetX, ``LIF`` in Lava).
-
-    Attributes
-    ----------
-    current_decay, voltage_decay : int64 array
-        ``iDecay`` and ``vDecay``, 0 to 4096 (4096 = 1.0).
-    threshold : int64 array
-        ``vThMant`` in weight units.
-    bias : int64 array
-        ``bias_mant`` in weight units (``bias_exp`` is 6).
-    """
-
-    current_decay: Any
-    voltage_decay: Any
-    threshold: Any
-    bias: Any
-
-
-class CubaState(NamedTuple):
-    """Current `u` (24 bits) and membrane `v` (24 bits), in state units."""
-
-    u: Any
-    v: Any
+from kipuka.convert.neurons.model import (
+    SPIKES,
+    Message,
+    NeuronModel,
+    Overflow,
+    Parameter,
+    StateVariable,
+)
 
 
 class SpikingGruParameters(NamedTuple):
@@ -68,57 +47,6 @@ class SpikingGruActivations(NamedTuple):
     i: Any
     r: Any
     z: Any
-
-
-class Overflow(NamedTuple):
-    """Where a state left its range in this step: boolean arrays.
-
-    Attributes
-    ----------
-    saturated
-        A state was clipped to its limit (a GRU state may do so twice in a step; it counts once
-        for `i` and once for `v`, hence the integer type there).
-    wrapped
-        The 24-bit current wrapped; always false for the GRU.
-    """
-
-    saturated: Any
-    wrapped: Any
-
-
-def cuba_step(p: CubaParameters, state: CubaState, a: Any) -> tuple[CubaState, Any, Overflow]:
-    """Advance the CUBA neuron by one step (Lava 0.10.0, ``PyLifModelBitAcc``).
-
-    ``u = wrap24(rtz(u (4096 - iDecay) >> 12) + (a << 6))``,
-    ``v = clip(rtz(v (4096 - vDecay) >> 12) + u + (bias << 6))``, ``s = v > vThMant << 6``,
-    and ``v = 0`` where ``s``.
-
-    Parameters
-    ----------
-    p : CubaParameters
-    state : CubaState
-    a : int64 array
-        Activation in weight units.
-
-    Returns
-    -------
-    state : CubaState
-    spikes : bool array
-    overflow : Overflow
-    """
-    exact_u = fixed.shift_toward_zero(
-        state.u * (fixed.UNITY - p.current_decay), fixed.UNITY_BITS
-    ) + fixed.to_state_units(a)
-    u = fixed.wrap_24_bits(exact_u)
-    exact_v = (
-        fixed.shift_toward_zero(state.v * (fixed.UNITY - p.voltage_decay), fixed.UNITY_BITS)
-        + u
-        + fixed.to_state_units(p.bias)
-    )
-    limit = fixed.CUBA_STATE_LIMIT - 1
-    v = fixed.clip(exact_v, -limit, limit)
-    spikes = v > fixed.to_state_units(p.threshold)
-    return CubaState(u, v * ~spikes), spikes, Overflow(v != exact_v, u != exact_u)
 
 
 def current_message(i: Any) -> Any:
@@ -171,3 +99,74 @@ def spiking_gru_step(
     spikes = v > threshold
     saturated = (i != exact_i) * 1 + (v != exact_v) * 1
     return SpikingGruState(i, v, spikes), spikes, Overflow(saturated, saturated < 0)
+
+
+def _step(
+    p: SpikingGruParameters, state: SpikingGruState, a: Mapping[str, Any]
+) -> tuple[Any, Any, Overflow]:
+    return spiking_gru_step(p, state, SpikingGruActivations(a["i"], a["r"], a["z"]))
+
+
+def _initial_state(zero: Any) -> SpikingGruState:
+    return SpikingGruState(zero, zero, zero.astype(bool))
+
+
+def _payload(state: SpikingGruState, emitted: Any) -> Any:
+    del emitted
+    return current_message(state.i)
+
+
+def _readouts(p: SpikingGruParameters) -> tuple[str, ...]:
+    del p
+    return ("spike_count",)
+
+
+def _bias(target: str) -> Parameter:
+    return Parameter(
+        f"bias_{target}",
+        f"bias/{target}",
+        low=fixed.WEIGHT_MIN,
+        high=fixed.WEIGHT_MAX,
+        step=fixed.WEIGHT_STEP,
+        rule="bias_within_bits",
+        unit="even integers, 8 bits",
+        remedy="quantize with SLAYER's 8-bit hook, which gives even integers in weight units",
+        default=None,
+    )
+
+
+CURRENT = Message("current", fixed.MESSAGE_BITS, _payload, current_activation)
+"""The own current, which the update gate may receive; it is sent in each step."""
+
+MODEL = NeuronModel(
+    name="SPIKING_GRU",
+    parameter_type=SpikingGruParameters,
+    parameters=(
+        Parameter(
+            "threshold",
+            "neuron/vThMant",
+            low=1,
+            high=fixed.GRU_THRESHOLD_MAX,
+            step=1,
+            rule="threshold_can_be_reached",
+            unit="weight units",
+            remedy="choose a threshold inside the range and scale the weights with it",
+            default=None,
+        ),
+        *(_bias(target) for target in ("i", "r", "z")),
+    ),
+    initial_state=_initial_state,
+    states=(
+        StateVariable("i", fixed.GRU_STATE_LIMIT, "saturate"),
+        StateVariable("v", fixed.GRU_STATE_LIMIT, "saturate"),
+    ),
+    targets=("i", "r", "z"),
+    messages=(SPIKES, CURRENT),
+    # `i` and `v` of 18 bits with the last spike, and three activations of 24 bits.
+    state_words=3,
+    reset="soft",
+    programmable=True,
+    takes_input=False,
+    readouts=_readouts,
+    step=_step,
+)

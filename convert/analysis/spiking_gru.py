@@ -1,4 +1,4 @@
-"""One step of the range analysis for each neuron model."""
+"""How far the states of spiking GRU neurons get."""
 
 from __future__ import annotations
 
@@ -6,98 +6,21 @@ import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.analysis.arrivals import Bounds, CanSpike, brings_spikes, shared_inputs
-from kipuka.convert.neurons import CubaParameters, SpikingGruParameters
+from kipuka.convert.analysis.steps import Range
+from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
 from kipuka.convert.program import Layer
 
 MIXTURES = np.linspace(0.0, 1.0, 9)
 """Shares of the two lines that bound the gate; each gives a valid bound, the least one counts."""
 
 
-class _Range:
-    """Ranges of two states over the steps so far.
-
-    Attributes
-    ----------
-    now : list of Bounds
-        Of the two states at the end of this step.
-    seen : list of Bounds
-        The same over all steps.
-    reach : list of int64 arrays
-        Largest magnitudes before wrap, saturation and reset.
-    can_spike : bool array (neurons,)
-    """
-
-    def __init__(self, n_neurons: int) -> None:
-        zero = np.zeros(n_neurons, dtype=np.int64)
-        self.now = [Bounds(zero, zero), Bounds(zero, zero)]
-        self.seen = list(self.now)
-        self.reach = [zero, zero]
-        self.can_spike = zero.astype(bool)
-
-    def _take(self, exact: list[Bounds], now: list[Bounds]) -> bool:
-        """Add a step; false if nothing changes any more."""
-        changed = any(not np.array_equal(a, b) for a, b in zip(now, self.now, strict=True))
-        self.now = now
-        self.seen = [
-            Bounds(np.minimum(a.low, b.low), np.maximum(a.high, b.high))
-            for a, b in zip(self.seen, now, strict=True)
-        ]
-        self.reach = [
-            np.maximum(reach, np.maximum(np.abs(e.low), np.abs(e.high)))
-            for reach, e in zip(self.reach, exact, strict=True)
-        ]
-        return changed
+def gru_range(layer: Layer, can_spike: CanSpike, encoded: bool) -> Range:
+    """Begin the analysis of a layer, which the design rules keep from an encoder."""
+    del encoded
+    return GruRange(layer, can_spike)
 
 
-class CubaRange(_Range):
-    """The CUBA neuron: both updates are monotone, so the ends of the intervals run on their own.
-
-    Parameters
-    ----------
-    neuron : CubaParameters
-    activation : Bounds
-    """
-
-    def __init__(self, neuron: CubaParameters, activation: Bounds) -> None:
-        super().__init__(activation.low.size)
-        self.neuron = neuron
-        self.activation = activation
-
-    def advance(self) -> bool:
-        """One step: `_Range._take`."""
-        neuron, limit = self.neuron, fixed.CUBA_STATE_LIMIT
-        exact_u = Bounds(
-            *(
-                _decayed(u, neuron.current_decay) + fixed.to_state_units(a)
-                for u, a in zip(self.now[0], self.activation, strict=True)
-            )
-        )
-        # A current that wraps can be anything.
-        wraps = (exact_u.low <= -limit) | (exact_u.high > limit)
-        u = Bounds(np.where(wraps, 1 - limit, exact_u.low), np.where(wraps, limit, exact_u.high))
-        exact_v = Bounds(
-            *(
-                _decayed(v, neuron.voltage_decay) + end + fixed.to_state_units(neuron.bias)
-                for v, end in zip(self.now[1], u, strict=True)
-            )
-        )
-        clipped = Bounds(*(fixed.clip(end, 1 - limit, limit - 1) for end in exact_v))
-        threshold = fixed.to_state_units(neuron.threshold)
-        spikes = clipped.high > threshold
-        v = Bounds(
-            np.where(spikes, np.minimum(clipped.low, 0), clipped.low),
-            np.where(spikes, threshold, clipped.high),
-        )
-        self.can_spike = self.can_spike | spikes
-        return self._take([exact_u, exact_v], [u, v])
-
-
-def _decayed(x: np.ndarray, decay: np.ndarray) -> np.ndarray:
-    decayed: np.ndarray = fixed.shift_toward_zero(x * (fixed.UNITY - decay), fixed.UNITY_BITS)
-    return decayed
-
-
-class GruRange(_Range):
+class GruRange(Range):
     """The spiking GRU neuron.
 
     The current grows to at most ``max over x of |i| gate(x) + a_i(x)``. The gate is bounded by the
@@ -130,7 +53,7 @@ class GruRange(_Range):
         )
 
     def advance(self) -> bool:
-        """One step: `_Range._take`."""
+        """One step: `Range.take`."""
         limit = fixed.GRU_STATE_LIMIT
         low, high = self.now[0]
         exact_i = Bounds(
@@ -141,7 +64,7 @@ class GruRange(_Range):
         exact_v = self._membrane(i)
         v = Bounds(*(fixed.clip(end, -limit, limit) for end in exact_v))
         self.can_spike = self.can_spike | (v.high > self.threshold)
-        return self._take([exact_i, exact_v], [i, v])
+        return self.take([exact_i, exact_v], [i, v])
 
     def _farthest(self, state: np.ndarray, sign: int) -> np.ndarray:
         """Largest ``state * gate + sign * a_i`` for a state of that sign and magnitude."""

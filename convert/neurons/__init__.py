@@ -1,0 +1,32 @@
+"""Neuron models: one file each with parameters, state, equation and a `NeuronModel`.
+
+To add one, write its file and enter it in `MODELS`; docs/architecture.md says what else may follow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kipuka.convert.neurons import cuba, spiking_gru
+from kipuka.convert.neurons.model import NeuronModel, Overflow, handler
+
+__all__ = ["CUBA", "MODELS", "SPIKING_GRU", "NeuronModel", "Overflow", "handler", "model_of"]
+
+CUBA, SPIKING_GRU = cuba.MODEL.name, spiking_gru.MODEL.name
+
+MODELS: dict[str, NeuronModel] = {model.name: model for model in (cuba.MODEL, spiking_gru.MODEL)}
+"""Every neuron model by name."""
+
+
+def model_of(parameters: Any) -> NeuronModel:
+    """Return the model that parameters belong to.
+
+    Raises
+    ------
+    TypeError
+        If no model has parameters of that type.
+    """
+    for model in MODELS.values():
+        if type(parameters) is model.parameter_type:
+            return model
+    raise TypeError(f"{type(parameters).__name__} are the parameters of no model in MODELS")
