@@ -1,10 +1,28 @@
-"""Networks in integers: arithmetic, the Program, quantization and `.net` files."""
+"""Networks in integers: arithmetic, the Program, quantization and `.net` files.
 
-from kipuka.convert.analysis.summary import LayerSummary, inspect
-from kipuka.convert.formats.net.file import GoldenVector, load_golden, load_net, save_net
-from kipuka.convert.formats.slayer.network import program_from_blocks
-from kipuka.convert.program import Layer, Program, Projection, Readout
-from kipuka.convert.trace import LayerTrace, Trace, decide
+Names are loaded on first use: a command that only checks its settings need not wait for HDF5.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kipuka.lazy import loaded_on_use
+
+if TYPE_CHECKING:
+    from kipuka.convert.analysis.summary import LayerSummary, inspect
+    from kipuka.convert.formats.net.file import GoldenVector, load_golden, load_net, save_net
+    from kipuka.convert.formats.slayer.network import program_from_blocks
+    from kipuka.convert.program import Layer, Program, Projection, Readout
+    from kipuka.convert.trace import LayerTrace, Trace, decide
+
+_MODULES = {
+    **dict.fromkeys(("LayerSummary", "inspect"), "analysis.summary"),
+    **dict.fromkeys(("GoldenVector", "load_golden", "load_net", "save_net"), "formats.net.file"),
+    "program_from_blocks": "formats.slayer.network",
+    **dict.fromkeys(("Layer", "Program", "Projection", "Readout"), "program"),
+    **dict.fromkeys(("LayerTrace", "Trace", "decide"), "trace"),
+}
 
 __all__ = [
     "GoldenVector",
@@ -22,3 +40,5 @@ __all__ = [
     "program_from_blocks",
     "save_net",
 ]
+
+__getattr__ = loaded_on_use(__name__, _MODULES)

@@ -1,41 +1,47 @@
 """What runs or costs a Program: simulators, Lava graphs, verification, profiles, reports.
 
-What deploys and draws is loaded on first use: a command that only simulates need not wait for it.
+Names are loaded on first use: who only simulates need not wait for what deploys and draws.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kipuka.deploy.costs.cost import Profile, profile
-from kipuka.deploy.fast.simulator import (
-    COUNTERS,
-    EVERYTHING,
-    Events,
-    Record,
-    simulate,
-    simulate_each,
-)
-from kipuka.deploy.golden import golden_vectors
-from kipuka.deploy.inputs import load_inputs, save_spikes
-from kipuka.deploy.reference import Simulation, simulate_reference
-from kipuka.deploy.verification import Verification, verify
 from kipuka.lazy import loaded_on_use
 
 if TYPE_CHECKING:
+    from kipuka.deploy.costs.cost import Profile, profile
+    from kipuka.deploy.fast.simulator import (
+        COUNTERS,
+        EVERYTHING,
+        Events,
+        Record,
+        simulate,
+        simulate_each,
+    )
+    from kipuka.deploy.golden import golden_vectors
+    from kipuka.deploy.inputs import load_inputs, save_spikes
     from kipuka.deploy.lava.run import run_lava
     from kipuka.deploy.loihi2 import dry_run
     from kipuka.deploy.lowered import lower
     from kipuka.deploy.lowered.streaming import plan_stream
+    from kipuka.deploy.reference import Simulation, simulate_reference
     from kipuka.deploy.report.page import ReportContents, write_report
+    from kipuka.deploy.verification import Verification, verify
 
 _MODULES = {
-    "ReportContents": "report.page",
+    **dict.fromkeys(("Profile", "profile"), "costs.cost"),
+    **dict.fromkeys(("COUNTERS", "EVERYTHING", "Events", "Record"), "fast.simulator"),
+    **dict.fromkeys(("simulate", "simulate_each"), "fast.simulator"),
+    "golden_vectors": "golden",
+    **dict.fromkeys(("load_inputs", "save_spikes"), "inputs"),
+    "run_lava": "lava.run",
     "dry_run": "loihi2",
     "lower": "lowered",
     "plan_stream": "lowered.streaming",
-    "run_lava": "lava.run",
-    "write_report": "report.page",
+    **dict.fromkeys(("Simulation", "simulate_reference"), "reference"),
+    **dict.fromkeys(("ReportContents", "write_report"), "report.page"),
+    **dict.fromkeys(("Verification", "verify"), "verification"),
 }
 
 __all__ = [

@@ -163,7 +163,11 @@ def profile(
         mapping=mapping,
         work=work,
         timing=timing,
-        left_out=(*prices.left_out, *timing.left_out, *_always_left_out(mapping, hardware)),
+        left_out=(
+            *prices.left_out,
+            *timing.left_out,
+            *_always_left_out(program, mapping, hardware),
+        ),
     )
 
 
@@ -200,7 +204,7 @@ def _of_whole_system(hardware: HardwareProfile) -> bool:
     return hardware.system is not None and hardware.system.static_power is not None
 
 
-def _always_left_out(mapping: Mapping, hardware: HardwareProfile) -> list[str]:
+def _always_left_out(program: Program, mapping: Mapping, hardware: HardwareProfile) -> list[str]:
     notes = []
     chips, system = mapping.n_chips, hardware.system
     if hardware.static_power.in_si().typical is None:
@@ -214,8 +218,9 @@ def _always_left_out(mapping: Mapping, hardware: HardwareProfile) -> list[str]:
         notes.append(
             f"another source gives {system.system} only {fewer:g} chips; {chips} are planned"
         )
-    return [
-        *notes,
-        "host input and output, embedded processors; input spikes send no messages on the mesh",
-        "microcode of the spiking GRU: priced like any other neuron update",
-    ]
+    notes.append(
+        "host input and output, embedded processors; input spikes send no messages on the mesh"
+    )
+    if any(layer.model == "SPIKING_GRU" for layer in program.layers):
+        notes.append("microcode of the spiking GRU: priced like any other neuron update")
+    return notes

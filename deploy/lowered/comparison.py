@@ -51,6 +51,11 @@ class Forms:
     fused: FormPrice
     lowered: FormPrice
 
+    @property
+    def needs_microcode(self) -> bool:
+        """Whether the fused form has a process that Lava lacks on Loihi 2; then K exceeds 1."""
+        return self.period > 1
+
 
 @dataclass(frozen=True)
 class NotLowered:

@@ -178,7 +178,7 @@ def _plots(contents: ReportContents) -> list[plots.Plot]:
     energies = [si(layer.dynamic_energy_j.typical, "J") for layer in profile.layers]
     drawn = [
         plots.plot_rasters(program, contents.inputs, trace, sample=0),
-        plots.plot_membranes(program.layers[0], trace.layers[0], sample=0),
+        plots.plot_membranes(program.numbers[0], program.layers[0], trace.layers[0], sample=0),
         plots.plot_delays(delays_by_label(program), contents.delays_before or {}),
         plots.plot_spikes(profile),
         plots.plot_energy(profile, hardware.title, energies),

@@ -218,12 +218,14 @@ def forms_view(forms: Forms | NotLowered) -> dict[str, Any]:
     """The form without microcode beside the fused one, or the reason why there is none."""
     if isinstance(forms, NotLowered):
         return {"reason": forms.reason}
+    fused = "fused, with microcode" if forms.needs_microcode else "one process a layer"
     pairs = (
-        ("fused, with microcode", 1, forms.fused),
+        (fused, 1, forms.fused),
         ("stock processes", forms.period, forms.lowered),
     )
     return {
         "reason": None,
+        "needs_microcode": forms.needs_microcode,
         "period": forms.period,
         "hardware_steps": count(forms.hardware_steps),
         "samples": plural(forms.samples, "sample"),

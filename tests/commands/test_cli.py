@@ -77,7 +77,7 @@ def test_version(capsys):
 def test_help_loads_nothing_heavy():
     code = (
         "import sys; from kipuka.commands.app import main; main(['--help']);"
-        "print([m for m in ('torch', 'lava', 'numpy', 'h5py', 'matplotlib') if m in sys.modules])"
+        "print([m for m in ('torch', 'lava', 'numpy', 'h5py', 'rich') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip().endswith("[]")
@@ -343,7 +343,7 @@ def test_an_internal_error_says_so(net, monkeypatch, capsys):
     def fail(_, clamp_delays):
         raise ZeroDivisionError("surprise")
 
-    monkeypatch.setattr("kipuka.commands.inspect.load_net", fail)
+    monkeypatch.setattr("kipuka.convert.formats.net.file.load_net", fail)
     assert main(["inspect", net]) == 70
     assert "internal error: ZeroDivisionError: surprise" in capsys.readouterr().err
 
@@ -391,6 +391,6 @@ def test_an_interrupt_says_so(net, monkeypatch, capsys):
     def interrupt(_, clamp_delays):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kipuka.commands.inspect.load_net", interrupt)
+    monkeypatch.setattr("kipuka.convert.formats.net.file.load_net", interrupt)
     assert main(["inspect", net]) == 130
     assert "interrupted" in capsys.readouterr().err

@@ -87,10 +87,10 @@ def test_a_second_call_trains_nothing(compared):
 
 
 def test_nothing_to_compare(tmp_path, check_error):
-    from kipuka.commands.comparing import compare
+    from kipuka.commands.compare import compare_networks
 
     with pytest.raises(KipukaError) as caught:
-        compare([], [0], tmp_path)
+        compare_networks([], [0], tmp_path)
     check_error(caught.value, what="nothing to compare", value="0 networks", remedy="--networks")
 
 

@@ -36,7 +36,7 @@ def loaded(path):
 
 def test_a_dry_run_reports_and_starts_nothing(net, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(
-        "kipuka.commands.deploy.public_api", lambda: pytest.fail("asked for a board")
+        "kipuka.deploy.loihi2.board.public_api", lambda: pytest.fail("asked for a board")
     )
     out = tmp_path / "x.json"
     words = ["deploy", str(net), "--target", "loihi2", "--dry-run", "--json", str(out)]
@@ -106,8 +106,8 @@ def test_a_board_s_spikes_and_figures_are_compared_and_written(
             spikes[0, 0, 0] ^= bool(wrong)
             return BoardRun(spikes, stream.interval, 2e-6, 0.5, 0.2)
 
-    monkeypatch.setattr("kipuka.commands.deploy.public_api", lambda: "api")
-    monkeypatch.setattr("kipuka.commands.deploy.Loihi2Board", Board)
+    monkeypatch.setattr("kipuka.deploy.loihi2.board.public_api", lambda: "api")
+    monkeypatch.setattr("kipuka.deploy.loihi2.board.Loihi2Board", Board)
     out = tmp_path / "x.json"
     words = ["deploy", str(net), "--target", "loihi2", "--partition", "p", "--json", str(out)]
     assert main(words) == wrong

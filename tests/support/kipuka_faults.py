@@ -45,22 +45,23 @@ def train(folder, settings, threads=1):
 
 
 def convert(run, output):
-    from kipuka.commands.training_runs import convert_run
+    from kipuka.commands.convert import convert_run
 
     quiet()
     convert_run(Path(run), Path(output))
 
 
 def simulate(net, inputs, output):
-    from kipuka.commands.pipeline import open_network, simulate_file
+    from kipuka.commands.samples import open_network
+    from kipuka.commands.simulate import simulate_file
 
     quiet()
     simulate_file(open_network(Path(net)), Path(inputs), Path(output), "fast", None)
 
 
 def report(net, inputs, output):
-    from kipuka.commands.pipeline import open_network
     from kipuka.commands.profile import Question, profile_file
+    from kipuka.commands.samples import open_network
 
     quiet()
     question = Question(data=str(inputs))
@@ -72,11 +73,13 @@ def server():
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         [
-            "kipuka.commands.pipeline",
-            "kipuka.commands.profile",
+            "kipuka.commands.app",
+            "kipuka.commands.samples",
+            "kipuka.commands.tables.costs",
+            "kipuka.commands.tables.lowered_form",
+            "kipuka.deploy.report.page",
             "kipuka.train.from_program.network",
             "kipuka.train.runs.trainer",
-            "kipuka.commands.training_runs",
             "lava.lib.dl.slayer",
             "matplotlib.pyplot",
             "safetensors.torch",

@@ -45,7 +45,8 @@ class ConvSpikingGRU(GruBlock):
     delay_init_steps : tuple of float
         Range of the initial delays in steps.
     delay_reach_steps : int
-        Reach of the delay gradient in steps; see `kipuka.train.delays.axonal.delay_slope`.
+        Reach of the delay gradient in steps; see `finite_difference_taps` of
+        `kipuka.train.delays.axonal`.
     count_log : bool
         Return the mean spike rate as well.
     update_gate_input : {"spikes", "current"}

@@ -16,6 +16,9 @@ from kipuka.files import replacing
 from kipuka.train.runs.old_settings import current_form
 from kipuka.yaml_text import parse_yaml, read_limited, short
 
+CONFIG_FILE = "config.yaml"
+"""Name of the settings in a run folder."""
+
 WHAT = "training configuration"
 
 

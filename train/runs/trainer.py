@@ -19,7 +19,13 @@ from kipuka.locks import locked
 from kipuka.train.cuba.integrator import compiled_integrator
 from kipuka.train.datasets import DataOptions, Dataset, Split, load_dataset
 from kipuka.train.runs.checkpoint import load_checkpoint, save_checkpoint
-from kipuka.train.runs.config import TrainConfig, load_config, save_config, setting_values
+from kipuka.train.runs.config import (
+    CONFIG_FILE,
+    TrainConfig,
+    load_config,
+    save_config,
+    setting_values,
+)
 from kipuka.train.runs.losses import count_right
 from kipuka.train.runs.metrics import (
     EpochMetrics,
@@ -32,7 +38,7 @@ from kipuka.train.runs.run import Run, configured_network
 from kipuka.train.runs.state import STATE_FILE, RunState, load_state, save_state
 from kipuka.train.threads import summing_in_one_order
 
-CONFIG_FILE, CHECKPOINT_FILE = "config.yaml", "checkpoint.safetensors"
+CHECKPOINT_FILE = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True, eq=False)

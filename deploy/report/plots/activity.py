@@ -76,11 +76,13 @@ def plot_rasters(program: Program, inputs: NDArray[Any], trace: Trace, sample: i
     )
 
 
-def plot_membranes(layer: Layer, trace: LayerTrace, sample: int) -> Plot:
+def plot_membranes(number: int, layer: Layer, trace: LayerTrace, sample: int) -> Plot:
     """Draw the membrane of a busy, a median and a quiet neuron of the first layer.
 
     Parameters
     ----------
+    number : int
+        Of the layer in the file.
     layer : Layer
     trace : LayerTrace
         Trace of that layer.
@@ -109,11 +111,11 @@ def plot_membranes(layer: Layer, trace: LayerTrace, sample: int) -> Plot:
     return Plot(
         name="membranes",
         title="Membranes in the first layer",
-        caption=f"Sample {sample}, neurons {listed} of layer 1 ({layer.model}): the busiest, the "
-        "median and the quietest of those that spike. Membrane in nominal units "
+        caption=f"Sample {sample}, neurons {listed} of layer {number} ({layer.model}): the "
+        "busiest, the median and the quietest of those that spike. Membrane in nominal units "
         f"({fixed.STATE_SCALE} state units = 1) at the end of each step; {reset}; "
         "dashed: threshold; orange marks: spikes.",
-        alt=f"Membrane over time of neurons {listed} of layer 1 with threshold and spikes; "
+        alt=f"Membrane over time of neurons {listed} of layer {number} with threshold and spikes; "
         f"{int(spikes[neurons].sum())} spikes in {spikes.shape[1]} steps.",
         svg=as_svg("membranes", draw, height_in=0.7 + 1.45 * len(neurons)),
     )

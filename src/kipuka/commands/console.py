@@ -1,4 +1,4 @@
-"""What a person sees: tables, numbers with prefixes, progress on stderr."""
+"""What a person sees: tables and lines on stdout, progress on stderr."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from contextlib import contextmanager
 from rich import box
 from rich.console import Console, JustifyMethod
 from rich.table import Table
-
-from kipuka.deploy.report.numbers import si_bounds
-from kipuka.hardware_profiles import SiBounds
 
 STDOUT = Console(highlight=False)
 STDERR = Console(stderr=True, highlight=False)
@@ -39,12 +36,6 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.1f}" if abs(value) < 1000 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def bounds_text(bounds: SiBounds, unit: str) -> str:
-    """Typical value with its bounds."""
-    typical, between = si_bounds(bounds, unit)
-    return f"{typical} ({between})"
 
 
 @contextmanager

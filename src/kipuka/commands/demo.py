@@ -1,4 +1,4 @@
-"""The whole way in one call: train, quantize, simulate, run in Lava, verify, cost, report."""
+"""``kipuka demo``, the whole way in one call: train, quantize, simulate, verify, cost, report."""
 
 from __future__ import annotations
 
@@ -6,127 +6,194 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from kipuka.commands import backends
-from kipuka.commands.console import STDOUT, print_table
-from kipuka.commands.pipeline import print_verification
-from kipuka.commands.profile import headline, profile_numbers
-from kipuka.commands.tables.costs import print_profile
-from kipuka.commands.training_runs import GOLDEN_VECTORS, NETWORK_FILE, train_with_progress
-from kipuka.convert.analysis.state_ranges import with_verdict
-from kipuka.convert.formats.net.file import load_net, save_net
-from kipuka.convert.trace import accuracy
-from kipuka.deploy.costs.cost import profile
-from kipuka.deploy.fast.simulator import simulate
-from kipuka.deploy.golden import golden_vectors
-from kipuka.deploy.lowered.comparison import without_microcode
-from kipuka.deploy.report.page import ReportContents, write_report
-from kipuka.deploy.verification import verify
-from kipuka.files import replacing
-from kipuka.hardware_profiles import load_profile
+import typer
+
+from kipuka.commands.convert import NETWORK_FILE, save_trained
+from kipuka.commands.options import MISMATCH, Json, write_numbers
+from kipuka.commands.train import train_with_progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from kipuka.convert.program import Program
+    from kipuka.convert.trace import Trace
+    from kipuka.deploy.costs.cost import Profile
+    from kipuka.deploy.reference import Simulation
+    from kipuka.deploy.verification import Verification
+    from kipuka.hardware_profiles import HardwareProfile
 
 SUMMARY_FILE, REPORT_FILE = "summary.json", "report.html"
 HARDWARE = ("loihi2", "loihi1")
 
 
 def demo(
-    out: str | Path, seed: int = 0, epochs: int = 40, samples: int | None = None
+    out: Annotated[Path, typer.Option(help="Folder for all results.")] = Path("kipuka-demo"),
+    seed: Annotated[int, typer.Option(help="Seed of the training run.")] = 0,
+    epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 40,
+    samples: Annotated[int | None, typer.Option(help="Use only so many test samples.")] = None,
+    json_file: Json = None,
+) -> int:
+    """Train, verify and cost a small network; write a report.
+
+    Trains on handwritten digits, quantizes, simulates, runs in Lava and compares every backend.
+    """
+    summary = run_demo(out, seed=seed, epochs=epochs, samples=samples, json_file=json_file)
+    verified = summary["verify"]
+    wrong = verified["spike_mismatches"] + verified["state_mismatches"]
+    return MISMATCH if wrong else 0
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """A network that was run on every backend, and what that gave."""
+
+    program: Program
+    inputs: np.ndarray
+    simulation: Simulation
+    verification: Verification
+    accuracy: dict[str, float]
+    costs: tuple[tuple[Profile, HardwareProfile], ...]
+
+
+def run_demo(
+    out: Path,
+    seed: int = 0,
+    epochs: int = 40,
+    samples: int | None = None,
+    json_file: Path | None = None,
 ) -> dict[str, Any]:
     """Run the whole pipeline on the embedded digits.
 
     Parameters
     ----------
-    out : path-like
+    out : Path
         Folder for run, network file, summary and report.
     seed, epochs : int
         Of training.
     samples : int, optional
         Use only so many samples of the test part, on which all backends are run and compared.
+    json_file : Path, optional
+        Receives the same as ``summary.json``.
 
     Returns
     -------
     dict
         What ``summary.json`` holds.
     """
+    from kipuka.commands.tables.costs import print_profile
+    from kipuka.commands.tables.verification import print_verification
+    from kipuka.convert.formats.net.file import load_net
+    from kipuka.deploy.lowered.comparison import without_microcode
+    from kipuka.deploy.report.page import ReportContents, write_report
+    from kipuka.files import replacing
     from kipuka.train.datasets import load_dataset
-    from kipuka.train.from_program.network import trace_blocks
     from kipuka.train.runs.config import make_config
-    from kipuka.train.runs.trainer import program_of
 
-    out = Path(out)
     seconds: dict[str, float] = {}
     with _timed(seconds, "train"):
         config = make_config({"seed": seed, "epochs": epochs}, "command line")
         result = train_with_progress(config, out)
     data = load_dataset(config.data)
     with _timed(seconds, "convert"):
-        program = with_verdict(program_of(result.network, config), data.test.spikes.shape[-1])
-        golden = golden_vectors(program, data.validation.spikes[:GOLDEN_VECTORS])
-        save_net(out / NETWORK_FILE, program, golden)
+        save_trained(result.network, config, data, out / NETWORK_FILE)
         program = load_net(out / NETWORK_FILE)
-    inputs = data.test.spikes[:samples]
-    with _timed(seconds, "fast"):
-        simulation = simulate(program, inputs)
-    with _timed(seconds, "reference"):
-        reference_trace = backends.reference(program, inputs)
-    with _timed(seconds, "torch"):
-        torch_trace = trace_blocks(result.network, inputs)
-    with _timed(seconds, "lava"):
-        lava_trace = backends.lava(program, inputs)
-    traces = {
-        "reference": reference_trace,
-        "fast": simulation.trace,
-        "torch": torch_trace,
-        "lava": lava_trace,
-    }
-    verification = verify(program, traces)
-    right = {
-        name: accuracy(program, trace.layers[-1], data.test.labels[:samples])
-        for name, trace in traces.items()
-    }
-    chips = [load_profile(name) for name in HARDWARE]
-    profiles = [(profile(program, inputs, simulation, chip), chip) for chip in chips]
-    priced = {chip.name: profile_numbers(cost, simulation) for cost, chip in profiles}
+    inputs, labels = data.test.spikes[:samples], data.test.labels[:samples]
+    compared = _compared(program, result.network, inputs, labels, seconds)
     contents = ReportContents(
         title=f"Kipuka demo: {config.network} on {config.data}",
         program=program,
         inputs=inputs,
-        simulation=simulation,
-        profiles=tuple(profiles),
-        verification=verification,
-        accuracy=right,
+        simulation=compared.simulation,
+        profiles=compared.costs,
+        verification=compared.verification,
+        accuracy=compared.accuracy,
         delays_before=result.delays_before,
         seconds=seconds,
-        forms=without_microcode(program, inputs, chips[0]),
+        forms=without_microcode(program, inputs, compared.costs[0][1]),
     )
     with _timed(seconds, "report"):
         write_report(out / REPORT_FILE, contents)
-    summary = {
-        "accuracy": right,
+    summary = _summary(compared, seconds)
+    with replacing(out / SUMMARY_FILE) as temporary:
+        temporary.write_text(json.dumps(summary, indent=2) + "\n")
+    write_numbers(json_file, summary)
+    _print(summary, out)
+    print_verification(compared.verification)
+    print_profile(compared.costs[0][0])
+    return summary
+
+
+def _compared(
+    program: Program,
+    network: torch.nn.ModuleList,
+    inputs: np.ndarray,
+    labels: np.ndarray,
+    seconds: dict[str, float],
+) -> Compared:
+    """Run every backend, compare and price; `seconds` receives how long each takes."""
+    from kipuka.commands import backends
+    from kipuka.convert.trace import accuracy
+    from kipuka.deploy.costs.cost import profile
+    from kipuka.deploy.fast.simulator import simulate
+    from kipuka.deploy.verification import verify
+    from kipuka.hardware_profiles import load_profile
+    from kipuka.train.from_program.network import trace_blocks
+
+    traces: dict[str, Trace] = {}
+    with _timed(seconds, "fast"):
+        simulation = simulate(program, inputs)
+    with _timed(seconds, "reference"):
+        traces["reference"] = backends.reference(program, inputs)
+    traces["fast"] = simulation.trace
+    with _timed(seconds, "torch"):
+        traces["torch"] = trace_blocks(network, inputs)
+    with _timed(seconds, "lava"):
+        traces["lava"] = backends.lava(program, inputs)
+    chips = [load_profile(name) for name in HARDWARE]
+    return Compared(
+        program=program,
+        inputs=inputs,
+        simulation=simulation,
+        verification=verify(program, traces),
+        accuracy={
+            name: accuracy(program, trace.layers[-1], labels) for name, trace in traces.items()
+        },
+        costs=tuple((profile(program, inputs, simulation, chip), chip) for chip in chips),
+    )
+
+
+def _summary(compared: Compared, seconds: dict[str, float]) -> dict[str, Any]:
+    from kipuka.commands.tables.costs import headline, profile_numbers
+
+    verification, counters = compared.verification, compared.simulation.counters
+    priced = {
+        chip.name: profile_numbers(cost, compared.simulation) for cost, chip in compared.costs
+    }
+    return {
+        "accuracy": compared.accuracy,
         "verify": {
             "samples": verification.samples,
             "steps": verification.steps,
             "spike_mismatches": verification.spike_mismatches,
             "state_mismatches": verification.state_mismatches,
-            "saturations": simulation.counters.saturations,
-            "wraps": simulation.counters.wraps,
+            "saturations": counters.saturations,
+            "wraps": counters.wraps,
             "backends": list(verification.backends),
             "values_compared": verification.values_compared,
         },
         "profile": headline(priced),
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
     }
-    with replacing(out / SUMMARY_FILE) as temporary:
-        temporary.write_text(json.dumps(summary, indent=2) + "\n")
-    _print(summary, out)
-    print_verification(verification)
-    print_profile(profiles[0][0])
-    return summary
 
 
 def _print(summary: dict[str, Any], out: Path) -> None:
+    from kipuka.commands.console import STDOUT, print_table
+
     rows = [[name, f"{value:.2%}"] for name, value in summary["accuracy"].items()]
     print_table("accuracy of the integer network on the test part", ["backend", "accuracy"], rows)
     STDOUT.print(f"results in {out}: {REPORT_FILE}, {SUMMARY_FILE}, {NETWORK_FILE}")

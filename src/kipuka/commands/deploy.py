@@ -1,34 +1,67 @@
-"""What `kipuka deploy` does: dry run, then the stream in Lava on the CPU or on a board."""
+"""``kipuka deploy``: dry run, then the stream in Lava on the CPU or on a board."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
+import typer
 
-from kipuka.commands.console import STDOUT, print_table, progress_bar
-from kipuka.commands.samples import samples_of
-from kipuka.commands.tables.lowered_form import forms_numbers, print_forms
-from kipuka.convert.analysis.state_ranges import RangeAnalysis, analyse_ranges
-from kipuka.convert.formats.net.file import load_golden
-from kipuka.convert.program import Program
-from kipuka.convert.trace import readout_input
-from kipuka.deploy.lava.run import stream_lava
-from kipuka.deploy.loihi2 import DryRun, dry_run
-from kipuka.deploy.loihi2.board import BoardRun, Loihi2Board, public_api
-from kipuka.deploy.lowered.comparison import compare_forms
-from kipuka.deploy.lowered.interpreter import stream_stock
-from kipuka.deploy.lowered.streaming import PARTS, Stream, plan_stream
-from kipuka.deploy.reference import Simulation, simulate_reference
-from kipuka.deploy.report.numbers import si
-from kipuka.deploy.verification import verify
+from kipuka.commands.options import MISMATCH, ClampDelays, Inputs, Json, Net, write_numbers
 from kipuka.errors import choose
-from kipuka.hardware_profiles import load_profile
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from kipuka.commands.tables.deployment import Checked
+    from kipuka.convert.formats.net.file import GoldenVector
+    from kipuka.convert.program import Program
+    from kipuka.deploy.loihi2.board import BoardRun
+    from kipuka.deploy.lowered.streaming import Stream
 
 STREAMED_IN_NUMPY = 3
 """Samples of the dry run's stream, which check that nothing of one sample reaches the next."""
+
+
+def deploy(
+    net: Net,
+    target: Annotated[
+        str, typer.Option(help="lava-sim: Lava on this machine; loihi2: a board.")
+    ] = "lava-sim",
+    input_file: Inputs = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only check what can be checked here.")
+    ] = False,
+    interval: Annotated[
+        int | None,
+        typer.Option(help="Hardware steps between samples; a power of two for loihi2."),
+    ] = None,
+    slurm: Annotated[bool, typer.Option("--slurm", help="Ask SLURM for the board.")] = False,
+    partition: Annotated[str | None, typer.Option(help="SLURM partition.")] = None,
+    board: Annotated[str | None, typer.Option(help="SLURM board.")] = None,
+    clamp_delays: ClampDelays = False,
+    json_file: Json = None,
+) -> int:
+    """Lower to stock Lava processes, check for Loihi 2, stream.
+
+    Streams the file's golden vectors, or an input file, through Lava on the CPU or a board.
+    """
+    from kipuka.commands.samples import open_network
+
+    choose(TARGETS, target, "target", "option target")
+    program = open_network(net, clamp_delays=clamp_delays)
+    outcome = deploy_file(
+        net,
+        program,
+        target,
+        input_file,
+        interval=interval,
+        dry_only=dry_run,
+        host=Host(slurm, partition, board),
+        json_file=json_file,
+    )
+    return 0 if outcome["agree"] else MISMATCH
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +89,7 @@ def deploy_file(
     interval: int | None = None,
     dry_only: bool = False,
     host: Host = Host(),
+    json_file: Path | None = None,
 ) -> dict[str, Any]:
     """Check, then stream a network file's golden vectors or an input file through the target.
 
@@ -70,52 +104,95 @@ def deploy_file(
     dry_only : bool
         Stop after the dry run.
     host : Host
+    json_file : Path, optional
+        Receives what is returned.
 
     Returns
     -------
     dict
         What ``--json`` writes; ``agree`` says whether all is well.
     """
-    stream_to = choose(TARGETS, target, "target", "option target")
+    from kipuka.commands.samples import samples_of
+    from kipuka.commands.tables import deployment
+    from kipuka.convert.formats.net.file import load_golden
+
     inputs = samples_of(net, program, input_file)
+    checked = _check(program, inputs, interval)
+    agree = checked.stream_mismatches == 0 and (checked.outcome.passed or target == "lava-sim")
+    facts = {"target": target, **deployment.dry_run_numbers(checked)}
+    if dry_only or (target == "loihi2" and not agree):
+        facts["agree"] = agree
+        write_numbers(json_file, facts)
+        deployment.print_dry_run(checked)
+        return facts
+    deployment.print_dry_run(checked)
+    found, run = TARGETS[target](program, checked.stream, inputs, host)
+    golden = load_golden(net) if input_file is None else ()
+    mismatches = int((found != checked.simulation.trace.layers[-1].spikes).sum())
+    stale = _stale(program, golden, found)
+    facts |= {"mismatches": mismatches, "golden_mismatches": stale}
+    if run is not None:
+        facts["measured"] = deployment.measured_numbers(run)
+    facts["agree"] = agree and mismatches == 0 and stale == 0
+    write_numbers(json_file, facts)
+    deployment.print_streamed(target, found, mismatches, stale, len(golden), run)
+    return facts
+
+
+def _check(program: Program, inputs: np.ndarray, interval: int | None) -> Checked:
+    """Everything about the deployment that needs neither Lava nor a board."""
+    from kipuka.commands.tables.deployment import Checked
+    from kipuka.convert.analysis.state_ranges import analyse_ranges
+    from kipuka.deploy.loihi2 import dry_run
+    from kipuka.deploy.lowered.comparison import compare_forms
+    from kipuka.deploy.lowered.streaming import plan_stream
+    from kipuka.deploy.reference import simulate_reference
+    from kipuka.hardware_profiles import load_profile
+
     simulation = simulate_reference(program, inputs)
     stream = plan_stream(program, inputs.shape[2], interval)
     hardware = load_profile("loihi2")
-    outcome = dry_run(stream, hardware)
-    streamed = _streamed_mismatches(program, stream, inputs)
-    forms = compare_forms(program, stream.graph, inputs[:STREAMED_IN_NUMPY], hardware)
-    _print_dry_run(stream, outcome, streamed)
-    print_forms(forms, hardware.name)
-    ranges = _print_ranges(analyse_ranges(program, inputs.shape[2]), simulation)
-    facts = {
-        "target": target,
-        "period": stream.graph.period,
-        "interval": stream.interval,
-        "dry_run": {**dataclasses.asdict(outcome), "stream_mismatches": streamed},
-        **forms_numbers(forms),
-        "ranges": ranges,
-    }
-    agree = streamed == 0 and (outcome.passed or target == "lava-sim")
-    if dry_only or (target == "loihi2" and not agree):
-        return {**facts, "agree": agree}
-    found, measured = stream_to(program, stream, inputs, host)
-    mismatches = int((found != simulation.trace.layers[-1].spikes).sum())
-    golden = load_golden(net) if input_file is None else ()
-    received = readout_input(program.readout, found)
-    stale = sum(not np.array_equal(received[k], vector.output) for k, vector in enumerate(golden))
-    STDOUT.print(
-        f"{len(inputs)} samples streamed through {target}: {mismatches} of {found.size:,} output "
-        f"spikes differ from the reference, {stale} of {len(golden)} golden vectors"
+    return Checked(
+        simulation=simulation,
+        stream=stream,
+        hardware=hardware,
+        outcome=dry_run(stream, hardware),
+        stream_mismatches=_streamed_mismatches(program, stream, inputs),
+        forms=compare_forms(program, stream.graph, inputs[:STREAMED_IN_NUMPY], hardware),
+        ranges=analyse_ranges(program, inputs.shape[2]),
     )
-    facts |= {"mismatches": mismatches, "golden_mismatches": stale}
-    if measured:
-        facts["measured"] = _measured(measured)
-    return {**facts, "agree": agree and mismatches == 0 and stale == 0}
+
+
+def _streamed_mismatches(program: Program, stream: Stream, inputs: np.ndarray) -> int:
+    from kipuka.deploy.lowered.interpreter import stream_stock
+    from kipuka.deploy.reference import simulate_reference
+    from kipuka.deploy.verification import verify
+
+    few = inputs[:STREAMED_IN_NUMPY]
+    traces = {
+        "reference": simulate_reference(program, few).trace,
+        "stream": stream_stock(stream.graph, few, stream.interval),
+    }
+    outcome = verify(program, traces)
+    return outcome.spike_mismatches + outcome.state_mismatches
+
+
+def _stale(program: Program, golden: tuple[GoldenVector, ...], found: np.ndarray) -> int:
+    """Golden vectors whose output the streamed spikes do not give."""
+    import numpy as np
+
+    from kipuka.convert.trace import readout_input
+
+    received = readout_input(program.readout, found)
+    return sum(not np.array_equal(received[k], vector.output) for k, vector in enumerate(golden))
 
 
 def _on_cpu(
     program: Program, stream: Stream, inputs: np.ndarray, host: Host
 ) -> tuple[np.ndarray, BoardRun | None]:
+    from kipuka.commands.console import progress_bar
+    from kipuka.deploy.lava.run import stream_lava
+
     with progress_bar("Lava, sample by sample", unit="parts") as advance:
         return stream_lava(program, inputs, advance, interval=stream.interval), None
 
@@ -123,6 +200,10 @@ def _on_cpu(
 def _on_board(
     program: Program, stream: Stream, inputs: np.ndarray, host: Host
 ) -> tuple[np.ndarray, BoardRun | None]:
+    from kipuka.commands.console import progress_bar
+    from kipuka.deploy.loihi2.board import Loihi2Board, public_api
+    from kipuka.deploy.lowered.streaming import PARTS
+
     board = Loihi2Board(public_api())
     if host.slurm or host.partition or host.board:
         board.connect(host.partition, host.board)
@@ -139,76 +220,3 @@ def _on_board(
 
 
 TARGETS = {"lava-sim": _on_cpu, "loihi2": _on_board}
-
-
-def _streamed_mismatches(program: Program, stream: Stream, inputs: np.ndarray) -> int:
-    few = inputs[:STREAMED_IN_NUMPY]
-    traces = {
-        "reference": simulate_reference(program, few).trace,
-        "stream": stream_stock(stream.graph, few, stream.interval),
-    }
-    outcome = verify(program, traces)
-    return outcome.spike_mismatches + outcome.state_mismatches
-
-
-def _print_dry_run(stream: Stream, outcome: DryRun, streamed: int) -> None:
-    STDOUT.print(
-        f"lowered to stock processes: K = {stream.graph.period} hardware steps per algorithmic "
-        f"step, a sample every {stream.interval} hardware steps"
-    )
-    kinds = [list(row) for row in outcome.processes]
-    print_table("processes on the chip", ["process", "evidence", "number"], kinds)
-    cores = [[p.process, p.neurons, p.axons, p.words, p.cores] for p in outcome.placements]
-    columns = ["process", "neurons\non a core", "axons", "words", "cores"]
-    print_table(f"neuro cores, an estimate: {outcome.cores}", columns, cores)
-    for remark in outcome.remarks:
-        STDOUT.print(f"remark: {remark}")
-    for finding in outcome.findings:
-        STDOUT.print(f"would not run on the chip: {finding}")
-    if streamed:
-        STDOUT.print(
-            f"would not run right: {streamed} values differ in a stream of samples, because "
-            "something of one sample reaches the next; give a longer --interval"
-        )
-    else:
-        STDOUT.print("samples in a stream, in numpy: 0 values differ from the reference")
-
-
-def _print_ranges(analysis: RangeAnalysis, simulation: Simulation) -> list[dict[str, Any]]:
-    peaks = {layer.layer: layer.peaks for layer in simulation.counters.layers}
-    numbers = [
-        {
-            "layer": state.layer,
-            "variable": state.variable,
-            "limit": state.limit,
-            "proven_reach": int(state.reach.max()),
-            "neuron": state.neuron,
-            "seen": peaks[state.layer][state.variable],
-            "safe": state.safe,
-            "verdict": state.verdict,
-        }
-        for state in analysis.states
-    ]
-    keys = ["layer", "variable", "limit", "proven_reach", "neuron", "seen", "safe"]
-    title = f"range of states, runs of up to {analysis.n_steps} steps, in state units"
-    print_table(
-        title,
-        ["layer", "state", "limit", "proven\nreach", "of neuron", "seen in\nthis data", "proven"],
-        [[row[key] if key != "safe" else str(row[key]) for key in keys] for row in numbers],
-    )
-    return numbers
-
-
-def _measured(run: BoardRun) -> dict[str, float]:
-    STDOUT.print(
-        f"measured on the board, per sample: {si(run.time_s, 's')}, total energy "
-        f"{si(run.total_energy_j, 'J')}, of which dynamic {si(run.dynamic_energy_j, 'J')}"
-    )
-    return {
-        "time_per_hardware_step_s": run.time_per_step_s,
-        "time_s": run.time_s,
-        "total_power_w": run.total_power_w,
-        "static_power_w": run.static_power_w,
-        "total_energy_j": run.total_energy_j,
-        "dynamic_energy_j": run.dynamic_energy_j,
-    }

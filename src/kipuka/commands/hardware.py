@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Hardware profiles: list, show, check a file.")
+from kipuka.commands.options import Json, write_numbers
 
-Json = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write the same numbers as JSON.")
-]
+if TYPE_CHECKING:
+    from kipuka.hardware_profiles import HardwareProfile
+
+app = typer.Typer(no_args_is_help=True, help="Hardware profiles: list, show, check a file.")
 
 
 @app.command("list")
 def list_profiles(json_file: Json = None) -> int:
     """List the bundled hardware profiles."""
     from kipuka.commands.console import print_table
-    from kipuka.files import write_json
     from kipuka.hardware_profiles import load_profile, profile_names
 
     rows = []
@@ -28,9 +28,8 @@ def list_profiles(json_file: Json = None) -> int:
         chips = 1 if of is None else int(of.chips.value or 0)
         rows.append([name, profile.chip if of is None else of.system, profile.chip, chips])
     columns = ["name", "chip or system", "chip", "chips"]
+    write_numbers(json_file, {"profiles": [dict(zip(columns, r, strict=True)) for r in rows]})
     print_table("hardware profiles", columns, rows)
-    if json_file is not None:
-        write_json(json_file, {"profiles": [dict(zip(columns, r, strict=True)) for r in rows]})
     return 0
 
 
@@ -40,16 +39,14 @@ def show_profile(
     json_file: Json = None,
 ) -> int:
     """Show every number of a profile with unit, bounds, confidence and source."""
-    from kipuka.files import write_json
     from kipuka.hardware_profiles import load_profile
 
     loaded = load_profile(profile)
+    values = {**loaded.model_dump(mode="json"), "system": None}
+    if loaded.system is not None:
+        values["system"] = loaded.system.model_dump(mode="json")
+    write_numbers(json_file, values)
     _print_quantities(loaded)
-    if json_file is not None:
-        values = {**loaded.model_dump(mode="json"), "system": None}
-        if loaded.system is not None:
-            values["system"] = loaded.system.model_dump(mode="json")
-        write_json(json_file, values)
     return 0
 
 
@@ -71,7 +68,7 @@ def check_profile(
     return 0
 
 
-def _print_quantities(profile: Any) -> None:
+def _print_quantities(profile: HardwareProfile) -> None:
     from kipuka.commands.console import STDOUT, print_table
     from kipuka.deploy.report.numbers import NOT_PUBLISHED
 

@@ -1,21 +1,78 @@
-"""What `kipuka inspect` shows: layers, reach of the states, what stock NetX would do."""
+"""``kipuka inspect``: a network file's layers, reach of the states, what stock NetX would do."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from kipuka.commands.console import STDOUT, print_table
-from kipuka.convert.analysis.state_ranges import analyse_ranges
-from kipuka.convert.analysis.summary import inspect
-from kipuka.convert.formats.net.file import load_golden, load_net
+import typer
+
+from kipuka.commands.options import ClampDelays, Json, Net, write_numbers
+
+if TYPE_CHECKING:
+    from kipuka.convert.analysis.summary import LayerSummary
+    from kipuka.convert.formats.net.file import GoldenVector
+    from kipuka.convert.program import Program
 
 
-def inspect_file(net: Path, steps: int | None, *, clamp_delays: bool = False) -> dict[str, Any]:
-    """Print a network file's layers and return them; `steps` of a sample bound its states."""
+def inspect(
+    net: Net,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Steps of the samples for which the range of states is analysed."),
+    ] = None,
+    clamp_delays: ClampDelays = False,
+    json_file: Json = None,
+) -> int:
+    """Show a network's layers, reach of states, and what NetX does.
+
+    Says what stock NetX would do differently with the file.
+    """
+    from kipuka.convert.analysis.summary import inspect as summarise
+    from kipuka.convert.formats.net.file import load_golden, load_net
+
     program, golden = load_net(net, clamp_delays=clamp_delays), load_golden(net)
-    layers = [dataclasses.asdict(layer) for layer in inspect(program)]
+    layers = summarise(program)
+    ranges = _ranges(program, golden, steps)
+    facts = {
+        "ranges": ranges,
+        "input_shape": program.input_shape,
+        "readout": program.readout.kind,
+        "classes": program.n_classes,
+        "encoder": program.encoder,
+        "reset": program.reset,
+        "layers": [dataclasses.asdict(layer) for layer in layers],
+        "metadata": dict(program.metadata),
+    }
+    write_numbers(json_file, facts)
+    _print(net, program, len(golden), layers, ranges)
+    return 0
+
+
+def _ranges(
+    program: Program, golden: tuple[GoldenVector, ...], steps: int | None
+) -> dict[str, Any]:
+    """Reach of each state in samples of so many steps, or of as many as golden vectors have."""
+    from kipuka.convert.analysis.state_ranges import analyse_ranges
+
+    n_steps = steps or (golden[0].input.shape[-1] if golden else None)
+    if n_steps is None:
+        return {"steps": None, "states": []}
+    states = analyse_ranges(program, n_steps).states
+    texts = [f"layer {state.layer}, {state.variable} {state.verdict}" for state in states]
+    return {"steps": n_steps, "states": texts}
+
+
+def _print(
+    net: Path,
+    program: Program,
+    n_golden: int,
+    layers: tuple[LayerSummary, ...],
+    ranges: dict[str, Any],
+) -> None:
+    from kipuka.commands.console import STDOUT, print_table
+
     columns = {
         "layer": "layer",
         "kind": "kind",
@@ -30,32 +87,21 @@ def inspect_file(net: Path, steps: int | None, *, clamp_delays: bool = False) ->
     per_class = f", {readout.population} neurons per class" if readout.population > 1 else ""
     print_table(
         f"{net.name}: input {_times(program.input_shape)}, readout {readout.kind} of "
-        f"{program.n_classes}{per_class}, {len(golden)} golden vectors",
+        f"{program.n_classes}{per_class}, {n_golden} golden vectors",
         list(columns.values()),
         [
-            [_times(layer[key]) if key == "shape" else _range(layer[key]) for key in columns]
+            [
+                _times(layer.shape) if key == "shape" else _range(getattr(layer, key))
+                for key in columns
+            ]
             for layer in layers
         ],
     )
     for layer in layers:
-        for difference in layer["netx"]:
-            STDOUT.print(f"layer {layer['layer']}: stock NetX {difference}")
-    ranges = []
-    n_steps = steps or (golden[0].input.shape[-1] if golden else None)
-    if n_steps is not None:
-        for state in analyse_ranges(program, n_steps).states:
-            text = f"layer {state.layer}, {state.variable} {state.verdict}"
-            ranges.append(text)
-            STDOUT.print(f"in samples of {n_steps} steps, {text}")
-    facts = {
-        "ranges": {"steps": n_steps, "states": ranges},
-        "input_shape": program.input_shape,
-        "readout": readout.kind,
-        "classes": program.n_classes,
-        "encoder": program.encoder,
-        "reset": program.reset,
-    }
-    return {**facts, "layers": layers, "metadata": dict(program.metadata)}
+        for difference in layer.netx:
+            STDOUT.print(f"layer {layer.layer}: stock NetX {difference}")
+    for text in ranges["states"]:
+        STDOUT.print(f"in samples of {ranges['steps']} steps, {text}")
 
 
 def _range(value: object) -> object:

@@ -1,4 +1,8 @@
-"""Options that several commands share."""
+"""Options that several commands share, and what they are checked for.
+
+This module and the commands' own load nothing that takes long: what a command works with is
+imported in the functions that do the work, so that help and mistyped options need not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+MISMATCH = 1
+"""Exit status of a command that compared and found a difference."""
 
 INPUT_HELP = "Spikes [batch,] units, time as 0 and 1, or a .npz of events (see the README)."
 
@@ -26,6 +33,24 @@ InputFile = Annotated[Path, typer.Option("--input", metavar="X.npy", help=INPUT_
 DataDir = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder with the data set's files.")
 ]
+Hardware = Annotated[str, typer.Option(help="Name or file of a hardware profile.")]
+Data = Annotated[
+    str | None, typer.Option(help="Name of the data set: digits, ntidigits, shd, ssc.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any setting of the training; repeatable."),
+]
+
+
+def named(text: str) -> list[str]:
+    """Names from a list separated by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def given(**options: object) -> dict[str, object]:
+    """Options that were given."""
+    return {key: value for key, value in options.items() if value is not None}
 
 
 def write_numbers(path: Path | None, values: Mapping[str, Any]) -> None:

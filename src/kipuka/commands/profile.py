@@ -1,37 +1,71 @@
-"""What `kipuka profile` does: run the samples, price the run, print, report, return the numbers."""
+"""``kipuka profile``: run the samples, price the run, write the numbers and a report."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from kipuka.commands.console import STDOUT, progress_bar
-from kipuka.commands.samples import Samples, labelled_samples
-from kipuka.commands.tables.costs import (
-    advice_numbers,
-    mapping_numbers,
-    print_advice,
-    print_comparison,
-    print_mapping,
-    print_profile,
-)
-from kipuka.commands.tables.lowered_form import forms_numbers, print_forms
-from kipuka.convert.formats.net.file import load_net
-from kipuka.convert.program import Program
-from kipuka.convert.trace import accuracy
-from kipuka.deploy.costs.advice import Advice, advise, record_for_advice
-from kipuka.deploy.costs.cost import Profile
-from kipuka.deploy.costs.cost import profile as price
-from kipuka.deploy.costs.neurobench import neurobench
-from kipuka.deploy.fast.recording import Record
-from kipuka.deploy.fast.simulator import simulate
-from kipuka.deploy.lowered.comparison import Forms, NotLowered, without_microcode
-from kipuka.deploy.reference import Simulation, state_names
-from kipuka.deploy.report.page import ReportContents, write_report
-from kipuka.deploy.report.tables import Compared
-from kipuka.hardware_profiles import HardwareProfile, load_profile
+import typer
+
+from kipuka.commands.options import ClampDelays, DataDir, Hardware, Json, Net, write_numbers
+
+if TYPE_CHECKING:
+    from kipuka.commands.samples import Samples
+    from kipuka.convert.program import Program
+    from kipuka.deploy.costs.advice import Advice
+    from kipuka.deploy.costs.cost import Profile
+    from kipuka.deploy.fast.recording import Record
+    from kipuka.deploy.lowered.comparison import Forms, NotLowered
+    from kipuka.deploy.reference import Simulation
+    from kipuka.deploy.report.page import ReportContents
+    from kipuka.deploy.report.tables import Compared
+    from kipuka.hardware_profiles import HardwareProfile
+
+
+def profile(
+    net: Net,
+    hardware: Hardware = "loihi2",
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X.npy|X.npz|NAME",
+            help="Array, events (with labels, if you like), or a data set's name: its test part.",
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Take only so many samples of the data.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a report as one HTML file.")
+    ] = None,
+    cores: Annotated[
+        int | None, typer.Option(min=1, help="Spread over so many cores, not over the fewest.")
+    ] = None,
+    advise: Annotated[
+        bool, typer.Option("--advise", help="Try and price changes that save energy or time.")
+    ] = False,
+    compare: Annotated[
+        Path | None, typer.Option(metavar="B.net", help="Show a second network beside this one.")
+    ] = None,
+    clamp_delays: ClampDelays = False,
+    json_file: Json = None,
+) -> int:
+    """Estimate energy and time of a network on a chip.
+
+    Without --data, on the file's golden vectors.
+    """
+    from kipuka.commands.samples import open_network
+
+    program = open_network(net, clamp_delays=clamp_delays)
+    second = None
+    if compare is not None:
+        second = (compare, open_network(compare, clamp_delays=clamp_delays))
+    question = Question(hardware, data, data_dir, samples, cores)
+    outputs = {"report": report, "json_file": json_file}
+    profile_file(net, program, question, advice=advise, second=second, **outputs)
+    return 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,13 +94,25 @@ class Question:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Priced:
-    """A network that was run and priced."""
+    """A network that was run and priced; accuracy is None of samples without classes."""
 
     program: Program
     samples: Samples
     simulation: Simulation
     cost: Profile
-    right: float | None
+    accuracy: float | None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Answer:
+    """What is known of a network and, if there is one, of the second network beside it."""
+
+    hardware: HardwareProfile
+    own: Priced
+    forms: Forms | NotLowered
+    changes: tuple[Advice, ...] | None
+    second: tuple[Path, Priced] | None
+    compared: tuple[Compared, ...]
 
 
 def profile_file(
@@ -75,37 +121,80 @@ def profile_file(
     question: Question,
     *,
     advice: bool = False,
-    other: Path | None = None,
+    second: tuple[Path, Program] | None = None,
     report: Path | None = None,
+    json_file: Path | None = None,
 ) -> dict[str, Any]:
-    """Cost of a network file on a chip, per sample; `other` is a second one beside it."""
+    """Cost of a network file on a chip, per sample; `second` is another one beside it."""
+    from kipuka.deploy.report.page import write_report
+
+    answer = _answer(net, program, question, advice, second)
+    values = _numbers(answer)
+    write_numbers(json_file, values)
+    if report is not None:
+        write_report(report, _contents(net.name, answer))
+    _print(answer)
+    return values
+
+
+def _answer(
+    net: Path,
+    program: Program,
+    question: Question,
+    advice: bool,
+    second: tuple[Path, Program] | None,
+) -> Answer:
+    """Run and price everything that was asked for."""
+    from kipuka.deploy.lowered.comparison import without_microcode
+    from kipuka.deploy.report.tables import Compared
+    from kipuka.hardware_profiles import load_profile
+
     hardware = load_profile(question.hardware)
     own = _priced(net, program, question, hardware)
     forms = without_microcode(program, own.samples.values, hardware)
-    print_profile(own.cost)
-    print_mapping(own.cost)
-    print_forms(forms, hardware.name)
-    values = profile_numbers(own.cost, own.simulation)
-    values["accuracy"] = own.right
-    values["neurobench"] = dataclasses.asdict(neurobench(program, own.simulation.counters))
-    values["without_microcode"] = forms_numbers(forms)
-    if own.right is not None:
-        STDOUT.print(f"accuracy of the integer network on these samples: {own.right:.2%}")
     changes = _advised(own, question, hardware) if advice else None
-    if changes is not None:
-        print_advice(changes)
-        values["advice"] = advice_numbers(changes)
-    compared = []
-    if other is not None:
-        second = _priced(other, load_net(other), question, hardware)
-        pair = zip(_names_apart(net, other), (own, second), strict=True)
-        compared = [Compared(name, one.cost, one.right) for name, one in pair]
-        print_comparison(compared)
-        numbers = profile_numbers(second.cost, second.simulation)
-        values["compare"] = {"network": str(other), **numbers, "accuracy": second.right}
-    if report is not None:
-        write_report(report, _contents(net.name, own, hardware, forms, changes, compared))
+    if second is None:
+        return Answer(hardware, own, forms, changes, None, ())
+    other = _priced(*second, question, hardware)
+    pair = zip(_names_apart(net, second[0]), (own, other), strict=True)
+    compared = tuple(Compared(name, one.cost, one.accuracy) for name, one in pair)
+    return Answer(hardware, own, forms, changes, (second[0], other), compared)
+
+
+def _numbers(answer: Answer) -> dict[str, Any]:
+    from kipuka.commands.tables.costs import advice_numbers, profile_numbers
+    from kipuka.commands.tables.lowered_form import forms_numbers
+    from kipuka.deploy.costs.neurobench import neurobench
+
+    own = answer.own
+    values = profile_numbers(own.cost, own.simulation)
+    values["accuracy"] = own.accuracy
+    values["neurobench"] = dataclasses.asdict(neurobench(own.program, own.simulation.counters))
+    values["without_microcode"] = forms_numbers(answer.forms)
+    if answer.changes is not None:
+        values["advice"] = advice_numbers(answer.changes)
+    if answer.second is not None:
+        path, other = answer.second
+        numbers = profile_numbers(other.cost, other.simulation)
+        values["compare"] = {"network": str(path), **numbers, "accuracy": other.accuracy}
     return values
+
+
+def _print(answer: Answer) -> None:
+    from kipuka.commands.console import STDOUT
+    from kipuka.commands.tables import costs
+    from kipuka.commands.tables.lowered_form import print_forms
+
+    own = answer.own
+    costs.print_profile(own.cost)
+    costs.print_mapping(own.cost)
+    print_forms(answer.forms, answer.hardware.name)
+    if own.accuracy is not None:
+        STDOUT.print(f"accuracy of the integer network on these samples: {own.accuracy:.2%}")
+    if answer.changes is not None:
+        costs.print_advice(answer.changes)
+    if answer.compared:
+        costs.print_comparison(answer.compared)
 
 
 def _names_apart(net: Path, other: Path) -> tuple[str, str]:
@@ -125,24 +214,36 @@ def _names_apart(net: Path, other: Path) -> tuple[str, str]:
 
 
 def _priced(net: Path, program: Program, question: Question, hardware: HardwareProfile) -> Priced:
+    from kipuka.commands.console import progress_bar
+    from kipuka.commands.samples import labelled_samples
+    from kipuka.convert.trace import accuracy
+    from kipuka.deploy.costs.cost import profile as price
+    from kipuka.deploy.fast.simulator import simulate
+
     samples = labelled_samples(net, program, question.data, question.data_dir, question.first)
     with progress_bar(f"simulating {net.name}", unit="steps") as advance:
         simulation = simulate(program, samples.values, record=_record(program), progress=advance)
     cost = price(program, samples.values, simulation, hardware, cores=question.cores)
-    right = None
+    found = None
     if samples.labels is not None:
-        right = accuracy(program, simulation.trace.layers[-1], samples.labels)
-    return Priced(program, samples, simulation, cost, right)
+        found = accuracy(program, simulation.trace.layers[-1], samples.labels)
+    return Priced(program, samples, simulation, cost, found)
 
 
 def _record(program: Program) -> Record:
     """Record of costs, decisions and the first layer's membranes, which a report draws."""
+    from kipuka.deploy.costs.advice import record_for_advice
+    from kipuka.deploy.fast.recording import Record
+    from kipuka.deploy.reference import state_names
+
     states = record_for_advice(program).states or ()
     first = tuple((0, name) for name in state_names(program.layers[0]))
     return Record(states=(*states, *first))
 
 
 def _advised(own: Priced, question: Question, hardware: HardwareProfile) -> tuple[Advice, ...]:
+    from kipuka.deploy.costs.advice import advise
+
     return advise(
         own.program,
         own.samples.values,
@@ -154,59 +255,21 @@ def _advised(own: Priced, question: Question, hardware: HardwareProfile) -> tupl
     )
 
 
-def _contents(
-    title: str,
-    own: Priced,
-    hardware: HardwareProfile,
-    forms: Forms | NotLowered,
-    changes: tuple[Advice, ...] | None,
-    compared: list[Compared],
-) -> ReportContents:
+def _contents(title: str, answer: Answer) -> ReportContents:
+    from kipuka.deploy.report.page import ReportContents
+
+    own = answer.own
     return ReportContents(
         title=title,
         program=own.program,
         inputs=own.samples.values,
         simulation=own.simulation,
-        profiles=((own.cost, hardware),),
+        profiles=((own.cost, answer.hardware),),
         verification=None,
-        accuracy={} if own.right is None else {"fast": own.right},
+        accuracy={} if own.accuracy is None else {"fast": own.accuracy},
         delays_before=None,
         seconds={},
-        forms=forms,
-        advice=changes,
-        compared=tuple(compared),
+        forms=answer.forms,
+        advice=answer.changes,
+        compared=answer.compared,
     )
-
-
-def profile_numbers(priced: Profile, simulation: Simulation) -> dict[str, Any]:
-    """Return a profile as plain values, with low, typical and high by name."""
-    return {
-        "hardware": priced.hardware,
-        "samples": simulation.counters.n_samples,
-        "steps": priced.steps,
-        "input_spikes_per_sample": priced.input_spikes,
-        "spikes_per_sample": priced.spikes,
-        "synops_per_sample": priced.synaptic_operations,
-        "neuron_updates_per_sample": priced.neuron_updates,
-        "dynamic_energy_j": priced.dynamic_energy_j._asdict(),
-        "static_energy_j": priced.static_energy_j._asdict(),
-        "latency_s": priced.latency_s._asdict(),
-        "saturations": simulation.counters.saturations,
-        "wraps": simulation.counters.wraps,
-        "layers": [
-            {**vars(layer), "dynamic_energy_j": layer.dynamic_energy_j._asdict()}
-            for layer in priced.layers
-        ],
-        "mapping": mapping_numbers(priced),
-        "left_out": list(priced.left_out),
-        "estimate": True,
-    }
-
-
-def headline(profiles: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Shorten profiles to the figures of a summary."""
-    keys = ("spikes_per_sample", "synops_per_sample", "dynamic_energy_j", "static_energy_j")
-    return {
-        name: {key: values[key] for key in (*keys, "latency_s")}
-        for name, values in profiles.items()
-    }

@@ -1,4 +1,4 @@
-"""Samples that the commands run: an array file, a data set by name, or the golden vectors."""
+"""Networks and samples that the commands read: a file, a data set by name, golden vectors."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kipuka.convert.formats.net.file import load_golden
-from kipuka.convert.program import Program
+from kipuka.convert.formats.net.file import load_golden, load_net
+from kipuka.convert.program import Program, Reset
 from kipuka.deploy.arrays import UNREADABLE, read_npz
 from kipuka.deploy.inputs import load_inputs
 from kipuka.errors import KipukaError
@@ -30,6 +30,14 @@ class Samples:
 
     values: np.ndarray
     labels: np.ndarray | None = None
+
+
+def open_network(
+    net: Path, *, clamp_delays: bool = False, reset: tuple[int, int] | None = None
+) -> Program:
+    """Load a network file; `reset` is (interval, offset) in steps and replaces the file's own."""
+    program = load_net(net, clamp_delays=clamp_delays)
+    return program if reset is None else dataclasses.replace(program, reset=Reset(*reset))
 
 
 def samples_of(net: Path, program: Program, input_file: Path | None) -> np.ndarray:

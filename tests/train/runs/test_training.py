@@ -124,7 +124,7 @@ def test_divergence_stops_with_the_checkpoint_kept(tmp_path, check_error, monkey
 
 
 def test_convert_writes_a_network_with_golden_vectors(run, tmp_path):
-    from kipuka.commands.training_runs import convert_run
+    from kipuka.commands.convert import convert_run
     from kipuka.convert.formats.net.file import load_golden
 
     folder, _ = run

@@ -19,7 +19,7 @@ def plot_accuracy_against_energy(results: Mapping[str, Any], path: Path) -> None
     Parameters
     ----------
     results : mapping
-        As `kipuka.commands.comparing.compare` returns it.
+        As `kipuka.commands.compare.compare_networks` returns it.
     path : Path
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -3,15 +3,51 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kipuka.commands.console import STDOUT, bounds_text, print_table
+from kipuka.commands.console import STDOUT, print_table
 from kipuka.deploy.costs.advice import SMALLEST_GAIN, Advice
 from kipuka.deploy.costs.cost import TERMS, Profile
 from kipuka.deploy.costs.mapping.limits import NAMES
+from kipuka.deploy.reference import Simulation
 from kipuka.deploy.report.numbers import NOT_PUBLISHED, si_bounds
 from kipuka.deploy.report.tables import Compared, accuracy_text, comparison_rows
+from kipuka.hardware_profiles import SiBounds
+
+
+def profile_numbers(priced: Profile, simulation: Simulation) -> dict[str, Any]:
+    """Return a profile as plain values, with low, typical and high by name."""
+    return {
+        "hardware": priced.hardware,
+        "samples": simulation.counters.n_samples,
+        "steps": priced.steps,
+        "input_spikes_per_sample": priced.input_spikes,
+        "spikes_per_sample": priced.spikes,
+        "synops_per_sample": priced.synaptic_operations,
+        "neuron_updates_per_sample": priced.neuron_updates,
+        "dynamic_energy_j": priced.dynamic_energy_j._asdict(),
+        "static_energy_j": priced.static_energy_j._asdict(),
+        "latency_s": priced.latency_s._asdict(),
+        "saturations": simulation.counters.saturations,
+        "wraps": simulation.counters.wraps,
+        "layers": [
+            {**vars(layer), "dynamic_energy_j": layer.dynamic_energy_j._asdict()}
+            for layer in priced.layers
+        ],
+        "mapping": mapping_numbers(priced),
+        "left_out": list(priced.left_out),
+        "estimate": True,
+    }
+
+
+def headline(profiles: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Shorten profiles to the figures of a summary."""
+    keys = ("spikes_per_sample", "synops_per_sample", "dynamic_energy_j", "static_energy_j")
+    return {
+        name: {key: values[key] for key in (*keys, "latency_s")}
+        for name, values in profiles.items()
+    }
 
 
 def mapping_numbers(priced: Profile) -> dict[str, Any]:
@@ -58,6 +94,12 @@ def mapping_numbers(priced: Profile) -> dict[str, Any]:
 def bound_by(priced: Profile) -> dict[str, int]:
     """Number of steps of the run that each term bounds."""
     return {name: int((priced.timing.bottleneck == k).sum()) for k, name in enumerate(TERMS)}
+
+
+def bounds_text(bounds: SiBounds, unit: str) -> str:
+    """Typical value with its bounds."""
+    typical, between = si_bounds(bounds, unit)
+    return f"{typical} ({between})"
 
 
 def print_profile(priced: Profile) -> None:

@@ -52,9 +52,10 @@ def print_forms(forms: Forms | NotLowered, hardware: str) -> None:
         )
     ]
     columns = ["form", "K", "dynamic\nenergy", "low to high", "latency\nat least", "low to high"]
-    title = (
-        f"per sample on {hardware}, with microcode and without (estimate; K hardware steps a step)"
+    forms_named = (
+        "with microcode and without" if forms.needs_microcode else "no layer needs microcode"
     )
+    title = f"per sample on {hardware}, {forms_named} (estimate; K hardware steps a step)"
     print_table(title, columns, rows)
 
 

@@ -1,52 +1,79 @@
-"""Training from the command line: settings, the run with a progress bar, its network file."""
+"""``kipuka train``: settings, the run with a progress bar, its network file."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from kipuka.commands.console import print_table, progress_bar
-from kipuka.convert.analysis.state_ranges import with_verdict
-from kipuka.convert.formats.net.file import save_net
-from kipuka.convert.trace import accuracy
-from kipuka.deploy.fast.recording import record_for_readout
-from kipuka.deploy.fast.simulator import simulate
-from kipuka.deploy.golden import golden_vectors
+import typer
+
+from kipuka.commands.convert import NETWORK_FILE, convert_run
+from kipuka.commands.options import Data, DataDir, Json, Settings, given
 from kipuka.errors import KipukaError
-from kipuka.yaml_text import parse_yaml
 
 if TYPE_CHECKING:
     from kipuka.train.runs.config import TrainConfig
     from kipuka.train.runs.metrics import EpochMetrics
     from kipuka.train.runs.trainer import TrainingResult
 
-GOLDEN_VECTORS = 3
-"""Inputs that a network file carries with their results."""
 
-NETWORK_FILE = "model.net"
+def train(
+    out: Annotated[Path, typer.Option(help="Run folder, new or empty.")],
+    network: Annotated[str | None, typer.Option(help="Name, such as sgru-delay.")] = None,
+    data: Data = None,
+    data_dir: DataDir = None,
+    download: Annotated[
+        bool | None, typer.Option("--download", help="Let tonic download missing files.")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Settings as YAML; options given here come first."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training part.")] = None,
+    hidden: Annotated[int | None, typer.Option(help="Neurons of each hidden layer.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all randomness.")] = None,
+    settings: Settings = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the folder.")
+    ] = False,
+    json_file: Json = None,
+) -> int:
+    """Train a network; write its run folder and network file."""
+    chosen = {
+        **parse_settings(settings or []),
+        **given(network=network, data=data, epochs=epochs, hidden=hidden, seed=seed),
+        **given(data_dir=data_dir and str(data_dir), download=download),
+    }
+    train_run(out, config, chosen, resume=resume, json_file=json_file)
+    return 0
 
 
 def train_run(
-    out: Path, config_file: Path | None, given: Mapping[str, object], *, resume: bool = False
+    out: Path,
+    config_file: Path | None,
+    chosen: Mapping[str, object],
+    *,
+    resume: bool = False,
+    json_file: Path | None = None,
 ) -> dict[str, Any]:
     """Train, write the run folder and its network file, and print the accuracies.
 
     Under ``torchrun`` only the first process converts and prints.
     """
-    config = run_settings(out, config_file, given, resume=resume)
+    config = run_settings(out, config_file, chosen, resume=resume)
     result = train_with_progress(config, out, resume=resume)
+    values = {"config": config.model_dump(), "metrics": list(result.metrics)}
     if int(os.environ.get("RANK", "0")):
-        return {"config": config.model_dump(), "metrics": list(result.metrics)}
-    converted = convert_run(out, out / NETWORK_FILE)
-    return {"config": config.model_dump(), "metrics": list(result.metrics), **converted}
+        return values
+    return convert_run(out, out / NETWORK_FILE, json_file, values)
 
 
 def run_settings(
-    out: Path, config_file: Path | None, given: Mapping[str, object], *, resume: bool
+    out: Path, config_file: Path | None, chosen: Mapping[str, object], *, resume: bool
 ) -> TrainConfig:
-    """Settings of a run: those in `given` that are not None come before those of a file.
+    """Settings of a run: those in `chosen` that are not None come before those of a file.
 
     A run that is resumed without a file starts from the settings in its own folder.
 
@@ -56,15 +83,14 @@ def run_settings(
         If a file given by the user, who may have it from someone else, names a folder or has
         something downloaded.
     """
-    from kipuka.train.runs.config import load_config, make_config
-    from kipuka.train.runs.trainer import CONFIG_FILE
+    from kipuka.train.runs.config import CONFIG_FILE, load_config, make_config
 
     if resume and config_file is None and (out / CONFIG_FILE).exists():
         config_file = out / CONFIG_FILE
     own = resume and config_file == out / CONFIG_FILE
     base = load_config(config_file) if config_file else None
     for key in () if own or base is None else ("data_dir", "download"):
-        if getattr(base, key) and given.get(key) is None:
+        if getattr(base, key) and chosen.get(key) is None:
             raise KipukaError(
                 "a configuration cannot reach beyond its own file",
                 where=f"{config_file}, key {key}",
@@ -72,8 +98,8 @@ def run_settings(
                 value=getattr(base, key),
                 remedy=f"look whether you want that, and give --{key.replace('_', '-')} yourself",
             )
-    named = {key: value for key, value in given.items() if value is not None}
-    return make_config(named, "command line", base)
+    known = {key: value for key, value in chosen.items() if value is not None}
+    return make_config(known, "command line", base)
 
 
 def parse_settings(words: Sequence[str]) -> dict[str, object]:
@@ -84,6 +110,8 @@ def parse_settings(words: Sequence[str]) -> dict[str, object]:
     KipukaError
         If a word has another form, or its value is not YAML.
     """
+    from kipuka.yaml_text import parse_yaml
+
     parsed: dict[str, object] = {}
     for word in words:
         key, equals, value = word.partition("=")
@@ -103,27 +131,12 @@ def train_with_progress(
     config: TrainConfig, folder: Path, *, resume: bool = False
 ) -> TrainingResult:
     """Train with a progress bar, an epoch at a time."""
-    from kipuka.train.runs.trainer import train
+    from kipuka.commands.console import progress_bar
+    from kipuka.train.runs.trainer import train as run
 
     with progress_bar(f"training {config.network} on {config.data}", unit="epochs") as advance:
 
         def show(metrics: EpochMetrics) -> None:
             advance(metrics.epoch, config.epochs)
 
-        return train(config, folder, progress=show, resume=resume)
-
-
-def convert_run(run: Path, output: Path) -> dict[str, Any]:
-    """Quantize a run folder's network, with golden vectors from the validation part."""
-    from kipuka.train.runs.trainer import accuracy_of, load_run, program_of
-
-    config, network, dataset = load_run(run)
-    program = with_verdict(program_of(network, config), dataset.test.spikes.shape[-1])
-    golden = golden_vectors(program, dataset.validation.spikes[:GOLDEN_VECTORS])
-    save_net(output, program, golden)
-    right = {"torch": accuracy_of(network, dataset.test)}
-    traced = simulate(program, dataset.test.spikes, record=record_for_readout(program)).trace
-    right["fast"] = accuracy(program, traced.layers[-1], dataset.test.labels)
-    rows = [[name, f"{value:.2%}"] for name, value in right.items()]
-    print_table(f"{output}: accuracy on the test part", ["backend", "accuracy"], rows)
-    return {"accuracy": right, "network": str(output)}
+        return run(config, folder, progress=show, resume=resume)

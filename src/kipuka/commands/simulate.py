@@ -1,0 +1,122 @@
+"""``kipuka simulate``: a network file on an input file, spikes written to another."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kipuka.commands.options import ClampDelays, InputFile, Json, Net, write_numbers
+from kipuka.errors import KipukaError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from kipuka.convert.program import Program
+    from kipuka.convert.trace import Trace
+
+
+def simulate(
+    net: Net,
+    input_file: InputFile,
+    output: Annotated[
+        Path, typer.Option(metavar="Y.npy", help="Spikes of the last layer, delayed.")
+    ],
+    layer: Annotated[
+        int | None,
+        typer.Option(help="Write the spikes that this layer emits (NetX numbering) instead."),
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(help="fast, reference, torch, lava, lava-stock or netx.")
+    ] = "fast",
+    reset_interval: Annotated[
+        int | None, typer.Option(help="Reset every neuron every so many steps, as NetX can.")
+    ] = None,
+    reset_offset: Annotated[int, typer.Option(help="Step of the first layer's first reset.")] = 0,
+    clamp_delays: ClampDelays = False,
+    json_file: Json = None,
+) -> int:
+    """Run a network bit-accurately; write its output spikes.
+
+    Writes the spikes that the readout receives, or those that a layer emits.
+    """
+    from kipuka.commands.samples import open_network
+
+    reset = None if reset_interval is None else (reset_interval, reset_offset)
+    program = open_network(net, clamp_delays=clamp_delays, reset=reset)
+    simulate_file(program, input_file, output, backend, layer, json_file)
+    return 0
+
+
+def simulate_file(
+    program: Program,
+    input_file: Path,
+    output: Path,
+    backend: str = "fast",
+    layer: int | None = None,
+    json_file: Path | None = None,
+) -> dict[str, Any]:
+    """Run a network on an input file and write the readout's input, or a layer's spikes."""
+    from kipuka.commands.backends import chosen_backends
+    from kipuka.commands.console import print_table
+    from kipuka.convert.trace import decide, readout_input
+    from kipuka.deploy.inputs import load_inputs, save_spikes
+
+    given = load_inputs(input_file, program)
+    position = None if layer is None else _position(program, layer)
+    if backend == "fast":
+        trace, spikes = _fast(program, given.values, position)
+    else:
+        trace = chosen_backends(backend)[backend](program, given.values)
+        spikes = [int(layer.spikes.sum()) for layer in trace.layers]
+    last = trace.layers[-1]
+    if position is None:
+        written = readout_input(program.readout, last.spikes)
+    else:
+        written = trace.layers[position].spikes if position >= 0 else given.values
+    samples, _, steps = given.values.shape
+    values = {
+        "samples": samples,
+        "steps": steps,
+        "layers": list(program.numbers),
+        "spikes": spikes,
+        "classes": [int(c) for c in decide(program, last)],
+    }
+    save_spikes(output, written, given.batched)
+    write_numbers(json_file, values)
+    rows = [list(row) for row in zip(program.numbers, spikes, strict=True)]
+    print_table(f"{samples} samples x {steps} steps on {backend}", ["layer", "spikes"], rows)
+    return values
+
+
+def _fast(program: Program, inputs: np.ndarray, position: int | None) -> tuple[Trace, list[int]]:
+    """Trace of what is asked for alone, and the number of spikes of every layer."""
+    from kipuka.commands.console import progress_bar
+    from kipuka.deploy.fast.recording import record_for_readout
+    from kipuka.deploy.fast.simulator import simulate as run
+
+    record = record_for_readout(program)
+    if position is not None and position >= 0:
+        record = dataclasses.replace(record, spikes=(position, -1))
+    with progress_bar("simulating", unit="steps") as advance:
+        simulation = run(program, inputs, record=record, progress=advance)
+    spikes = [int(layer.spikes_per_neuron.sum()) for layer in simulation.counters.layers]
+    return simulation.trace, spikes
+
+
+def _position(program: Program, layer: int) -> int:
+    """Index of the layer of that number in the file; -1 for an input without neurons."""
+    numbered = {number: position for position, number in enumerate(program.numbers)}
+    if program.encoder is None:
+        numbered.setdefault(0, -1)
+    if layer not in numbered:
+        raise KipukaError(
+            "the file has no layer of that number with spikes",
+            where="option layer",
+            limit=", ".join(str(number) for number in sorted(numbered)),
+            value=layer,
+            remedy="see kipuka inspect for the layers; flatten, concat and average have no neurons",
+        )
+    return numbered[layer]

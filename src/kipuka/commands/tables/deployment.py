@@ -1,0 +1,147 @@
+"""Tables and numbers of a deployment: dry run, reach of the states, what a board measured."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from kipuka.commands.console import STDOUT, print_table
+from kipuka.commands.tables.lowered_form import forms_numbers, print_forms
+from kipuka.convert.analysis.state_ranges import RangeAnalysis
+from kipuka.deploy.loihi2 import DryRun
+from kipuka.deploy.loihi2.board import BoardRun
+from kipuka.deploy.lowered.comparison import Forms
+from kipuka.deploy.lowered.streaming import Stream
+from kipuka.deploy.reference import Simulation
+from kipuka.deploy.report.numbers import si
+from kipuka.hardware_profiles import HardwareProfile
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Checked:
+    """What the dry run found.
+
+    Attributes
+    ----------
+    simulation : Simulation
+        Of the reference, on all samples.
+    stream : Stream
+    hardware : HardwareProfile
+    outcome : DryRun
+    stream_mismatches : int
+        Values that differ from the reference in a stream of a few samples, in numpy.
+    forms : Forms
+    ranges : RangeAnalysis
+    """
+
+    simulation: Simulation
+    stream: Stream
+    hardware: HardwareProfile
+    outcome: DryRun
+    stream_mismatches: int
+    forms: Forms
+    ranges: RangeAnalysis
+
+
+def dry_run_numbers(checked: Checked) -> dict[str, Any]:
+    """Return a dry run as plain values."""
+    return {
+        "period": checked.stream.graph.period,
+        "interval": checked.stream.interval,
+        "dry_run": {
+            **dataclasses.asdict(checked.outcome),
+            "stream_mismatches": checked.stream_mismatches,
+        },
+        **forms_numbers(checked.forms),
+        "ranges": _ranges(checked),
+    }
+
+
+def print_dry_run(checked: Checked) -> None:
+    """Print processes, cores, findings, both forms and the reach of the states."""
+    stream, outcome = checked.stream, checked.outcome
+    STDOUT.print(
+        f"lowered to stock processes: K = {stream.graph.period} hardware steps per algorithmic "
+        f"step, a sample every {stream.interval} hardware steps"
+    )
+    kinds = [list(row) for row in outcome.processes]
+    print_table("processes on the chip", ["process", "evidence", "number"], kinds)
+    cores = [[p.process, p.neurons, p.axons, p.words, p.cores] for p in outcome.placements]
+    columns = ["process", "neurons\non a core", "axons", "words", "cores"]
+    print_table(f"neuro cores, an estimate: {outcome.cores}", columns, cores)
+    for remark in outcome.remarks:
+        STDOUT.print(f"remark: {remark}")
+    for finding in outcome.findings:
+        STDOUT.print(f"would not run on the chip: {finding}")
+    if checked.stream_mismatches:
+        STDOUT.print(
+            f"would not run right: {checked.stream_mismatches} values differ in a stream of "
+            "samples, because something of one sample reaches the next; give a longer --interval"
+        )
+    else:
+        STDOUT.print("samples in a stream, in numpy: 0 values differ from the reference")
+    print_forms(checked.forms, checked.hardware.name)
+    _print_ranges(checked)
+
+
+def print_streamed(
+    target: str,
+    found: np.ndarray,
+    mismatches: int,
+    stale: int,
+    n_golden: int,
+    run: BoardRun | None,
+) -> None:
+    """Print what the target did with the samples, and what a board measured."""
+    STDOUT.print(
+        f"{len(found)} samples streamed through {target}: {mismatches} of {found.size:,} output "
+        f"spikes differ from the reference, {stale} of {n_golden} golden vectors"
+    )
+    if run is not None:
+        STDOUT.print(
+            f"measured on the board, per sample: {si(run.time_s, 's')}, total energy "
+            f"{si(run.total_energy_j, 'J')}, of which dynamic {si(run.dynamic_energy_j, 'J')}"
+        )
+
+
+def measured_numbers(run: BoardRun) -> dict[str, float]:
+    """Return what a board measured as plain values."""
+    return {
+        "time_per_hardware_step_s": run.time_per_step_s,
+        "time_s": run.time_s,
+        "total_power_w": run.total_power_w,
+        "static_power_w": run.static_power_w,
+        "total_energy_j": run.total_energy_j,
+        "dynamic_energy_j": run.dynamic_energy_j,
+    }
+
+
+def _ranges(checked: Checked) -> list[dict[str, Any]]:
+    peaks = {layer.layer: layer.peaks for layer in checked.simulation.counters.layers}
+    return [
+        {
+            "layer": state.layer,
+            "variable": state.variable,
+            "limit": state.limit,
+            "proven_reach": int(state.reach.max()),
+            "neuron": state.neuron,
+            "seen": peaks[state.layer][state.variable],
+            "safe": state.safe,
+            "verdict": state.verdict,
+        }
+        for state in checked.ranges.states
+    ]
+
+
+def _print_ranges(checked: Checked) -> None:
+    keys = ["layer", "variable", "limit", "proven_reach", "neuron", "seen", "safe"]
+    print_table(
+        f"range of states, runs of up to {checked.ranges.n_steps} steps, in state units",
+        ["layer", "state", "limit", "proven\nreach", "of neuron", "seen in\nthis data", "proven"],
+        [
+            [row[key] if key != "safe" else str(row[key]) for key in keys]
+            for row in _ranges(checked)
+        ],
+    )
