@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,12 @@ FREE_BYTES, BYTES_PER_BYTE = 1 << 28, 64
 Spiking Heidelberg Digits takes less than one per byte on its default grid, and 16 without pooling
 in steps of 1 ms.
 """
+
+US_PER_MS, US_PER_S = 1000, 1_000_000
+"""Microseconds are what times are rounded to before they are divided into steps."""
+
+BIN_MS_MIN, BIN_MS_MAX = 1e-3, 1e6
+"""Widths of a step: from the microsecond of the time base to a quarter of an hour."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,7 @@ class Binning:
         Raises
         ------
         KipukaError
-            If a setting is not positive, or neighbours cannot be pooled in equal groups.
+            If a setting is out of range, or neighbours cannot be pooled in equal groups.
         """
         chosen = cls(
             default.bin_ms if options.bin_ms is None else options.bin_ms,
@@ -52,13 +60,15 @@ class Binning:
             default.channels if options.channels is None else options.channels,
             default.recorded_channels,
         )
-        for name in ("bin_ms", "steps", "channels"):
-            if getattr(chosen, name) <= 0:
+        limits = {"bin_ms": (BIN_MS_MIN, BIN_MS_MAX), "steps": (1, None), "channels": (1, None)}
+        for name, (low, high) in limits.items():
+            value = getattr(chosen, name)
+            if not low <= value or (high is not None and value > high):
                 raise KipukaError(
                     "events cannot be laid on such a grid",
                     where=f"setting {name}",
-                    limit="more than 0",
-                    value=getattr(chosen, name),
+                    limit=f"from {low:g}" + ("" if high is None else f" to {high:g} ms"),
+                    value=value,
                     remedy="leave it out for the data set's default",
                 )
         if chosen.recorded_channels % chosen.channels:
@@ -71,6 +81,56 @@ class Binning:
             )
         return chosen
 
+    @cached_property
+    def _width_us(self) -> Fraction:
+        """Width of a step: the decimal number that was written, not the nearest binary one."""
+        return Fraction(str(float(self.bin_ms))) * US_PER_MS
+
+    @cached_property
+    def _edges_us(self) -> np.ndarray:
+        """First whole microsecond of each step and of the one after the last, int64."""
+        above, below = self._width_us.numerator, self._width_us.denominator
+        edges = [-(-step * above // below) for step in range(self.steps + 1)]
+        return np.array(edges, dtype=np.int64)
+
+    @cached_property
+    def _edges_s(self) -> np.ndarray:
+        """Begin of the steps after the first, in seconds, each the nearest float64."""
+        above, below = self._width_us.numerator, self._width_us.denominator * US_PER_S
+        return np.array([step * above / below for step in range(1, self.steps + 1)])
+
+    def step_of(self, times: np.ndarray) -> np.ndarray:
+        """Step in which each time lies; an event on an edge belongs to the step that begins there.
+
+        A time in binary is rarely the decimal number that was meant. So it is rounded to whole
+        microseconds and divided in integers; and where numbers of its type lie further apart than
+        that, it is on an edge if it is the one nearest to it. Half precision, in which Spiking
+        Heidelberg Digits come, is coarse beside a step and taken as it is, to the microsecond.
+
+        Parameters
+        ----------
+        times : float array (seconds), or integer array (microseconds)
+            Not negative.
+
+        Returns
+        -------
+        int64 array
+            `steps` for all that lies beyond the last step.
+        """
+        last_us = int(self._edges_us[-1])
+        if times.dtype.kind in "iu":
+            whole = np.minimum(times, last_us).astype(np.int64)
+        else:
+            # Beyond the last edge, infinite ones too, it does not matter by how much.
+            beyond = (last_us + 1) / US_PER_S
+            inside = np.minimum(times.astype(np.float64), beyond)
+            whole = np.rint(inside * US_PER_S).astype(np.int64)
+        step = np.searchsorted(self._edges_us, whole, side="right") - 1
+        if times.dtype.kind == "f" and times.dtype.itemsize > np.dtype(np.float16).itemsize:
+            next_edge = self._edges_s[np.minimum(step, self.steps - 1)].astype(times.dtype)
+            step += (step < self.steps) & (times >= next_edge)
+        return step.astype(np.int64)
+
 
 def bin_events(
     samples: Iterable[tuple[np.ndarray, np.ndarray]], count: int, grid: Binning, where: str
@@ -79,7 +139,8 @@ def bin_events(
 
     Parameters
     ----------
-    samples : iterable of (times in seconds, channels)
+    samples : iterable of (times, channels)
+        Times as `Binning.step_of` takes them.
     count : int
         Number of samples.
     grid : Binning
@@ -102,11 +163,10 @@ def bin_events(
     events = left_out = 0
     for number, (times, units) in enumerate(samples):
         _check(times, units, grid, f"{where}, sample {number}")
-        with np.errstate(over="ignore"):  # An infinite step is beyond the last one, too.
-            step = np.floor(times.astype(np.float64) * 1000 / grid.bin_ms)
+        step = grid.step_of(times)
         inside = step < grid.steps
         channel = units.astype(np.int64) * grid.channels // grid.recorded_channels
-        spikes[number, channel[inside], step[inside].astype(np.int64)] = True
+        spikes[number, channel[inside], step[inside]] = True
         events += step.size
         left_out += int(step.size - inside.sum())
     return spikes, events, left_out

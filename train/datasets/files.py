@@ -25,7 +25,7 @@ DATA_FILE = hdf5.Expected(
     limit="a complete HDF5 file of this data set",
     remedy="download it again; if it is packed by another filter, unpack it with h5repack -f NONE",
 )
-CACHE_FOLDER, CACHE_VERSION = ".kipuka", 1
+CACHE_FOLDER, CACHE_VERSION = ".kipuka", 2
 PARTS = ("train", "validation", "test")
 
 
