@@ -173,7 +173,8 @@ def _current_gradient(
 def _gate_and_slope(raw: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
     """Gate in [0, 1] and its derivative by the activation, both in nominal units."""
     value = fixed.gate(raw)
-    # The ends belong to the slope, as in torch's clamp, so that a gate can come back from them.
+    # The ends belong to the slope, so that a gate can come back from them. torch.clamp had them so
+    # up to 2.13 and leaves them out since 2.14, which must not decide what a network learns.
     inside = value == fixed.GATE_OFFSET + fixed.GATE_SLOPE * raw
     slope = fixed.GATE_SLOPE * fixed.WEIGHT_SCALE / fixed.UNITY
     return value.to(dtype) / fixed.UNITY, inside.to(dtype) * slope

@@ -13,7 +13,7 @@ from kipuka.errors import KipukaError
 
 torch = pytest.importorskip("torch", reason="needs the lava extra")
 pytest.importorskip("lava", reason="needs the lava extra")
-pytestmark = pytest.mark.filterwarnings("ignore:torch.nn.utils.weight_norm is deprecated")
+pytestmark = pytest.mark.filterwarnings("ignore:.?torch.nn.utils.weight_norm.? is deprecated")
 
 
 @pytest.fixture

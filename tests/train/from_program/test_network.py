@@ -35,7 +35,7 @@ from kipuka_cases import (
 from kipuka_cases import cuba as cuba_layer
 
 STEPS = 60
-pytestmark = pytest.mark.filterwarnings("ignore:torch.nn.utils.weight_norm is deprecated")
+pytestmark = pytest.mark.filterwarnings("ignore:.?torch.nn.utils.weight_norm.? is deprecated")
 
 
 @pytest.fixture(autouse=True)

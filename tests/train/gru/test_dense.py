@@ -15,6 +15,7 @@ from kipuka.train.gru.cell import Cell, Surrogate
 from kipuka.train.gru.dense import SpikingGRU
 from kipuka.train.gru.sequence import run_sequence
 from kipuka.train.slayer import SCALE_RHO_MULT, TAU_RHO_MULT, Spike, cuba
+from kipuka_gates import hard_sigmoid
 
 NEURON = {"threshold": 1.0, "tau_grad": 0.01, "scale_grad": 10.0}
 
@@ -40,7 +41,7 @@ def block(n_in=5, n=7, **settings):
 @pytest.mark.parametrize("delay", [False, True])
 @pytest.mark.parametrize("delay_rec", [False, True])
 @pytest.mark.parametrize("weight_norm", [False, True])
-@pytest.mark.filterwarnings("ignore:torch.nn.utils.weight_norm is deprecated")
+@pytest.mark.filterwarnings("ignore:.?torch.nn.utils.weight_norm.? is deprecated")
 def test_forward_pass_is_the_integer_network(delay, delay_rec, weight_norm):
     layers = [
         block(delay=delay, delay_rec=delay_rec, weight_norm=weight_norm),
@@ -162,8 +163,7 @@ def eager_cell(activations, weight, bias, delay, threshold, surrogate):
         now = torch.stack([arrived(step, k, 0) for k in range(n)], dim=1)
         a = activations[step] + now @ weight.T + bias
         a_i, a_r, a_z = a.chunk(3, dim=1)
-        r = (0.5 + a_r / 4).clamp(0, 1)
-        z = (0.5 + a_z / 4).clamp(0, 1)
+        r, z = hard_sigmoid(a_r), hard_sigmoid(a_z)
         i = i * r + a_i
         reset = threshold * emitted[-1].detach() if emitted else 0.0
         v = i + (v - i) * z - reset
