@@ -82,6 +82,11 @@ def shift_toward_zero(x: IntArray, bits: int) -> IntArray:
     return sign * ((sign * x) >> bits)
 
 
+def shift_left(x: IntArray, bits: int) -> IntArray:
+    """Multiply by ``2**bits``; a negative number of bits divides, as a shift to the right does."""
+    return x << bits if bits >= 0 else x >> -bits
+
+
 def wrap_24_bits(x: IntArray) -> IntArray:
     """Wrap a current modulo 2**24 into (-2**23, 2**23], the interval of Lava's LIF.
 

@@ -56,7 +56,7 @@ class Projection(ByValue):
     delays : int16 array (sources,) or (targets, sources)
         Axonal delay per source, or (dense synapses only) delay per synapse, in steps.
     weight_exponent : int
-        The sum of weights is shifted left by this many bits, 0 to 7.
+        The sum of weights is shifted left by this many bits, 0 to 7; -1 halves the even sum.
     message : str
         What travels, one of the sending model's `messages`.
         ``current`` is the graded message of a spiking GRU's own current to its own

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kipuka.convert import fixed
 from kipuka.convert.neurons.model import SPIKES, Message, NeuronModel
 from kipuka.convert.program import OWN, Layer, Program, Projection
 from kipuka.convert.synapses import DenseSynapses
@@ -159,7 +160,7 @@ def _deliver(
             spikes = arriving[:, :, step - delay]
             activation += chosen.weighted_sum(spikes)
             reached += spikes.astype(np.int64) @ chosen.fan_out()
-    return activation << projection.weight_exponent, reached
+    return fixed.shift_left(activation, projection.weight_exponent), reached
 
 
 def _deliver_payloads(

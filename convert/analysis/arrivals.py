@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kipuka.convert import fixed
 from kipuka.convert.program import OWN, Layer, Projection, Target
 from kipuka.convert.synapses import Synapses
 
@@ -49,7 +50,7 @@ def activation_bounds(layer: Layer, can_spike: CanSpike | None = None) -> dict[T
     bounds = {target: Bounds(zero, zero) for target in layer.targets}
     for projection in filter(brings_spikes, layer.projections):
         entries = projection.synapses.entries()
-        weights = entries.weights << projection.weight_exponent
+        weights = fixed.shift_left(entries.weights, projection.weight_exponent)
         if can_spike is not None:
             weights = weights * can_spike[projection.source][entries.sources]
         low, high = (
@@ -121,5 +122,7 @@ def _columns(projection: Projection | None, layer: Layer, can_spike: CanSpike) -
         return np.stack(bounds, axis=1).astype(np.float64)
     matrix = np.zeros((layer.n_neurons, projection.synapses.n_sources))
     entries = projection.synapses.entries()
-    matrix[entries.targets, entries.sources] = entries.weights << projection.weight_exponent
+    matrix[entries.targets, entries.sources] = fixed.shift_left(
+        entries.weights, projection.weight_exponent
+    )
     return matrix * can_spike[projection.source]

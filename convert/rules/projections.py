@@ -74,11 +74,11 @@ def delays_within_hardware(projection: Projection, where: str) -> None:
 
 
 def weight_exponent_is_small(projection: Projection, where: str) -> None:
-    """Weight exponents shift left by 0 to 7 bits; a right shift would round, sums differently."""
+    """Weight exponents shift left by 0 to 7 bits, or right by one, which rounds no even sum."""
     check_range(
         "weight_exponent_is_small",
         np.asarray(projection.weight_exponent),
-        (0, 7),
+        (-1, 7),
         f"{where}, key wgtExp",
         "bits",
         "scale the weights instead",

@@ -100,7 +100,10 @@ class _Packer:
     ) -> None:
         """Say how the sums of halved weights become activations."""
         spiking = [p for p in layer.projections if p.message == "spikes"]
-        reach = sum(synapse_layout.largest_sum(p.synapses) << p.weight_exponent for p in spiking)
+        reach = sum(
+            fixed.shift_left(synapse_layout.largest_sum(p.synapses), p.weight_exponent)
+            for p in spiking
+        )
         row["shift"] = activation_shift
         # Weighted currents are whole weight units and cannot join sums of halved weights.
         if len(exponents) > 1 or reach >= FAR or row["current"]:

@@ -126,6 +126,19 @@ def weight_exponents(rng):
     return program(4, first, cuba(3, dense(even(rng, (3, 5)), delays=2, exponent=7), threshold=999))
 
 
+def odd_weights(rng):
+    """Weights of 8 bits in steps of one: doubled, with sums that are halved."""
+    first = cuba(
+        5,
+        dense(2 * rng.integers(-128, 128, (5, 4)), exponent=-1),
+        dense(2 * rng.integers(-128, 128, (5, 5)), OWN, exponent=-1),
+        threshold=70,
+    )
+    second = cuba(3, dense(2 * rng.integers(-99, 99, (3, 5)), exponent=-1), voltage_decay=40)
+    last = dense(2 * rng.integers(-60, 60, (2, 3)), delays=rng.integers(0, 9, (2, 3)), exponent=-1)
+    return program(4, first, second, cuba(2, last))
+
+
 def convolution(rng):
     first = conv(even(rng, (3, 2, 3, 2)), (2, 6, 5), stride=(2, 1), padding=(1, 0))
     second = conv(even(rng, (4, 3, 2, 2)), first.synapses.output_shape, dilation=(1, 2))
@@ -323,6 +336,7 @@ CASES = [
     conv_gru_with_current,
     convolution_then_gru_with_current,
     resets_of_a_gru_with_current,
+    odd_weights,
 ]
 
 NEEDS_LAVA = ("torch", "lava", "lowered", "netx")
@@ -375,6 +389,7 @@ UNSUPPORTED = {
     ("torch", "recurrent_delay_per_synapse"): "SLAYER has no delays inside a recurrence",
     ("torch", "square_recurrence"): "SLAYER has no delays on the input",
     ("torch", "weight_exponents"): "SLAYER has no weight exponents",
+    ("torch", "odd_weights"): "SLAYER has no weight exponents",
     ("torch", "convolution_with_exponent"): "SLAYER has no weight exponents",
     ("torch", "skip_connection"): "SLAYER's blocks have one input",
     ("torch", "convolution_after_a_skip"): "SLAYER's blocks have one input",

@@ -165,7 +165,9 @@ class GuardedFile:
             yield from rows
 
     def attribute(self, holder: h5py.Group | h5py.Dataset, name: str, where: str) -> Any:
-        """Return one number, as a numpy scalar, or one string; None if there is no such attribute.
+        """Return one number, as a numpy scalar, or one string.
+
+        None if there is no such attribute, or it has no value.
 
         Raises
         ------
@@ -176,6 +178,8 @@ class GuardedFile:
             if not h5py.h5a.exists(holder.id, name.encode()):
                 return None
             stored = h5py.h5a.open(holder.id, name.encode())
+            if stored.get_space().get_simple_extent_type() == h5py.h5s.NULL:
+                return None
             n_bytes = stored.get_storage_size()
             if math.prod(stored.shape) != 1 or n_bytes > ATTRIBUTE_BYTES:
                 limit = f"one value of at most {ATTRIBUTE_BYTES} bytes"

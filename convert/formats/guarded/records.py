@@ -15,6 +15,9 @@ from kipuka.errors import KipukaError
 class Record:
     """One HDF5 group with the path by which messages name it.
 
+    A data set without a value (HDF5's null data space), as some exporters write for what they do
+    not say, is no key.
+
     Parameters
     ----------
     file : GuardedFile
@@ -37,11 +40,11 @@ class Record:
 
     def has(self, key: str) -> bool:
         """Tell whether the key is there."""
-        return self._file.member(self._group, key, self._place(key)) is not None
+        return self._found(key) is not None
 
     def axes(self, key: str) -> int:
         """Number of axes of the array; 0 if there is no array of that name."""
-        found = self._file.member(self._group, key, self._place(key))
+        found = self._found(key)
         return len(found.shape or ()) if isinstance(found, h5py.Dataset) else 0
 
     def group(self, key: str, where: str | None = None) -> Record:
@@ -177,7 +180,7 @@ class Record:
         ------
         KipukaError
         """
-        unread = sorted(set(self.keys()) - self._read)
+        unread = sorted(key for key in set(self.keys()) - self._read if not self._is_null(key))
         if unread:
             raise KipukaError(
                 "the group has keys that Kipuka does not know",
@@ -189,9 +192,17 @@ class Record:
         for group in self._groups.values():
             group.refuse_unread()
 
+    def _found(self, key: str) -> h5py.Group | h5py.Dataset | None:
+        """Return what stands under a key; None if that is nothing, or has no value."""
+        found = self._file.member(self._group, key, self._place(key))
+        return None if _has_no_value(found) else found
+
+    def _is_null(self, key: str) -> bool:
+        return _has_no_value(self._file.member(self._group, key, self._place(key)))
+
     def _member(self, key: str, kind: type, name: str) -> Any:
         self._read.add(key)
-        found = self._file.member(self._group, key, self._place(key))
+        found = self._found(key)
         if not isinstance(found, kind):
             raise KipukaError(
                 f"the key is {'missing' if found is None else 'of the wrong kind'}",
@@ -234,6 +245,10 @@ class Record:
             value=value,
             remedy=self._file.remedy,
         )
+
+
+def _has_no_value(found: h5py.Group | h5py.Dataset | None) -> bool:
+    return isinstance(found, h5py.Dataset) and found.shape is None
 
 
 _BEYOND_INT64 = np.float64(1 << 63)

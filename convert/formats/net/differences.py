@@ -61,7 +61,8 @@ def _of_layer(program: Program, position: int, layer: Layer) -> tuple[str, ...]:
         notes.append("gives the arriving delays to the recurrence too, or fails on their shape")
     if _clipped(layer):
         notes.append("scales the smallest weight to -256, which Lava clips (all weights negative)")
-    if any(p.weight_exponent for p in layer.projections):
+    # Sums of odd weights, doubled and halved, are as NetX has them.
+    if any(p.weight_exponent > 0 for p in layer.projections):
         notes.append("ignores the weight exponent")
     for key, values in (
         ("iDecay", layer.neuron.current_decay),

@@ -24,8 +24,8 @@ from kipuka.convert.program import Target
 from kipuka.convert.synapses import ConvSynapses, Pair
 from kipuka.errors import KipukaError
 
-REQUIRED = {"refDelay": 1, "gradedSpike": 0, "weight_exp": 0}
-"""Neuron keys that have an exact counterpart with one value only."""
+EXACT = {"refDelay": (1, 0), "gradedSpike": (0,), "weight_exp": (0,)}
+"""Neuron keys with the values that have an exact counterpart: no refractory time is one step."""
 
 NUMBERS_PER_UNIT = 8
 """What a unit of a layer costs besides its synapses: parameters and delays."""
@@ -192,6 +192,18 @@ def exponent(record: Record, key: str) -> int:
     return record.whole_attribute("weight_exponent", 0, key=key)
 
 
+def scaled(weights: np.ndarray, exponent: int) -> tuple[np.ndarray, int]:
+    """Weights as even numbers and the exponent that goes with them.
+
+    Odd 8-bit weights, which other exporters write, are doubled and their sums halved, which is
+    exact; NetX does the same.
+    """
+    signed = np.iinfo(np.int8)
+    if np.any(weights % 2) and signed.min <= weights.min() and weights.max() <= signed.max:
+        return 2 * weights, exponent - 1
+    return weights, exponent
+
+
 def exponent_of_neuron(record: Record) -> int:
     """Weight exponent ``neuron/wgtExp``, which shifts all weights of the layer; NetX ignores it."""
     neuron = record.group("neuron") if record.has("neuron") else None
@@ -281,15 +293,15 @@ def cuba_parameters(record: Record, shape: tuple[int, ...], bias_key: str) -> Cu
             "graded spikes or have complex states, which Kipuka does not run",
         )
     neuron.ignore(*TRAINING_KEYS)
-    for key, required in REQUIRED.items():
-        found = single(neuron, key) if neuron.has(key) else required
-        if found != required:
+    for key, values in EXACT.items():
+        found = single(neuron, key) if neuron.has(key) else values[0]
+        if found not in values:
             raise KipukaError(
                 f"{key} has no exact counterpart in the CUBA neuron",
                 where=f"{neuron.where}, key {key}",
-                limit=f"{required}",
+                limit=" or ".join(str(value) for value in values),
                 value=found,
-                remedy=f"train with {key} = {required}",
+                remedy=f"train with {key} = {values[0]}",
             )
     u, v, threshold = (
         per_unit(neuron, key, neuron.numbers(key), shape) for key in ("iDecay", "vDecay", "vThMant")

@@ -82,13 +82,13 @@ class GateReader:
             return []
         sizes = [int(np.prod(sender.shape)) for sender in self.senders]
         columns = np.cumsum([0, *sizes])
-        exponent = self._exponent(holder, target)
+        synapses: list[DenseSynapses | ConvSynapses]
         if holder.axes(target) == fields.KERNEL_AXES:
-            synapses: list[DenseSynapses | ConvSynapses] = list(
-                self._convolutions(holder, target, self.senders, "")
-            )
+            kernels, exponent = self._scaled(holder, target, holder.int16(target))
+            synapses = list(self._convolutions(holder, target, kernels, self.senders, ""))
         else:
             matrix = fields.matrix(holder, target, self.n_neurons, sum(sizes))
+            matrix, exponent = self._scaled(holder, target, matrix)
             pairs = pairwise(columns)
             synapses = [DenseSynapses(matrix[:, low:high].copy()) for low, high in pairs]
         delays = self._arriving_delays(target, sizes)
@@ -127,22 +127,30 @@ class GateReader:
         synapses: DenseSynapses | ConvSynapses
         if holder.axes(key) == fields.KERNEL_AXES:
             sender = fields.Sender(self.position, self.shape, np.zeros(0, dtype=np.int64))
-            (synapses,) = self._convolutions(holder, key, [sender], suffix)
+            kernels, exponent = self._scaled(holder, key, holder.int16(key))
+            (synapses,) = self._convolutions(holder, key, kernels, [sender], suffix)
         else:
-            synapses = DenseSynapses(fields.matrix(holder, key, self.n_neurons, self.n_neurons))
+            matrix = fields.matrix(holder, key, self.n_neurons, self.n_neurons)
+            matrix, exponent = self._scaled(holder, key, matrix)
+            synapses = DenseSynapses(matrix)
         delays = np.zeros(self.n_neurons, dtype=np.int64)
         if message == SPIKES.name:
             delays = fields.own_delays(self.record, target, self.shape)
-        exponent = self._exponent(holder, key)
         return Projection(synapses, OWN, target, self.limited(delays), exponent, message)
 
     def _convolutions(
-        self, holder: Record, key: str, senders: Sequence[fields.Sender], suffix: str
+        self,
+        holder: Record,
+        key: str,
+        kernels: np.ndarray,
+        senders: Sequence[fields.Sender],
+        suffix: str,
     ) -> list[ConvSynapses]:
-        weights, groups = holder.int16(key), fields.single(self.record, "groups" + suffix)
+        groups = fields.single(self.record, "groups" + suffix)
         return fields.convolutions(
-            self.record, weights, groups, senders, self.shape, suffix, holder, key
+            self.record, kernels, groups, senders, self.shape, suffix, holder, key
         )
 
-    def _exponent(self, holder: Record, key: str) -> int:
-        return fields.exponent(holder, key) + fields.exponent_of_neuron(self.record)
+    def _scaled(self, holder: Record, key: str, weights: np.ndarray) -> tuple[np.ndarray, int]:
+        exponent = fields.exponent(holder, key) + fields.exponent_of_neuron(self.record)
+        return fields.scaled(weights, exponent)

@@ -132,8 +132,10 @@ class NetworkReader:
         neuron = fields.neurons(record, (n_neurons,))
         extra = fields.exponent_of_neuron(record)
         projections = []
-        weights = fields.matrix(record, "weight", n_neurons, sum(sizes))
-        exponent = fields.exponent(record, "weight") + extra
+        weights, exponent = fields.scaled(
+            fields.matrix(record, "weight", n_neurons, sum(sizes)),
+            fields.exponent(record, "weight") + extra,
+        )
         delays = self._arriving_delays(record, weights.shape)
         columns = np.cumsum([0, *sizes])
         for sender, low, high in zip(senders, columns, columns[1:], strict=False):
@@ -142,8 +144,10 @@ class NetworkReader:
             back = len(self.layers) - sender.position
             projections.append(Projection(synapses, back, "a", summed, exponent))
         if kind == "dense_rec":
-            weights = fields.matrix(record, "weight_rec", n_neurons, n_neurons)
-            exponent = fields.exponent(record, "weight_rec") + extra
+            weights, exponent = fields.scaled(
+                fields.matrix(record, "weight_rec", n_neurons, n_neurons),
+                fields.exponent(record, "weight_rec") + extra,
+            )
             own = self._limited(fields.own_delays(record, "a", (n_neurons,)))
             projections.append(Projection(DenseSynapses(weights), OWN, "a", own, exponent))
         return Layer(neuron, (n_neurons,), tuple(projections))
@@ -171,8 +175,10 @@ class NetworkReader:
         sizes = [int(np.prod(sender.shape)) for sender in senders]
         n_channels = sum(sender.shape[0] for sender in senders)
         weights, groups = fields.kernels(kind, record, n_channels)
+        weights, exponent = fields.scaled(
+            weights, fields.exponent(record, "weight") + fields.exponent_of_neuron(record)
+        )
         synapses = fields.convolutions(record, weights, groups, senders, shape)
-        exponent = fields.exponent(record, "weight") + fields.exponent_of_neuron(record)
         arriving = fields.delays(record, "delay_in", "a")
         if arriving is None:
             arriving = np.zeros(sum(sizes), dtype=np.int64)

@@ -8,6 +8,8 @@ from dataclasses import replace
 import h5py
 import numpy as np
 
+from kipuka.convert import fixed
+from kipuka.convert.formats.net.fields import scaled
 from kipuka.convert.formats.net.gates import CURRENT_KEY
 from kipuka.convert.formats.net.keys import NETX_CONSTANTS
 from kipuka.convert.program import (
@@ -154,14 +156,21 @@ def _layer_type(layer: Layer) -> str:
 
 
 def _write_weights(target: h5py.Group, key: str, joined: Sequence[Projection]) -> None:
-    """Write the weights of all sources of one activation side by side."""
+    """Write the weights of all sources of one activation side by side.
+
+    Halves that are odd stand as they are: every reader, NetX too, doubles them.
+    """
     if not joined:
         return
-    weights = target.create_dataset(
-        key, data=np.concatenate([p.synapses.weights for p in joined], axis=1)
-    )
-    if joined[0].weight_exponent:
-        weights.attrs["weight_exponent"] = joined[0].weight_exponent
+    weights = np.concatenate([p.synapses.weights for p in joined], axis=1)
+    exponent = joined[0].weight_exponent
+    halves, left = scaled(weights // fixed.WEIGHT_STEP, exponent + 1)
+    if exponent < 0 and left == exponent:
+        target[key] = halves // fixed.WEIGHT_STEP
+        return
+    data = target.create_dataset(key, data=weights)
+    if exponent:
+        data.attrs["weight_exponent"] = exponent
 
 
 def _write_delays(target: h5py.Group, key: str, joined: Sequence[Projection]) -> None:
