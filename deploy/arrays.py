@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import struct
 import tokenize
 import warnings
 import zipfile
@@ -13,13 +15,26 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
+from kipuka.strangers import content_bytes, opened
+
 FREE_ELEMENTS, ELEMENTS_PER_BYTE = 1 << 22, 32
 """Numbers that the arrays of a packed file may have in all, and how many more per byte of it."""
+
+FREE_BYTES, BYTES_PER_BYTE = 1 << 26, 64
+"""Bytes that an array may have in any file, and for each byte that is stored: holes are none."""
 
 READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 PACKERS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED = 1
-UNREADABLE = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (
+    ValueError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 """What reading damaged files raises; RuntimeError covers recursion and what zipfile lacks."""
 
 
@@ -37,19 +52,27 @@ HEADER_ERRORS = (
 def read_npy(path: Path) -> np.ndarray:
     """Return the array of a `.npy` file as a memory map.
 
+    Values of a bool array come as uint8, as the file has them.
+
     Raises
     ------
+    KipukaError
+        If there is no such file.
     ValueError, OSError, EOFError, RuntimeError
         If it is none, is not of numbers, or declares another size than the file has.
     """
-    with path.open("rb") as file:
+    with opened(path, "input") as file:
         shape, by_columns, dtype = _header(file)
-        begin = file.tell()
-    if begin + math.prod(shape) * dtype.itemsize != path.stat().st_size:
-        raise ValueError(f"shape {shape} of {dtype} in a file of {path.stat().st_size} bytes")
-    if 0 in shape:
-        return np.zeros(shape, dtype)
-    return np.memmap(path, dtype, "r", begin, shape, "F" if by_columns else "C")
+        begin, size, stored = file.tell(), os.fstat(file.fileno()).st_size, content_bytes(file)
+        if begin + math.prod(shape) * dtype.itemsize != size:
+            raise ValueError(f"shape {shape} of {dtype} in a file of {size} bytes")
+        if size > FREE_BYTES + BYTES_PER_BYTE * stored:
+            raise ValueError(f"shape {shape} of {dtype} in a file that stores {stored} bytes")
+        if 0 in shape:
+            return np.zeros(shape, dtype)
+        # A byte of a bool array may be any number; as one it is looked at like all others.
+        plain = np.dtype(np.uint8) if dtype.kind == "b" else dtype
+        return np.memmap(file, plain, "r", begin, shape, "F" if by_columns else "C")
 
 
 def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -57,12 +80,14 @@ def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
 
     Raises
     ------
-    ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error
+    KipukaError
+        If there is no such file.
+    ValueError, OSError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error
         If it is none, or one of them is not of numbers, too large or cut.
     """
-    left = FREE_ELEMENTS + ELEMENTS_PER_BYTE * path.stat().st_size
     arrays = {}
-    with zipfile.ZipFile(path) as archive:
+    with opened(path, "input") as file, zipfile.ZipFile(file) as archive:
+        left = FREE_ELEMENTS + ELEMENTS_PER_BYTE * content_bytes(file)
         members = {member.filename: member for member in archive.infolist()}
         for name in names:
             member = members.get(f"{name}.npy")
@@ -70,17 +95,33 @@ def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
                 continue
             if member.compress_type not in PACKERS or member.flag_bits & ENCRYPTED:
                 raise ValueError(f"array {name} is encrypted or packed by another method")
-            with archive.open(member) as file:
-                shape, _, dtype = _header(file)
+            with archive.open(member) as packed:
+                shape, _, dtype = _header(packed)
                 left -= math.prod(shape)
                 if left < 0 or len(shape) > 1:
                     raise ValueError(f"array {name} of shape {shape}, too large for its file")
                 n_bytes = math.prod(shape) * dtype.itemsize
-                content = file.read(n_bytes + 1)
+                content = packed.read(n_bytes + 1)
             if len(content) != n_bytes:
                 raise ValueError(f"array {name} of shape {shape} is cut or goes on")
             arrays[name] = np.frombuffer(content, dtype).reshape(shape)
     return arrays
+
+
+def write_npy(path: Path, array: np.ndarray) -> None:
+    """Write an array as a `.npy` file.
+
+    Raises
+    ------
+    OSError
+        With its number, which numpy's own writing leaves out.
+    """
+    by_columns = array.flags.f_contiguous and not array.flags.c_contiguous
+    whole = array if by_columns else np.ascontiguousarray(array)
+    with path.open("wb") as file:
+        header = npy.header_data_from_array_1_0(whole)  # type: ignore[no-untyped-call]
+        npy.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
+        file.write(whole.T.data if by_columns else whole.data)
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:

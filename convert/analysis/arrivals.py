@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -49,13 +50,17 @@ def activation_bounds(layer: Layer, can_spike: CanSpike | None = None) -> dict[T
     zero = np.zeros(layer.n_neurons, dtype=np.int64)
     bounds = {target: Bounds(zero, zero) for target in layer.targets}
     for projection in filter(brings_spikes, layer.projections):
-        entries = projection.synapses.entries()
-        weights = fixed.shift_left(entries.weights, projection.weight_exponent)
+        synapses = projection.synapses
+        spiking = np.ones(synapses.n_sources, dtype=bool)
         if can_spike is not None:
-            weights = weights * can_spike[projection.source][entries.sources]
+            spiking = can_spike[projection.source]
+        # Sums, not a list of synapses: a small file can mean very many of a convolution.
         low, high = (
-            np.bincount(entries.targets, part, layer.n_neurons).astype(np.int64)
-            for part in (np.minimum(weights, 0), np.maximum(weights, 0))
+            fixed.shift_left(
+                replace(synapses, weights=part).weighted_sum(spiking[np.newaxis])[0],
+                projection.weight_exponent,
+            )
+            for part in (np.minimum(synapses.weights, 0), np.maximum(synapses.weights, 0))
         )
         old = bounds[projection.target]
         bounds[projection.target] = Bounds(old.low + low, old.high + high)
@@ -64,9 +69,9 @@ def activation_bounds(layer: Layer, can_spike: CanSpike | None = None) -> dict[T
 
 def largest_fan_in(projection: Projection) -> int:
     """Largest sum of weight magnitudes over a target's synapses, in weight units."""
-    entries = projection.synapses.entries()
-    sums = np.bincount(entries.targets, np.abs(entries.weights), projection.synapses.n_targets)
-    return int(sums.max())
+    synapses = projection.synapses
+    magnitudes = replace(synapses, weights=np.abs(synapses.weights))
+    return int(magnitudes.weighted_sum(np.ones((1, synapses.n_sources), dtype=bool)).max())
 
 
 def shared_inputs(

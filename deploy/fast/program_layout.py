@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from kipuka.convert import fixed
 from kipuka.convert.program import Layer, Program, Projection
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses, SparseSynapses
 from kipuka.deploy.fast import synapse_layout

@@ -23,6 +23,7 @@ from kipuka.convert.formats.net.file import save_net
 from kipuka.convert.neurons import handler
 from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, Trace
+from kipuka.deploy.arrays import write_npy
 from kipuka.deploy.lava.process_sessions import end_session, killed_members
 from kipuka.deploy.lowered.common_values import check_common_values
 from kipuka.deploy.lowered.lowering import lower
@@ -167,7 +168,7 @@ def _finished(
             folder.mkdir()
             save_net(folder / JOB_NETWORK, program)
             with replacing(folder / JOB_INPUTS) as temporary:
-                np.save(temporary, inputs)
+                write_npy(temporary, inputs)
         n_workers = min(os.cpu_count() or 1, len(jobs))
         shares = [folders[worker::n_workers] for worker in range(n_workers)]
         with _workers(shares, kind) as workers:

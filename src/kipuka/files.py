@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import hashlib
 import json
 import os
 import re
+import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,13 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from kipuka.errors import KipukaError
+from kipuka.strangers import kind_of
 
-_HOST = re.sub(r"\W", "_", socket.gethostname())
+_HOST = re.sub(r"\W", "_", socket.gethostname())[:64]
 """Name of this machine: on a shared disk only its own processes can be asked after."""
 
 
 _OPEN: set[Path] = set()
 """Temporary files that this process is writing now."""
+
+LONGEST_NAME = 128
+"""Bytes of a name that temporary names may repeat; systems take 255 with all that is added."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system answers where a file has no room to grow."""
@@ -36,10 +43,14 @@ def replacing(path: str | Path) -> Iterator[Path]:
     file or the new one, complete. Temporary files that a killed process left are removed when the
     same file is written next; their names say whose they were.
 
+    A link stays one: what it leads to is replaced. A device or a pipe, and what standard output
+    goes to, is written to; it is no file that could be replaced.
+
     Parameters
     ----------
     path : path-like
-        File to write or replace.
+        File to write or replace. Within a folder that anyone may have filled,
+        `kipuka.strangers.inside` gives the path.
 
     Yields
     ------
@@ -53,18 +64,86 @@ def replacing(path: str | Path) -> Iterator[Path]:
         there is then untouched.
     """
     path = Path(path)
-    if path.exists() and not path.is_file():
+    target = _target(path)
+    with _poured(path) if target is None else _replaced(target) as temporary:
+        yield temporary
+
+
+def _target(path: Path) -> Path | None:
+    """Return the file to replace, behind a link if `path` is one; None if it is to be written to.
+
+    Raises
+    ------
+    KipukaError
+        If it is a folder or a socket, or the system does not take the name.
+    """
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return Path(os.path.realpath(path)) if path.is_symlink() else path
+    # ValueError: a path with a null character.
+    except (OSError, ValueError) as error:
+        raise _unwritten(path, error) from error
+    kind = kind_of(state.st_mode)
+    if kind in ("a folder", "a socket"):
         raise KipukaError(
             "the file cannot be written",
             where=str(path),
             limit="a new name, or a file that may be replaced",
-            value="a folder" if path.is_dir() else "a device or pipe",
+            value=kind,
             remedy="choose another path",
         )
-    owner = f".{path.stem}.{_HOST}-{os.getpid()}-"
+    if kind or _stream(state) is not None:
+        return None
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _stream(state: os.stat_result) -> int | None:
+    """Handle of standard output or error, if one of them is what `state` describes."""
+    for handle in (1, 2):
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(handle), state):
+                return handle
+    return None
+
+
+@contextmanager
+def _poured(path: Path) -> Iterator[Path]:
+    """Yield a temporary name whose content is written to a device or pipe at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = Path(folder) / f"output{path.suffix}"
+        temporary.touch()
+        yield temporary
+        try:
+            stream = _stream(path.stat())
+            if stream is not None:
+                sys.stdout.flush()
+                sys.stderr.flush()
+            with (
+                temporary.open("rb") as content,
+                path.open("wb") if stream is None else os.fdopen(os.dup(stream), "wb") as device,
+            ):
+                shutil.copyfileobj(content, device)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise KipukaError(
+                "the file cannot be written",
+                where=str(path),
+                limit="a device or pipe that takes all of it",
+                value=f"a device or pipe: {error.strerror}",
+                remedy="choose another path",
+            ) from error
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside a regular file, or a new one, that takes its place."""
     _remove_orphans(path)
+    stem, suffix = _parts(path)
+    owner = f".{stem}.{_HOST}-{os.getpid()}-"
     try:
-        handle, name = tempfile.mkstemp(prefix=owner, suffix=path.suffix, dir=path.parent or Path())
+        handle, name = tempfile.mkstemp(prefix=owner, suffix=suffix, dir=path.parent or Path())
     except OSError as error:
         raise _unwritten(path, error) from error
     os.close(handle)
@@ -85,6 +164,14 @@ def replacing(path: str | Path) -> Iterator[Path]:
         _OPEN.discard(temporary)
 
 
+def _parts(path: Path) -> tuple[str, str]:
+    """Stem and suffix of a file's temporary names, which are longer than its own."""
+    if len(os.fsencode(path.name)) <= LONGEST_NAME:
+        return path.stem, path.suffix
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]
+    return digest, path.suffix if len(os.fsencode(path.suffix)) <= LONGEST_NAME // 2 else ""
+
+
 def _sync(path: Path, mode: int) -> None:
     handle = os.open(path, mode)
     try:
@@ -95,9 +182,8 @@ def _sync(path: Path, mode: int) -> None:
 
 def _remove_orphans(path: Path) -> None:
     """Remove temporary files of `path` whose process on this machine is no more."""
-    pattern = re.compile(
-        rf"\.{re.escape(path.stem)}\.{re.escape(_HOST)}-(\d+)-\w+{re.escape(path.suffix)}"
-    )
+    stem, suffix = _parts(path)
+    pattern = re.compile(rf"\.{re.escape(stem)}\.{re.escape(_HOST)}-(\d+)-\w+{re.escape(suffix)}")
     try:
         names = [entry.name for entry in os.scandir(path.parent)]
     except OSError:
@@ -126,22 +212,21 @@ def _is_another(process: int) -> bool:
     return True
 
 
-def _unwritten(path: Path, error: OSError) -> KipukaError:
-    text = " ".join(str(error).split())
-    # NumPy gives no number of the error, only its text.
-    if error.errno in _FULL or "requested and" in text:
+def _unwritten(path: Path, error: OSError | ValueError) -> KipukaError:
+    text = getattr(error, "strerror", None) or " ".join(str(error).split())
+    if isinstance(error, OSError) and error.errno in _FULL:
         return KipukaError(
             "the disk is full",
             where=str(path),
             limit="room for the whole file",
-            value=error.strerror or text,
+            value=text,
             remedy="make room and run it again; a file that was there before is kept unchanged",
         )
     return KipukaError(
         "the file cannot be written",
         where=str(path),
         limit="a folder that exists and may be written to",
-        value=error.strerror or text,
+        value=text,
         remedy="create the folder or choose another path",
     )
 
@@ -164,26 +249,6 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     return list(value)
-
-
-def existing_file(path: str | Path, what: str) -> Path:
-    """Return `path` if it is a file.
-
-    Raises
-    ------
-    KipukaError
-        If it is missing or a folder.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise KipukaError(
-            f"the {what} cannot be read",
-            where=str(path),
-            limit="an existing file",
-            value="a folder" if path.is_dir() else "nothing at that path",
-            remedy="check the path for a typing error",
-        )
-    return path
 
 
 def _umask() -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from kipuka.errors import KipukaError
+from kipuka.strangers import open_regular
 
 MAX_BYTES = 1 << 17
 """Bytes of a file; those of this project have a few kilobytes."""
@@ -62,7 +64,7 @@ def read_limited(path: Path, what: str, remedy: str) -> bytes:
         If it cannot be read, or is too large.
     """
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             content = file.read(MAX_BYTES + 1)
     # ValueError: a path with a null character.
     except (OSError, ValueError) as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kipuka.errors import KipukaError
+from kipuka.strangers import content_bytes, opened
 from kipuka.train.datasets.splits import DataOptions
 
 FREE_BYTES, BYTES_PER_BYTE = 1 << 28, 64
@@ -173,20 +174,22 @@ def bin_events(
 
 
 def check_room(count: int, grid: Binning, path: Path) -> None:
-    """Check that a file is large enough to mean as many samples as it names.
+    """Check that a file stores enough to mean as many samples as it names.
 
     Raises
     ------
     KipukaError
         If their spikes take far more memory than the file has bytes.
     """
-    limit = max(FREE_BYTES, BYTES_PER_BYTE * path.stat().st_size)
+    with opened(path, "data file") as file:
+        stored = content_bytes(file)
+    limit = max(FREE_BYTES, BYTES_PER_BYTE * stored)
     needed = count * grid.channels * grid.steps
     if needed > limit:
         raise KipukaError(
             "the data file names more samples than it can hold",
             where=str(path),
-            limit=f"{limit} bytes of spikes, for a file of {path.stat().st_size} bytes",
+            limit=f"{limit} bytes of spikes, for a file of {stored} bytes",
             value=f"{count} samples x {grid.channels} channels x {grid.steps} steps",
             remedy="check how the file was made, or choose fewer steps or channels",
         )

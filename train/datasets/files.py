@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import math
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +19,8 @@ from kipuka.convert.formats.guarded import hdf5
 from kipuka.convert.formats.guarded.records import Record
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
+from kipuka.strangers import exists, inside
+from kipuka.train.datasets.events import BYTES_PER_BYTE, FREE_BYTES
 from kipuka.train.datasets.splits import DataOptions, Dataset, Split, check_classes
 from kipuka.train.runs.tensor_files import Header, read_header
 
@@ -66,7 +70,7 @@ def find_files(
     found = []
     for name in source.files:
         places = [folder / name, folder / source.tonic_class / name]
-        there = [place for place in places if options.data_dir is not None and place.is_file()]
+        there = [place for place in places if options.data_dir is not None and exists(place)]
         if not there:
             raise _missing(source, options.data_dir, name)
         found.append(there[0])
@@ -118,7 +122,8 @@ def cached(
     """Return the data set that `build` makes, from the cache beside its files if it is there.
 
     The cache is keyed by the settings and by size and time of the files. Where the folder may not
-    be written to, there is none; that it is marked so counts for the superuser too.
+    be written to, there is none; that it is marked so counts for the superuser too. So it is where
+    a link stands in the cache's place.
 
     Parameters
     ----------
@@ -131,23 +136,25 @@ def cached(
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     key = json.dumps([CACHE_VERSION, source.name, repr(settings), stats])
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-    path = files[0].parent / CACHE_FOLDER / f"{source.name}-{digest}.safetensors"
+    name = f"{source.name}-{digest}.safetensors"
+    try:
+        path = inside(inside(files[0].parent, CACHE_FOLDER, is_folder=True), name)
+    except KipukaError:
+        return build()
     stored = _load(path)
     if stored is not None:
         return stored
     dataset = build()
     if not path.parent.parent.stat().st_mode & stat.S_IWUSR:
         return dataset
-    try:
+    with contextlib.suppress(OSError, KipukaError):
         path.parent.mkdir(exist_ok=True)
         _save(path, dataset)
-    except (OSError, KipukaError):
-        return dataset
     return dataset
 
 
 def _save(path: Path, dataset: Dataset) -> None:
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     facts = {
         key: getattr(dataset, key) for key in ("name", "n_classes", "events", "events_left_out")
@@ -159,13 +166,14 @@ def _save(path: Path, dataset: Dataset) -> None:
         arrays[f"{part}.labels"] = split.labels
     with replacing(path) as temporary:
         steps = {"n_steps": dataset.n_steps}
-        save_file(arrays, temporary, metadata={"dataset": json.dumps({**facts, **steps})})
+        # Written here, so that a full disk is an OSError.
+        temporary.write_bytes(save(arrays, {"dataset": json.dumps({**facts, **steps})}))
 
 
 def _load(path: Path) -> Dataset | None:
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
+    if not exists(path):
         return None
     try:
         header = read_header(path, "cache")
@@ -203,6 +211,8 @@ def _stored_split(header: Header, file: Any, part: str, facts: dict[str, Any]) -
     (n_samples, _, n_packed), n_steps = shapes[0], facts["n_steps"]
     if kinds != ("U8", "I64") or shapes[1] != (n_samples,) or n_packed != -(-n_steps // 8):
         raise ValueError(f"{part} has {kinds} of {shapes}")
+    if math.prod(shapes[0]) * 8 > FREE_BYTES + BYTES_PER_BYTE * header.content_bytes:
+        raise ValueError(f"{part} has {shapes[0]} in {header.content_bytes} bytes")
     labels = file.get_tensor(f"{part}.labels")
     check_classes(labels, facts["n_classes"], part)
     packed = file.get_tensor(f"{part}.spikes")

@@ -140,7 +140,7 @@ def split_off_validation(
     if validation == "samples":
         last = number >= len(labels) - len(labels) // 9
         return number[~last], number[last]
-    known = np.unique(speakers)
+    known, owners, counts = np.unique(speakers, return_inverse=True, return_counts=True)
     if known.size < 2:
         raise KipukaError(
             "no speaker can be held out for validation",
@@ -149,9 +149,8 @@ def split_off_validation(
             value=f"{known.size}",
             remedy="choose validation by samples",
         )
-    held = np.zeros(len(labels), dtype=bool)
-    for speaker in known[:0:-1]:
-        held |= speakers == speaker
-        if 10 * held.sum() >= len(labels):
-            break
+    # Samples of the speakers with the highest numbers; the first speaker always stays.
+    together = np.cumsum(counts[:0:-1])
+    n_held = min(int(np.searchsorted(10 * together, len(labels))) + 1, known.size - 1)
+    held = owners.reshape(-1) >= known.size - n_held
     return number[~held], number[held]

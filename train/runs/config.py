@@ -21,6 +21,14 @@ CONFIG_FILE = "config.yaml"
 
 WHAT = "training configuration"
 
+CONFIG_FILE, CHECKPOINT_FILE = "config.yaml", "checkpoint.safetensors"
+STATE_FILE, METRICS_FILE = "state.safetensors", "metrics.jsonl"
+RUN_FILES = (CONFIG_FILE, CHECKPOINT_FILE, STATE_FILE, METRICS_FILE)
+"""What a run folder holds."""
+
+REACHING = ("data_dir", "download")
+"""Settings that lead out of the file that they stand in: they count only if the user gives them."""
+
 
 class _Settings(pydantic.BaseModel):
     """Settings whose descriptions are the texts below the fields."""
@@ -206,6 +214,25 @@ def load_config(path: str | Path) -> TrainConfig:
     path = Path(path)
     _, values = parse_yaml(read_limited(path, WHAT, remedy), str(path), WHAT)
     return make_config(values if isinstance(values, dict) else {"": values}, str(path))
+
+
+def refuse_reach(config: TrainConfig, given: Mapping[str, object], where: str | Path) -> None:
+    """Refuse settings of a file that lead out of it, unless the user gives the same ones too.
+
+    Raises
+    ------
+    KipukaError
+        If the file names a folder or has something downloaded, and `given` does not.
+    """
+    for key in REACHING:
+        if getattr(config, key) and given.get(key) is None:
+            raise KipukaError(
+                "a configuration cannot reach beyond its own file",
+                where=f"{where}, key {key}",
+                limit="folders and downloads that are given on the command line",
+                value=getattr(config, key),
+                remedy=f"look whether you want that, and give --{key.replace('_', '-')} yourself",
+            )
 
 
 def make_config(

@@ -10,8 +10,8 @@ from typing import Any
 
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
-
-METRICS_FILE = "metrics.jsonl"
+from kipuka.strangers import inside
+from kipuka.train.runs.config import METRICS_FILE
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class EpochMetrics:
 
 def write_metrics(folder: Path, metrics: Sequence[EpochMetrics]) -> None:
     """Write all epochs, one line each, replacing the file only when complete."""
-    with replacing(folder / METRICS_FILE) as temporary:
+    with replacing(inside(folder, METRICS_FILE)) as temporary:
         temporary.write_text("".join(json.dumps(asdict(m)) + "\n" for m in metrics))
 
 
@@ -85,7 +85,7 @@ def tensorboard_writer(folder: Path) -> Any:
             remedy="install it with: pip install tensorboard, or leave the setting out",
         ) from error
     writer: Any = vars(tensorboard)["SummaryWriter"]
-    return writer(str(folder / "tensorboard"))
+    return writer(str(inside(folder, "tensorboard", is_folder=True)))
 
 
 def write_tensorboard(writer: Any, metrics: EpochMetrics) -> None:

@@ -23,7 +23,6 @@ from kipuka.train.runs.checkpoint import write_tensors
 from kipuka.train.runs.metrics import EpochMetrics
 from kipuka.train.runs.tensor_files import Header, read_header
 
-STATE_FILE = "state.safetensors"
 FORMAT = 1
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kipuka.files import existing_file
+from kipuka.strangers import content_bytes, opened
 
 HEADER_BYTES = 1 << 24
 LENGTH_BYTES = 8
+FREE_BYTES, BYTES_PER_BYTE = 1 << 26, 64
+"""Bytes that any file may read as, and how many for each that it stores: holes are no numbers."""
+
 ITEM_BYTES = {
     "BOOL": 1,
     "U8": 1,
@@ -35,10 +39,13 @@ class Header:
     tensors : mapping of str to (str, tuple of int)
         Type, as safetensors names it, and shape of each tensor.
     metadata : mapping of str to str
+    content_bytes : int
+        What the file stores, without holes.
     """
 
     tensors: Mapping[str, tuple[str, tuple[int, ...]]]
     metadata: Mapping[str, str]
+    content_bytes: int
 
 
 def read_header(path: str | Path, name: str) -> Header:
@@ -57,13 +64,15 @@ def read_header(path: str | Path, name: str) -> Header:
     ValueError
         If it is no safetensors file, is cut, or has tensors that do not fill it exactly.
     """
-    path = existing_file(path, name)
-    n_bytes = path.stat().st_size
-    with path.open("rb") as file:
+    with opened(path, name) as file:
+        n_bytes = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(LENGTH_BYTES), "little")
         if length > min(HEADER_BYTES, n_bytes - LENGTH_BYTES):
             raise ValueError(f"a header of {length} bytes in a file of {n_bytes} bytes")
         text = file.read(length)
+        stored = content_bytes(file)
+        if n_bytes > FREE_BYTES + BYTES_PER_BYTE * stored:
+            raise ValueError(f"{n_bytes} bytes of which {stored} are stored")
     try:
         entries = json.loads(text)
     except RecursionError:
@@ -79,7 +88,7 @@ def read_header(path: str | Path, name: str) -> Header:
         tensors[key], end = _checked(key, entry, end)
     if end != n_bytes - LENGTH_BYTES - length:
         raise ValueError(f"tensors of {end} bytes in {n_bytes - LENGTH_BYTES - length} bytes")
-    return Header(tensors, metadata)
+    return Header(tensors, metadata, stored)
 
 
 def _begin(entry: Any) -> int:

@@ -15,14 +15,20 @@ import torch
 from kipuka.convert.formats.slayer.network import program_from_blocks
 from kipuka.convert.program import Program
 from kipuka.errors import KipukaError
-from kipuka.locks import locked
+from kipuka.locks import Lock, locked
+from kipuka.strangers import exists, inside
 from kipuka.train.cuba.integrator import compiled_integrator
 from kipuka.train.datasets import DataOptions, Dataset, Split, load_dataset
 from kipuka.train.runs.checkpoint import load_checkpoint, save_checkpoint
 from kipuka.train.runs.config import (
+    CHECKPOINT_FILE,
     CONFIG_FILE,
+    REACHING,
+    RUN_FILES,
+    STATE_FILE,
     TrainConfig,
     load_config,
+    refuse_reach,
     save_config,
     setting_values,
 )
@@ -35,10 +41,8 @@ from kipuka.train.runs.metrics import (
 )
 from kipuka.train.runs.parallel import joined_processes
 from kipuka.train.runs.run import Run, configured_network
-from kipuka.train.runs.state import STATE_FILE, RunState, load_state, save_state
+from kipuka.train.runs.state import RunState, load_state, save_state
 from kipuka.train.threads import summing_in_one_order
-
-CHECKPOINT_FILE = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +98,7 @@ def train(
     folder = Path(folder)
     with (
         joined_processes(config.device) as processes,
-        locked(folder) if processes.first else nullcontext(),
+        locked(folder) if processes.first else nullcontext() as lock,
         summing_in_one_order(),
         compiled_integrator(),
     ):
@@ -105,22 +109,43 @@ def train(
         if processes.first:
             save_config(folder / CONFIG_FILE, config)
         state = run.initial_state()
-        if resume and (folder / STATE_FILE).exists():
+        if resume and exists(folder / STATE_FILE):
             state = load_state(folder / STATE_FILE, run.network, run.optimizer, run.generator)
         writer = tensorboard_writer(folder) if config.tensorboard and processes.first else None
-        state = _all_epochs(run, state, folder, progress, writer)
+        state = _all_epochs(run, state, folder, lock, progress, writer)
         processes.wait()
         load_checkpoint(folder / CHECKPOINT_FILE, run.network)
     return TrainingResult(run.network.eval(), state.metrics, state.delays_before)
 
 
-def load_run(folder: str | Path) -> tuple[TrainConfig, torch.nn.ModuleList, Dataset]:
-    """Configuration, trained network and data set of a run folder."""
+def load_run(
+    folder: str | Path, data_dir: str | Path | None = None
+) -> tuple[TrainConfig, torch.nn.ModuleList, Dataset]:
+    """Configuration, trained network and data set of a run folder.
+
+    Parameters
+    ----------
+    folder : path-like
+    data_dir : path-like, optional
+        Folder with the data set's files; a folder that anyone may have filled does not say where
+        to look.
+
+    Raises
+    ------
+    KipukaError
+        If a file of the folder is missing, damaged or no file of its own, the data are not there,
+        or the run was trained on files and no folder is given.
+    """
     folder = Path(folder)
-    config = load_config(folder / CONFIG_FILE)
+    file = inside(folder, CONFIG_FILE)
+    config = load_config(file)
+    config = config.model_copy(update={"download": False})
+    refuse_reach(config, {"data_dir": data_dir}, file)
+    given = None if data_dir is None else str(data_dir)
+    config = config.model_copy(update={"data_dir": given})
     dataset = load_dataset(config.data, data_options(config))
     network = configured_network(config, dataset)
-    load_checkpoint(folder / CHECKPOINT_FILE, network)
+    load_checkpoint(inside(folder, CHECKPOINT_FILE), network)
     return config, network.eval(), dataset
 
 
@@ -153,6 +178,7 @@ def _all_epochs(
     run: Run,
     state: RunState,
     folder: Path,
+    lock: Lock | None,
     progress: Callable[[EpochMetrics], None] | None,
     writer: Any,
 ) -> RunState:
@@ -162,7 +188,8 @@ def _all_epochs(
     for epoch in range(len(state.metrics) + 1, run.config.epochs + 1):
         metrics = run.epoch(epoch, state.metrics, done - start)
         state = RunState((*state.metrics, metrics), state.delays_before)
-        if run.processes.first:
+        if lock is not None:
+            lock.check()
             if metrics.best:
                 save_checkpoint(folder / CHECKPOINT_FILE, run.network)
             write_metrics(folder, state.metrics)
@@ -181,10 +208,12 @@ def _check_folder(folder: Path, config: TrainConfig, resume: bool) -> None:
     Raises
     ------
     KipukaError
-        If it holds another run.
+        If it holds another run, or something else in the place of a run's files.
     """
+    for name in RUN_FILES:
+        inside(folder, name)
     if not resume:
-        held = [name for name in (CHECKPOINT_FILE, STATE_FILE) if (folder / name).exists()]
+        held = [name for name in (CHECKPOINT_FILE, STATE_FILE) if exists(folder / name)]
         if held:
             raise KipukaError(
                 "the folder holds a training run already",
@@ -194,10 +223,11 @@ def _check_folder(folder: Path, config: TrainConfig, resume: bool) -> None:
                 remedy="choose another folder, remove this one, or go on with --resume",
             )
         return
-    if not (folder / CONFIG_FILE).exists():
+    if not exists(folder / CONFIG_FILE):
         return
     before, now = setting_values(load_config(folder / CONFIG_FILE)), setting_values(config)
-    changed = [key for key, value in now.items() if before[key] != value]
+    # Where the data lie now says nothing about the run.
+    changed = [key for key in now if key not in REACHING and before[key] != now[key]]
     if changed:
         raise KipukaError(
             "the run was started with other settings",

@@ -23,7 +23,8 @@ from kipuka.convert.formats.guarded.hdf5_storage import (
     stored_completely,
 )
 from kipuka.errors import KipukaError
-from kipuka.files import existing_file
+from kipuka.strangers import content_bytes
+from kipuka.strangers import opened as opened_file
 
 FREE_ELEMENTS, ELEMENTS_PER_BYTE = 1 << 24, 32
 """Numbers that any file may unfold to, and how many more for each of its bytes.
@@ -64,15 +65,17 @@ class GuardedFile:
     ----------
     file : h5py.File
     path : Path
+    n_bytes : int
+        What the file stores; its holes are no content.
     expected : Expected
     """
 
-    def __init__(self, file: h5py.File, path: Path, expected: Expected) -> None:
+    def __init__(self, file: h5py.File, path: Path, n_bytes: int, expected: Expected) -> None:
         self.root: h5py.Group = file
         self.remedy = expected.remedy
         self._path = path
         self._expected = expected
-        self._n_bytes = path.stat().st_size
+        self._n_bytes = n_bytes
         self._allowed = FREE_ELEMENTS + ELEMENTS_PER_BYTE * self._n_bytes
         self._spent = 0
         self._found_at: dict[tuple[int, int], str] = {}
@@ -259,17 +262,20 @@ def opened(path: str | Path, name: str, expected: Expected) -> Iterator[GuardedF
     KipukaError
         If it is missing, or no HDF5 file.
     """
-    path = existing_file(path, name)
-    try:
-        file = h5py.File(path, "r")
-    except Exception as error:  # as in GuardedFile._reported
-        value = "not an HDF5 file, or a truncated one"
-        raise expected.refused(str(path), value) from error
-    with file:
-        if file.userblock_size:
-            raise expected.refused(str(path), f"{file.userblock_size} bytes before the HDF5 part")
-        endless = endless_heap(path)
-        if endless is not None:
-            value = f"a damaged HDF5 file (its heap at byte {endless} has no end)"
-            raise expected.refused(str(path), value)
-        yield GuardedFile(file, path, expected)
+    path = Path(path)
+    with opened_file(path, name) as stored:
+        try:
+            file = h5py.File(path, "r")
+        except Exception as error:  # as in GuardedFile._reported
+            value = "not an HDF5 file, or a truncated one"
+            raise expected.refused(str(path), value) from error
+        with file:
+            if file.userblock_size:
+                value = f"{file.userblock_size} bytes before the HDF5 part"
+                raise expected.refused(str(path), value)
+            endless = endless_heap(stored)
+            if endless is not None:
+                heap = f"its heap at byte {endless} has no end, or overlaps others"
+                value = f"a damaged HDF5 file ({heap})"
+                raise expected.refused(str(path), value)
+            yield GuardedFile(file, path, content_bytes(stored), expected)

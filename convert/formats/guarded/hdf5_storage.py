@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-import mmap
+import os
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import h5py
 import numpy as np
+
+from kipuka.strangers import data_ranges
 
 PACKERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)
 """Filters whose memory is bounded here; others would load code that a file names."""
@@ -22,6 +26,8 @@ DEFLATE_RATIO = 1032
 
 CHECKSUM_BYTES = 4
 
+WINDOW_BYTES, SEARCHED_BYTES, FREE_STEPS = 1 << 12, 1 << 20, 1 << 10
+
 HEAP, HEAP_HEADER, HEAP_OBJECT = b"GCOL\x01\0\0\0", 16, struct.Struct("<H6xQ")
 """Begin of a collection of strings and sequences, the bytes before its first object, and an object.
 
@@ -29,37 +35,67 @@ Of an object: its number, 0 for free space, and its size, which of free space in
 """
 
 
-def endless_heap(path: Path) -> int | None:
+def endless_heap(file: BinaryIO) -> int | None:
     """Find a collection of strings or sequences that HDF5 would walk through without an end.
 
     HDF5 goes from object to object by their sizes and does not notice that one leads nowhere.
+    Collections of a sound file do not overlap, so that all steps through all of them are no more
+    than the file has room for.
 
     Returns
     -------
     int or None
-        Where in the file such a collection begins.
+        Where in the file such a collection begins, or one with which the steps get too many.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        begin = content.find(HEAP)
-        while begin >= 0:
-            if _is_endless(content, begin):
-                return begin
-            begin = content.find(HEAP, begin + 1)
+    content = _Content(file)
+    left = content.n_bytes // HEAP_OBJECT.size + FREE_STEPS
+    for begin in content.places_of(HEAP):
+        left -= _steps(content, begin, left)
+        if left < 0:
+            return begin
     return None
 
 
-def _is_endless(content: mmap.mmap, begin: int) -> bool:
-    size = int.from_bytes(content[begin + len(HEAP) : begin + HEAP_HEADER], "little")
-    end = min(begin + size, len(content))
-    place = begin + HEAP_HEADER
+def _steps(content: _Content, begin: int, most: int) -> int:
+    """Steps from object to object through a collection; more than `most` if they do not end."""
+    size = int.from_bytes(content.read(begin + len(HEAP), HEAP_HEADER - len(HEAP)), "little")
+    end = min(begin + size, content.size)
+    place, steps = begin + HEAP_HEADER, 0
     while place + HEAP_OBJECT.size <= end:
-        number, n_bytes = HEAP_OBJECT.unpack_from(content, place)
+        number, n_bytes = HEAP_OBJECT.unpack(content.read(place, HEAP_OBJECT.size))
         # Whole multiples of 8, in HDF5's own 64 bits.
         step = (HEAP_OBJECT.size + n_bytes + 7 & ~7) % (1 << 64) if number else n_bytes
-        if step == 0:
-            return True
+        steps += 1
+        if step == 0 or steps > most:
+            return most + 1
         place += step
-    return False
+    return steps
+
+
+class _Content:
+    """Bytes of a file, of which only what it stores is read, and little at a time."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._handle, self._ranges = file.fileno(), data_ranges(file)
+        self._begin, self._window = 0, b""
+        self.size = os.fstat(self._handle).st_size
+        self.n_bytes = sum(end - begin for begin, end in self._ranges)
+
+    def read(self, begin: int, count: int) -> bytes:
+        """Return some bytes, fewer at the end of the file."""
+        if not self._begin <= begin <= begin + count <= self._begin + len(self._window):
+            self._begin, self._window = begin, os.pread(self._handle, WINDOW_BYTES, begin)
+        return self._window[begin - self._begin :][:count]
+
+    def places_of(self, word: bytes) -> Iterator[int]:
+        """Places where a word stands; it may reach into a hole, whose bytes are zeros."""
+        for low, high in self._ranges:
+            for begin in range(low, high, SEARCHED_BYTES):
+                piece = os.pread(self._handle, SEARCHED_BYTES + len(word) - 1, begin)
+                found = piece.find(word)
+                while found >= 0:
+                    yield begin + found
+                    found = piece.find(word, found + 1)
 
 
 def declared_dtype(data: h5py.Dataset) -> np.dtype | None:

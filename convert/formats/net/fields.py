@@ -30,6 +30,11 @@ EXACT = {"refDelay": (1, 0), "gradedSpike": (0,), "weight_exp": (0,)}
 NUMBERS_PER_UNIT = 8
 """What a unit of a layer costs besides its synapses: parameters and delays."""
 
+NUMBERS_PER_TAP, NUMBERS_PER_PASS, SYNAPSES_PER_NUMBER = 4, 256, 64
+"""What a convolution costs: where each kernel element sees each output, passes over the image, one
+for each element and group, and additions.
+"""
+
 KERNEL_AXES = 4
 """Axes of convolution weights: output channels, input channels / groups, height, width."""
 
@@ -174,6 +179,7 @@ def convolutions(
             value=groups,
             remedy="use one group, or convolve before joining",
         )
+    _spend_on(record, weights, groups, shape)
     rows = np.cumsum([0, *channels]) if groups == 1 else [0, weights.shape[1]]
     return [
         ConvSynapses(
@@ -185,6 +191,18 @@ def convolutions(
         )
         for sender, low, high in zip(senders, rows, rows[1:], strict=False)
     ]
+
+
+def _spend_on(record: Record, weights: np.ndarray, groups: int, shape: tuple[int, ...]) -> None:
+    """Account for a convolution's work, which grows with the image as well as with the kernels."""
+    n_elements = math.prod(weights.shape[2:])
+    taps, synapses = n_elements * math.prod(shape[1:]), weights[0].size * math.prod(shape)
+    record.spend(
+        NUMBERS_PER_TAP * taps
+        + NUMBERS_PER_PASS * max(groups, 0) * n_elements
+        + synapses // SYNAPSES_PER_NUMBER,
+        "kernelSize",
+    )
 
 
 def exponent(record: Record, key: str) -> int:
@@ -293,15 +311,15 @@ def cuba_parameters(record: Record, shape: tuple[int, ...], bias_key: str) -> Cu
             "graded spikes or have complex states, which Kipuka does not run",
         )
     neuron.ignore(*TRAINING_KEYS)
-    for key, values in EXACT.items():
-        found = single(neuron, key) if neuron.has(key) else values[0]
-        if found not in values:
+    for key, exact in EXACT.items():
+        found = single(neuron, key) if neuron.has(key) else exact[0]
+        if found not in exact:
             raise KipukaError(
                 f"{key} has no exact counterpart in the CUBA neuron",
                 where=f"{neuron.where}, key {key}",
-                limit=" or ".join(str(value) for value in values),
+                limit=" or ".join(str(value) for value in exact),
                 value=found,
-                remedy=f"train with {key} = {values[0]}",
+                remedy=f"train with {key} = {exact[0]}",
             )
     u, v, threshold = (
         per_unit(neuron, key, neuron.numbers(key), shape) for key in ("iDecay", "vDecay", "vThMant")

@@ -8,6 +8,8 @@ layer types and keys of their own (see `netx_keys`).
 from __future__ import annotations
 
 import json
+import math
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +29,11 @@ from kipuka.errors import KipukaError
 from kipuka.files import replacing
 
 FORMAT_VERSION = 1
+
+UNITS_PER_STEP, UNIT_STEPS_PER_NUMBER = 1024, 4
+"""What a step of a golden vector costs besides its units, and units in steps for each number that a
+file may unfold to.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +64,7 @@ def save_net(path: str | Path, program: Program, golden: Sequence[GoldenVector] 
         If the file cannot be written; an older file of that name is then untouched.
     """
     # HDF5 ends the process with a segmentation fault where the disk is full, so it gets no disk.
-    with h5py.File(Path(path).name, "w", driver="core", backing_store=False) as file:
+    with h5py.File(uuid.uuid4().hex, "w", driver="core", backing_store=False) as file:
         write_layers(file.create_group("layer"), program)
         own = file.create_group("kipuka")
         own.attrs["format_version"] = FORMAT_VERSION
@@ -127,14 +134,24 @@ def load_golden(path: str | Path) -> tuple[GoldenVector, ...]:
     with _opened(path) as root:
         if not root.has("kipuka") or not root.group("kipuka").has("golden"):
             return ()
-        group = root.group("kipuka").group("golden")
-        encoded = root.group("layer").group("0").has("neuron")
+        group, layers = root.group("kipuka").group("golden"), root.group("layer")
+        encoded = layers.group("0").has("neuron")
+        units = sum(_units(layers.group(str(number))) for number in _layer_numbers(layers))
         numbers = range(len(group.keys()))
-        return tuple(_golden_vector(group.group(str(number)), encoded) for number in numbers)
+        return tuple(_golden_vector(group.group(str(n)), encoded, units) for n in numbers)
 
 
-def _golden_vector(record: Record, encoded: bool) -> GoldenVector:
+def _units(layer: Record) -> int:
+    """Neurons of a layer, which have a state in every step."""
+    neurons = (layer.has("neuron") or layer.has("weight")) and layer.has("shape")
+    return math.prod(layer.numbers("shape").ravel().tolist()) if neurons else 0
+
+
+def _golden_vector(record: Record, encoded: bool, units: int) -> GoldenVector:
     given, right = record.numbers("input"), record.numbers("output")
+    n_steps = given.shape[-1] if given.ndim else 0
+    # Whoever runs it keeps spikes and states of all units in all steps, and takes time for a step.
+    record.spend(n_steps * max(units + UNITS_PER_STEP, 0) // UNIT_STEPS_PER_NUMBER, "input")
     steps = {values.shape[-1] for values in (given, right) if values.ndim == 2}
     largest = fixed.INT32_MAX if encoded else 1
     fits = all(
@@ -175,8 +192,8 @@ def _opened(path: str | Path) -> Iterator[Record]:
 
 def _layer_numbers(layers: Record) -> list[int]:
     names = layers.keys()
-    numbers = sorted(int(key) for key in names if key.isdecimal())
-    if not numbers or numbers != list(range(len(numbers))) or len(numbers) != len(names):
+    numbers = list(range(len(names)))
+    if not numbers or set(names) != {str(number) for number in numbers}:
         raise KipukaError(
             "the layers are not numbered 0, 1, 2, ...",
             where=layers.where,

@@ -24,6 +24,7 @@ from kipuka.commands.options import (
 )
 from kipuka.commands.train import parse_settings, run_settings, train_with_progress
 from kipuka.errors import KipukaError
+from kipuka.strangers import inside
 
 if TYPE_CHECKING:
     from kipuka.commands.tables.comparison import ComparedRun
@@ -140,12 +141,12 @@ def _write(results: dict[str, Any], out: Path) -> None:
     from kipuka.commands.tables.comparison_plot import plot_accuracy_against_energy
     from kipuka.files import replacing
 
-    with replacing(out / TABLE_FILE) as temporary:
+    with replacing(inside(out, TABLE_FILE)) as temporary:
         temporary.write_text(json.dumps(results, indent=2) + "\n")
-    with replacing(out / TEXT_FILE) as temporary:
+    with replacing(inside(out, TEXT_FILE)) as temporary:
         temporary.write_text(markdown(*table(results)))
     for suffix in (".svg", ".png"):
-        with replacing((out / PLOT_NAME).with_suffix(suffix)) as temporary:
+        with replacing(inside(out, PLOT_NAME + suffix)) as temporary:
             plot_accuracy_against_energy(results, temporary)
 
 
@@ -165,9 +166,9 @@ def _run(config: TrainConfig, dataset: Dataset, out: Path, chip: HardwareProfile
     from kipuka.commands.tables.comparison import ComparedRun
     from kipuka.deploy.costs.cost import profile
 
-    folder = out / f"{config.network}-seed{config.seed}"
+    folder = inside(out, f"{config.network}-seed{config.seed}", is_folder=True)
     result = train_with_progress(config, folder, resume=True)
-    program = save_trained(result.network, config, dataset, folder / NETWORK_FILE)
+    program = save_trained(result.network, config, dataset, inside(folder, NETWORK_FILE))
     start = time.perf_counter()
     on_validation = None
     if not config.train_on_validation:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kipuka.commands.options import Json, write_numbers
+from kipuka.commands.options import DataDir, Json, write_numbers
 
 if TYPE_CHECKING:
     import torch
@@ -26,19 +26,22 @@ NETWORK_FILE = "model.net"
 def convert(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of kipuka train.")],
     output: Annotated[Path, typer.Option(metavar="FILE.net", help="Network file to write.")],
+    data_dir: DataDir = None,
     json_file: Json = None,
 ) -> int:
     """Quantize a trained run into a network file.
 
     The file carries golden vectors from the validation part.
     """
-    convert_run(run, output, json_file)
+    convert_run(run, output, data_dir, json_file=json_file)
     return 0
 
 
 def convert_run(
     run: Path,
     output: Path,
+    data_dir: str | Path | None = None,
+    *,
     json_file: Path | None = None,
     known: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -47,6 +50,8 @@ def convert_run(
     Parameters
     ----------
     run, output : Path
+    data_dir : path-like, optional
+        Folder with the data set's files, which the run's own settings do not decide.
     json_file : Path, optional
         Receives what is returned.
     known : mapping, optional
@@ -58,7 +63,7 @@ def convert_run(
     from kipuka.deploy.fast.simulator import simulate
     from kipuka.train.runs.trainer import accuracy_of, load_run
 
-    config, network, dataset = load_run(run)
+    config, network, dataset = load_run(run, data_dir)
     program = save_trained(network, config, dataset, output)
     traced = simulate(program, dataset.test.spikes, record=record_for_readout(program)).trace
     accuracies = {

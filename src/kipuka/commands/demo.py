@@ -15,6 +15,7 @@ import typer
 from kipuka.commands.convert import NETWORK_FILE, save_trained
 from kipuka.commands.options import MISMATCH, Json, write_numbers
 from kipuka.commands.train import train_with_progress
+from kipuka.strangers import inside
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,7 +101,7 @@ def run_demo(
         result = train_with_progress(config, out)
     data = load_dataset(config.data)
     with _timed(seconds, "convert"):
-        save_trained(result.network, config, data, out / NETWORK_FILE)
+        save_trained(result.network, config, data, inside(out, NETWORK_FILE))
         program = load_net(out / NETWORK_FILE)
     inputs, labels = data.test.spikes[:samples], data.test.labels[:samples]
     compared = _compared(program, result.network, inputs, labels, seconds)
@@ -117,9 +118,9 @@ def run_demo(
         forms=without_microcode(program, inputs, compared.costs[0][1]),
     )
     with _timed(seconds, "report"):
-        write_report(out / REPORT_FILE, contents)
+        write_report(inside(out, REPORT_FILE), contents)
     summary = _summary(compared, seconds)
-    with replacing(out / SUMMARY_FILE) as temporary:
+    with replacing(inside(out, SUMMARY_FILE)) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n")
     write_numbers(json_file, summary)
     _print(summary, out)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +53,15 @@ def samples_of(net: Path, program: Program, input_file: Path | None) -> np.ndarr
             limit="golden vectors in the file, or samples of your own",
             value="neither",
             remedy="give --data (kipuka profile) or --input X.npy",
+        )
+    lengths = [vector.input.shape for vector in golden]
+    if len(set(lengths)) > 1:
+        raise KipukaError(
+            "the golden vectors cannot be run together",
+            where=str(net),
+            limit="units x steps, the same of all of them",
+            value=", ".join(str(shape) for shape in sorted(set(lengths))),
+            remedy="give samples of your own with --input or --data",
         )
     return np.stack([vector.input for vector in golden])
 
@@ -122,17 +132,20 @@ def _wrong_labels(path: Path, program: Program, n_samples: int, value: str) -> K
 
 
 def _data_set(program: Program, name: str, data_dir: Path | None) -> Samples:
-    """Test part of a data set, in the bins and channels that the network was trained with."""
+    """Test part of a data set, in the bins and channels that the network was trained with.
+
+    Where its files are only the command line says.
+    """
     from kipuka.train.datasets import load_dataset
     from kipuka.train.runs.config import make_config
     from kipuka.train.runs.trainer import data_options
 
-    trained = json.loads(program.metadata.get("training", "{}"))
+    trained = _trained(program)
     # What another data set was read with says nothing about this one.
     settings = trained if trained.get("data") == name else {"data": name}
     options = data_options(make_config(settings, "the network's metadata, key training"))
-    if data_dir is not None:
-        options = dataclasses.replace(options, data_dir=str(data_dir))
+    folder = None if data_dir is None else str(data_dir)
+    options = dataclasses.replace(options, data_dir=folder, download=False)
     test = load_dataset(name, options).test
     if test.spikes.shape[1] != program.n_inputs:
         raise KipukaError(
@@ -143,3 +156,21 @@ def _data_set(program: Program, name: str, data_dir: Path | None) -> Samples:
             remedy="profile a network that was trained on this data set, or give a .npz of events",
         )
     return Samples(test.spikes, test.labels)
+
+
+def _trained(program: Program) -> dict[str, Any]:
+    """Settings that a network was trained with, as its file says."""
+    text = program.metadata.get("training", "{}")
+    try:
+        settings = json.loads(text)
+    except (ValueError, RecursionError):
+        settings = None
+    if not isinstance(settings, dict):
+        raise KipukaError(
+            "the metadata cannot be used",
+            where="the network's metadata, key training",
+            limit="settings of a training run, as a JSON object",
+            value=text[:80],
+            remedy="convert the run again, or give the samples as a file",
+        )
+    return settings

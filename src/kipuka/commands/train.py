@@ -12,6 +12,7 @@ import typer
 from kipuka.commands.convert import NETWORK_FILE, convert_run
 from kipuka.commands.options import Data, DataDir, Json, Settings, given
 from kipuka.errors import KipukaError
+from kipuka.strangers import exists, inside
 
 if TYPE_CHECKING:
     from kipuka.train.runs.config import TrainConfig
@@ -67,7 +68,8 @@ def train_run(
     values = {"config": config.model_dump(), "metrics": list(result.metrics)}
     if int(os.environ.get("RANK", "0")):
         return values
-    return convert_run(out, out / NETWORK_FILE, json_file, values)
+    output = inside(out, NETWORK_FILE)
+    return convert_run(out, output, config.data_dir, json_file=json_file, known=values)
 
 
 def run_settings(
@@ -80,24 +82,16 @@ def run_settings(
     Raises
     ------
     KipukaError
-        If a file given by the user, who may have it from someone else, names a folder or has
-        something downloaded.
+        If a file, which the user may have from someone else, names a folder or has something
+        downloaded.
     """
-    from kipuka.train.runs.config import CONFIG_FILE, load_config, make_config
+    from kipuka.train.runs.config import CONFIG_FILE, load_config, make_config, refuse_reach
 
-    if resume and config_file is None and (out / CONFIG_FILE).exists():
-        config_file = out / CONFIG_FILE
-    own = resume and config_file == out / CONFIG_FILE
+    if resume and config_file is None and exists(out / CONFIG_FILE):
+        config_file = inside(out, CONFIG_FILE)
     base = load_config(config_file) if config_file else None
-    for key in () if own or base is None else ("data_dir", "download"):
-        if getattr(base, key) and chosen.get(key) is None:
-            raise KipukaError(
-                "a configuration cannot reach beyond its own file",
-                where=f"{config_file}, key {key}",
-                limit="no folders and no downloads in a file given by --config",
-                value=getattr(base, key),
-                remedy=f"look whether you want that, and give --{key.replace('_', '-')} yourself",
-            )
+    if base is not None:
+        refuse_reach(base, chosen, str(config_file))
     known = {key: value for key, value in chosen.items() if value is not None}
     return make_config(known, "command line", base)
 
