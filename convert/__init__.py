@@ -12,6 +12,7 @@ from kipuka.lazy import loaded_on_use
 if TYPE_CHECKING:
     from kipuka.convert.analysis.summary import LayerSummary, inspect
     from kipuka.convert.formats.net.file import GoldenVector, load_golden, load_net, save_net
+    from kipuka.convert.formats.network import load_network, save_network
     from kipuka.convert.formats.slayer.network import program_from_blocks
     from kipuka.convert.program import Layer, Program, Projection, Readout
     from kipuka.convert.trace import LayerTrace, Trace, decide
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _MODULES = {
     **dict.fromkeys(("LayerSummary", "inspect"), "analysis.summary"),
     **dict.fromkeys(("GoldenVector", "load_golden", "load_net", "save_net"), "formats.net.file"),
+    **dict.fromkeys(("load_network", "save_network"), "formats.network"),
     "program_from_blocks": "formats.slayer.network",
     **dict.fromkeys(("Layer", "Program", "Projection", "Readout"), "program"),
     **dict.fromkeys(("LayerTrace", "Trace", "decide"), "trace"),
@@ -37,8 +39,10 @@ __all__ = [
     "inspect",
     "load_golden",
     "load_net",
+    "load_network",
     "program_from_blocks",
     "save_net",
+    "save_network",
 ]
 
 __getattr__ = loaded_on_use(__name__, _MODULES)

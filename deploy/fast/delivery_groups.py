@@ -1,4 +1,4 @@
-"""Ports: where the spikes of one or more layers arrive at a layer, and in which form."""
+"""Delivery groups: where the spikes of one or more layers arrive at a layer, and in which form."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Link:
 
 
 @dataclass
-class Port:
+class DeliveryGroup:
     """A place of a layer where the spikes of one or more links arrive."""
 
     position: int
@@ -44,37 +44,37 @@ class Port:
         return 1 << (longest + 1).bit_length()
 
 
-def ports_of(program: Program, position: int) -> list[Port]:
-    """Group the projections of a layer into ports."""
+def delivery_groups_of(program: Program, position: int) -> list[DeliveryGroup]:
+    """Sort the projections of a layer into delivery groups."""
     layer = program.layers[position]
-    ports: dict[object, Port] = {}
+    groups: dict[object, DeliveryGroup] = {}
     for projections in _merged(layer):
         first = projections[0]
         kind = _kind(first)
         gate = None if len(projections) == len(layer.targets) else layer.targets.index(first.target)
         # Convolutions have a geometry each; other links of a kind share one list of rows.
-        alone = len(ports) if kind == at.CONVOLUTION else None
+        alone = len(groups) if kind == at.CONVOLUTION else None
         key = (kind, first.weight_exponent, gate if kind == at.DENSE else None, alone)
-        port = ports.setdefault(key, Port(position, kind, first.weight_exponent, gate))
+        group = groups.setdefault(key, DeliveryGroup(position, kind, first.weight_exponent, gate))
         source = position - first.source
         delays = _per_source(first.delays) if kind != at.PER_SYNAPSE else first.delays
-        port.links.append(Link(source, first.synapses.n_sources, delays, projections))
-    return list(ports.values())
+        group.links.append(Link(source, first.synapses.n_sources, delays, projections))
+    return list(groups.values())
 
 
 def _merged(layer: Layer) -> list[tuple[Projection, ...]]:
     """Projections of a layer; those to all activations of a GRU are one where spikes allow it."""
-    groups: dict[object, list[Projection]] = {}
+    alike: dict[object, list[Projection]] = {}
     spiking = [p for p in layer.projections if p.message == "spikes"]
     for number, projection in enumerate(spiking):
         dense = _kind(projection) == at.DENSE
         delays = _per_source(projection.delays).tobytes()
         key = (projection.source, projection.weight_exponent, delays) if dense else number
-        groups.setdefault(key, []).append(projection)
+        alike.setdefault(key, []).append(projection)
     merged: list[tuple[Projection, ...]] = []
-    for group in groups.values():
-        whole = len(group) == len(layer.targets)
-        merged += [tuple(group)] if whole else [(projection,) for projection in group]
+    for together in alike.values():
+        whole = len(together) == len(layer.targets)
+        merged += [tuple(together)] if whole else [(projection,) for projection in together]
     return merged
 
 

@@ -10,7 +10,7 @@ from kipuka.convert import fixed
 from kipuka.convert.program import Layer, Program, Projection
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses, SparseSynapses
 from kipuka.deploy.fast import synapse_layout
-from kipuka.deploy.fast.delivery_groups import Link, Port, ports_of
+from kipuka.deploy.fast.delivery_groups import DeliveryGroup, Link, delivery_groups_of
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels import neurons
 from kipuka.deploy.fast.kernels.arithmetic import FAR
@@ -57,7 +57,7 @@ class _Packer:
         self.program = program
         self.places = tuple(synapse_layout.places(layer) for layer in program.layers)
         self.layers = np.zeros(1 + len(program.layers), at.LAYER)
-        self.ports: list[np.ndarray] = []
+        self.groups: list[np.ndarray] = []
         self.links: list[tuple[int, np.ndarray]] = []
         self.currents: list[np.ndarray] = []
         self.order, self.states = _Pool(np.int32), _Pool(np.int32)
@@ -74,20 +74,20 @@ class _Packer:
         self.order.add(np.arange(self.program.n_inputs))
 
     def add_layer(self, position: int) -> None:
-        """Add a layer with its states, its ports and what leads to them."""
+        """Add a layer with its states, its groups and what leads to them."""
         layer, place = self.program.layers[position], self.places[position]
         row = self.layers[position + 1]
-        ports = ports_of(self.program, position)
-        exponents = sorted({port.exponent for port in ports}) or [0]
+        groups = delivery_groups_of(self.program, position)
+        exponents = sorted({group.exponent for group in groups}) or [0]
         row["neurons"], row["blocks"], row["width"] = layer.n_neurons, place.blocks, place.width
         row["first_unit"] = self.order.add(place.order)
         row["first_peak"] = (position + 1) * 2 * LANES
         row["first_sum"] = self.sums
-        row["first_port"] = len(self.ports)
-        for port in ports:
-            first = self.sums + exponents.index(port.exponent) * place.width
-            self._add_port(port, first)
-        row["end_port"] = len(self.ports)
+        row["first_group"] = len(self.groups)
+        for group in groups:
+            first = self.sums + exponents.index(group.exponent) * place.width
+            self._add_group(group, first)
+        row["end_group"] = len(self.groups)
         if layer.of_current:
             self._add_current(position, layer.of_current)
         self.sums += len(exponents) * place.width
@@ -126,26 +126,26 @@ class _Packer:
             blocks[block, number, lane] = array
         row["first_state"] = self.states.add(blocks)
 
-    def _add_port(self, port: Port, first_sum: int) -> None:
-        place = self.places[port.position]
-        row = np.zeros((), at.PORT)
-        capacity = sum(link.n_sources for link in port.links)
-        row["kind"], row["mask"] = port.kind, port.slots - 1
+    def _add_group(self, group: DeliveryGroup, first_sum: int) -> None:
+        place = self.places[group.position]
+        row = np.zeros((), at.GROUP)
+        capacity = sum(link.n_sources for link in group.links)
+        row["kind"], row["mask"] = group.kind, group.slots - 1
         row["first_sum"], row["first_arrival"] = first_sum, self.arrived
         row["blocks"], row["stride"] = place.blocks * place.gates, LANES
         row["first_row"] = self.fan_out.size
-        if port.kind == at.DENSE and port.gate is not None:
-            row["first_sum"] += port.gate * LANES
-            row["first_arrival"] += port.gate * LANES
+        if group.kind == at.DENSE and group.gate is not None:
+            row["first_sum"] += group.gate * LANES
+            row["first_arrival"] += group.gate * LANES
             row["blocks"], row["stride"] = place.blocks, place.gates * LANES
-        if port.kind == at.PER_SYNAPSE:
+        if group.kind == at.PER_SYNAPSE:
             row["capacity"], row["first_slot"] = place.width, self.spread
-            self.spread += port.slots * place.width
+            self.spread += group.slots * place.width
         else:
             row["capacity"], row["first_slot"] = capacity, self.ring
             row["first_filled"] = self.filled
-            self.ring += port.slots * capacity
-            self.filled += port.slots
+            self.ring += group.slots * capacity
+            self.filled += group.slots
         add = {
             at.DENSE: self._add_dense,
             at.SPARSE: self._add_sparse,
@@ -153,13 +153,13 @@ class _Packer:
             at.PER_SYNAPSE: self._add_per_synapse,
         }
         first = 0
-        add[port.kind](port, row)
-        for link in port.links:
-            self._add_link(link, len(self.ports), first)
+        add[group.kind](group, row)
+        for link in group.links:
+            self._add_link(link, len(self.groups), first)
             first += link.n_sources
             fan_out = sum(p.synapses.fan_out() for p in link.projections)
             self.fan_out.add(np.asarray(fan_out))
-        self.ports.append(row)
+        self.groups.append(row)
 
     def _add_current(self, position: int, projection: Projection) -> None:
         place, synapses = self.places[position], projection.synapses
@@ -183,31 +183,31 @@ class _Packer:
         self.currents.append(row)
         self.layers[position + 1]["current"] = len(self.currents)
 
-    def _add_link(self, link: Link, port: int, first_row: int) -> None:
+    def _add_link(self, link: Link, group: int, first_row: int) -> None:
         row = np.zeros((), at.LINK)
-        row["port"], row["first_row"], row["sources"] = port, first_row, link.n_sources
+        row["group"], row["first_row"], row["sources"] = group, first_row, link.n_sources
         if link.delays.ndim == 1:
             row["first_delay"] = self.delays.add(link.delays)
             same = bool(np.all(link.delays == link.delays[0]))
             row["delay"] = link.delays[0] if same else -1
         self.links.append((link.source, row))
 
-    def _add_dense(self, port: Port, row: np.ndarray) -> None:
-        place, layer = self.places[port.position], self.program.layers[port.position]
+    def _add_dense(self, group: DeliveryGroup, row: np.ndarray) -> None:
+        place, layer = self.places[group.position], self.program.layers[group.position]
         width = int(row["blocks"]) * LANES
         row["first_weight"] = self.paired.size
-        for link in port.links:
+        for link in group.links:
             matrix = np.zeros((link.n_sources, width), np.int8)
             for p in link.projections:
                 gate = layer.targets.index(p.target)
-                columns = place.activation(gate) if port.gate is None else place.place
+                columns = place.activation(gate) if group.gate is None else place.place
                 matrix[:, columns] = synapse_layout.halved(p.synapses.weights).T
             self.paired.add(synapse_layout.paired(matrix))
 
-    def _add_sparse(self, port: Port, row: np.ndarray) -> None:
-        place, layer = self.places[port.position], self.program.layers[port.position]
+    def _add_sparse(self, group: DeliveryGroup, row: np.ndarray) -> None:
+        place, layer = self.places[group.position], self.program.layers[group.position]
         row["first_start"] = self.starts.size
-        for link in port.links:
+        for link in group.links:
             (projection,) = link.projections
             synapses = projection.synapses
             if isinstance(synapses, DenseSynapses):
@@ -220,9 +220,9 @@ class _Packer:
             self.sparse.add(synapse_layout.halved(synapses.weights))
         self.starts.add(np.array([self.targets.size]))
 
-    def _add_convolution(self, port: Port, row: np.ndarray) -> None:
-        place, layer = self.places[port.position], self.program.layers[port.position]
-        ((projection,),) = (link.projections for link in port.links)
+    def _add_convolution(self, group: DeliveryGroup, row: np.ndarray) -> None:
+        place, layer = self.places[group.position], self.program.layers[group.position]
+        ((projection,),) = (link.projections for link in group.links)
         synapses, gate = projection.synapses, layer.targets.index(projection.target)
         assert isinstance(synapses, ConvSynapses)
         row["first_geometry"] = self.geometry.add(
@@ -230,10 +230,10 @@ class _Packer:
         )
         row["first_weight"] = self.dense.add(synapse_layout.convolution_weights(synapses))
 
-    def _add_per_synapse(self, port: Port, row: np.ndarray) -> None:
-        place, layer = self.places[port.position], self.program.layers[port.position]
+    def _add_per_synapse(self, group: DeliveryGroup, row: np.ndarray) -> None:
+        place, layer = self.places[group.position], self.program.layers[group.position]
         row["first_start"] = self.starts.size
-        for link in port.links:
+        for link in group.links:
             (projection,) = link.projections
             activation = place.activation(layer.targets.index(projection.target))
             weights = projection.synapses.weights.T
@@ -259,7 +259,7 @@ class _Packer:
         reset = self.program.reset
         network = at.Network(
             layers=self.layers,
-            ports=np.array(self.ports, at.PORT),
+            groups=np.array(self.groups, at.GROUP),
             links=links,
             currents=np.array(self.currents, at.CURRENT),
             exponents=self.exponents.joined(),

@@ -161,7 +161,7 @@ class Run:
             peaks=np.max([work.peaks for work in workspaces], axis=0),
         )
         peaks = total.peaks.reshape(-1, 2, LANES).max(axis=2)
-        kinds = self.network.ports["kind"], self.network.currents["kind"]
+        kinds = self.network.groups["kind"], self.network.currents["kind"]
         convolves = np.any(np.concatenate(kinds) == at.CONVOLUTION)
         there = self.network.dense != 0 if convolves else np.zeros(0, bool)
         count_arrivals(

@@ -42,29 +42,29 @@ def count_arrivals(
     network = borrowed(network)
     for number in range(network.links.shape[0]):
         link = network.links[number]
-        port = network.ports[link.port]
-        first = port.first_arrival
-        if port.kind == at.PER_SYNAPSE:
+        group = network.groups[link.group]
+        first = group.first_arrival
+        if group.kind == at.PER_SYNAPSE:
             continue
         for source in range(link.sources):
             row = link.first_row + source
-            times = emitted[link.first_source + source] - pending[port.first_row + row]
+            times = emitted[link.first_source + source] - pending[group.first_row + row]
             if times == 0:
                 continue
-            if port.kind == at.DENSE:
-                weights = port.first_weight + row * port.blocks * HALF
+            if group.kind == at.DENSE:
+                weights = group.first_weight + row * group.blocks * HALF
                 _count_pairs(
-                    times, network.paired, weights, port.blocks, port.stride, arrived, first
+                    times, network.paired, weights, group.blocks, group.stride, arrived, first
                 )
-            elif port.kind == at.SPARSE:
-                start = port.first_start + row
+            elif group.kind == at.SPARSE:
+                start = group.first_start + row
                 for synapse in range(network.starts[start], network.starts[start + 1]):
                     there = network.sparse[uintp(synapse)] != 0
                     arrived[uintp(first + network.targets[uintp(synapse)])] += times * there
             else:
                 scatter(
-                    source, times, network.geometry, port.first_geometry, kernels_there,
-                    port.first_weight, arrived, first,
+                    source, times, network.geometry, group.first_geometry, kernels_there,
+                    group.first_weight, arrived, first,
                 )  # fmt: skip
 
     for number in range(network.layers.shape[0]):

@@ -1,6 +1,6 @@
 """Spikes on their way: schedules of arriving rows, and the sums of weights that they add to.
 
-A port is a place of a layer where spikes arrive. Its schedule is a ring of lists, one for each
+A group is a place of a layer where spikes arrive. Its schedule is a ring of lists, one for each
 of the coming steps; a spike with an axonal delay goes into the list of the step in which it
 arrives, as the number of the row of weights that it will add. Weights are halved, because even
 numbers in [-256, 254] then fit 8 bits.
@@ -24,7 +24,7 @@ def schedule(
     spikes: Any, n_spikes: Any, step: Any, delays: Any, first_delay: Any, row: Any,
     ring: Any, first_slot: Any, capacity: Any, mask: Any, filled: Any, first_filled: Any,
 ) -> None:  # fmt: skip
-    """Enter spikes, whose undelayed arrival is in `step`, into the lists of a port."""
+    """Enter spikes, whose undelayed arrival is in `step`, into the lists of a group."""
     for index in range(n_spikes):
         source = int64(spikes[uintp(index)])
         slot = (step + delays[uintp(first_delay + source)]) & mask

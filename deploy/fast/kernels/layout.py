@@ -1,6 +1,6 @@
 """Where the kernels find things: tables of integers that point into flat arrays.
 
-A network becomes a few tables (layers, ports, links) and pools (weights, delays, states), so that
+A network becomes a few tables (layers, groups, links) and pools (weights, delays, states), so that
 one compiled function runs all networks, with convolutions, delays and recurrences of any number.
 """
 
@@ -14,7 +14,7 @@ CUBA_SHARED, CUBA_OWN, SPIKING_GRU = range(3)
 """Models: CUBA neurons share decays and threshold, or have their own."""
 
 DENSE, SPARSE, CONVOLUTION, PER_SYNAPSE = range(4)
-"""Kinds of ports."""
+"""Kinds of groups."""
 
 
 def _table(*fields: str) -> np.dtype:
@@ -28,8 +28,8 @@ LAYER = _table(
     "first_state",
     "first_peak",
     "first_unit",
-    "first_port",
-    "end_port",
+    "first_group",
+    "end_group",
     "first_link",
     "end_link",
     "first_sum",
@@ -56,7 +56,7 @@ whose own currents go to its update gates, else 0. Recording columns are -1 wher
 recorded.
 """
 
-PORT = _table(
+GROUP = _table(
     "kind",
     "first_sum",
     "stride",
@@ -71,15 +71,15 @@ PORT = _table(
     "first_geometry",
     "first_arrival",
 )
-"""A port; ``first_row`` counts rows over the whole network.
+"""A group; ``first_row`` counts rows over the whole network.
 
-Of a port with delays per synapse, ``capacity`` is the number of sums in a slot.
+Of a group with delays per synapse, ``capacity`` is the number of sums in a slot.
 """
 
-LINK = _table("port", "first_row", "delay", "first_delay", "first_source", "sources")
-"""A link, which leads from a layer's spikes to a port.
+LINK = _table("group", "first_row", "delay", "first_delay", "first_source", "sources")
+"""A link, which leads from a layer's spikes to a group.
 
-A spike of source j adds row ``first_row`` + j of the port; ``first_source`` is the first source's
+A spike of source j adds row ``first_row`` + j of the group; ``first_source`` is the first source's
 unit. ``delay`` is that of all sources, or -1 where they differ.
 """
 
@@ -94,7 +94,7 @@ CURRENT = _table(
 )
 """Currents of a layer that go to its own update gates, by `DENSE` or `CONVOLUTION`.
 
-``counting_geometry`` is that of a port among a neuron's activations, to count arrivals by.
+``counting_geometry`` is that of a group among a neuron's activations, to count arrivals by.
 """
 
 
@@ -103,7 +103,7 @@ class Network(NamedTuple):
 
     Attributes
     ----------
-    layers, ports, links, currents : arrays of `LAYER`, `PORT`, `LINK` and `CURRENT`
+    layers, groups, links, currents : arrays of `LAYER`, `GROUP`, `LINK` and `CURRENT`
     exponents : int64 array
         Left shifts of the halved weights, for layers with several sets of sums.
     order : int32 array
@@ -124,7 +124,7 @@ class Network(NamedTuple):
     """
 
     layers: np.ndarray
-    ports: np.ndarray
+    groups: np.ndarray
     links: np.ndarray
     currents: np.ndarray
     exponents: np.ndarray

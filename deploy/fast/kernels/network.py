@@ -35,8 +35,8 @@ from kipuka.deploy.fast.kernels.settling import LOOK_EVERY, has_settled, keep
 def finish(network: Any, work: Any) -> None:
     """Count what the last step left: spikes that have not arrived, and the states' peaks."""
     network, work = borrowed(network), borrowed(work)
-    for port in range(network.ports.shape[0]):
-        row = network.ports[port]
+    for group in range(network.groups.shape[0]):
+        row = network.groups[group]
         if row.kind != at.PER_SYNAPSE:
             for slot in range(row.mask + 1):
                 first = row.first_slot + slot * row.capacity
@@ -65,7 +65,7 @@ def advance(
         Input of a network with an encoder; one row stands for all steps.
     """
     network, work, recording = borrowed(network), borrowed(work), borrowed(recording)
-    layers, ports, links = network.layers, network.ports, network.links
+    layers, groups, links = network.layers, network.groups, network.links
     states, sums, spikes = work.states, work.sums, work.spikes
     column_step = 1 if recording.step_spikes.shape[1] > 1 else 0
     activation_step = 1 if activations.shape[0] > 1 else 0
@@ -91,8 +91,8 @@ def advance(
                 _note_peaks(row, states, work.peaks)
                 neurons.cleared(states, row.first_state, row.blocks, _rows(row.model))
                 work.settled[layer] = False
-            for port in range(row.first_port, row.end_port):
-                operations += _receive(network, work, ports[port], step)
+            for group in range(row.first_group, row.end_group):
+                operations += _receive(network, work, groups[group], step)
             recording.step_operations[layer, column] += operations
             silent = operations == 0 and not row.encoded
             n_spikes = 0
@@ -140,59 +140,59 @@ def _rows(model: Any) -> Any:
 @inlined
 def _send(network: Any, work: Any, link: Any, n_spikes: Any, step: Any) -> None:
     """Put the spikes of this step on their way over a link; undelayed they arrive in `step`."""
-    port = network.ports[link.port]
-    if port.kind == at.PER_SYNAPSE:
+    group = network.groups[link.group]
+    if group.kind == at.PER_SYNAPSE:
         spread_over_steps(
-            work.spikes, n_spikes, step, network.starts, port.first_start + link.first_row,
-            network.targets, network.sparse, work.spread, port.first_slot,
-            port.capacity, port.mask,
+            work.spikes, n_spikes, step, network.starts, group.first_start + link.first_row,
+            network.targets, network.sparse, work.spread, group.first_slot,
+            group.capacity, group.mask,
         )  # fmt: skip
     elif link.delay >= 0:
         schedule_together(
-            work.spikes, n_spikes, (step + link.delay) & port.mask, link.first_row, work.ring,
-            port.first_slot, port.capacity, work.filled, port.first_filled,
+            work.spikes, n_spikes, (step + link.delay) & group.mask, link.first_row, work.ring,
+            group.first_slot, group.capacity, work.filled, group.first_filled,
         )  # fmt: skip
     else:
         schedule(
             work.spikes, n_spikes, step, network.delays, link.first_delay, link.first_row,
-            work.ring, port.first_slot, port.capacity, port.mask, work.filled,
-            port.first_filled,
+            work.ring, group.first_slot, group.capacity, group.mask, work.filled,
+            group.first_filled,
         )  # fmt: skip
 
 
 @inlined
-def _receive(network: Any, work: Any, port: Any, step: Any) -> Any:
-    """Add what arrives at a port in this step; return the number of synaptic operations."""
-    slot = step & port.mask
-    first = port.first_slot + slot * port.capacity
-    if port.kind == at.PER_SYNAPSE:
+def _receive(network: Any, work: Any, group: Any, step: Any) -> Any:
+    """Add what arrives at a group in this step; return the number of synaptic operations."""
+    slot = step & group.mask
+    first = group.first_slot + slot * group.capacity
+    if group.kind == at.PER_SYNAPSE:
         return take_from_ring(
-            work.spread, first, port.capacity, work.sums, port.first_sum,
-            work.arrived, port.first_arrival,
+            work.spread, first, group.capacity, work.sums, group.first_sum,
+            work.arrived, group.first_arrival,
         )  # fmt: skip
-    n_rows = work.filled[port.first_filled + slot]
+    n_rows = work.filled[group.first_filled + slot]
     if n_rows == 0:
         return 0
-    work.filled[port.first_filled + slot] = 0
-    if port.kind == at.DENSE:
+    work.filled[group.first_filled + slot] = 0
+    if group.kind == at.DENSE:
         dense_rows(
-            work.ring, first, n_rows, network.paired, port.first_weight, port.blocks,
-            work.sums, port.first_sum, port.stride,
+            work.ring, first, n_rows, network.paired, group.first_weight, group.blocks,
+            work.sums, group.first_sum, group.stride,
         )  # fmt: skip
-    elif port.kind == at.SPARSE:
+    elif group.kind == at.SPARSE:
         sparse_rows(
-            work.ring, first, n_rows, network.starts, port.first_start, network.targets,
-            network.sparse, work.sums, port.first_sum,
+            work.ring, first, n_rows, network.starts, group.first_start, network.targets,
+            network.sparse, work.sums, group.first_sum,
         )  # fmt: skip
     else:
         convolved_rows(
-            work.ring, first, n_rows, network.geometry, port.first_geometry, network.dense,
-            port.first_weight, work.sums, port.first_sum,
+            work.ring, first, n_rows, network.geometry, group.first_geometry, network.dense,
+            group.first_weight, work.sums, group.first_sum,
         )  # fmt: skip
     operations = 0
     for index in range(n_rows):
         row = work.ring[uintp(first + index)]
-        operations += network.fan_out[uintp(port.first_row + row)]
+        operations += network.fan_out[uintp(group.first_row + row)]
     return operations
 
 
