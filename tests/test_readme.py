@@ -1,4 +1,4 @@
-"""The examples of the README run."""
+"""The examples of README and documents run."""
 
 import re
 from pathlib import Path
@@ -8,8 +8,10 @@ import pytest
 from kipuka.convert.formats.net.file import save_net
 from kipuka_cases import program, random_cuba, random_gru
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
-EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+ROOT = Path(__file__).parent.parent
+PAGES = ("README.md", "docs/training.md", "docs/simulator.md")
+TEXT = "".join((ROOT / page).read_text() for page in PAGES)
+EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
 @pytest.mark.parametrize(("number", "printed"), [(0, "typical="), (2, "(1, 6, 40)\n40000 ")])

@@ -2,6 +2,6 @@
 
 from kipuka.lava_door import open_door
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 open_door()

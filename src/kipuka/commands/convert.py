@@ -82,11 +82,11 @@ def save_trained(
 ) -> Program:
     """Write a trained network's file, with the verdict on its states and golden vectors."""
     from kipuka.convert.analysis.state_ranges import with_verdict
-    from kipuka.convert.formats.net.file import save_net
+    from kipuka.convert.formats.network import save_network
     from kipuka.deploy.golden import golden_vectors
     from kipuka.train.runs.trainer import program_of
 
     program = with_verdict(program_of(network, config), dataset.test.spikes.shape[-1])
     golden = golden_vectors(program, dataset.validation.spikes[:GOLDEN_VECTORS])
-    save_net(path, program, golden)
+    save_network(path, program, golden)
     return program

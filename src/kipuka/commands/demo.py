@@ -88,7 +88,7 @@ def run_demo(
     """
     from kipuka.commands.tables.costs import print_profile
     from kipuka.commands.tables.verification import print_verification
-    from kipuka.convert.formats.net.file import load_net
+    from kipuka.convert.formats.network import load_network
     from kipuka.deploy.lowered.comparison import without_microcode
     from kipuka.deploy.report.page import ReportContents, write_report
     from kipuka.files import replacing
@@ -102,7 +102,7 @@ def run_demo(
     data = load_dataset(config.data)
     with _timed(seconds, "convert"):
         save_trained(result.network, config, data, inside(out, NETWORK_FILE))
-        program = load_net(out / NETWORK_FILE)
+        program = load_network(out / NETWORK_FILE)
     inputs, labels = data.test.spikes[:samples], data.test.labels[:samples]
     compared = _compared(program, result.network, inputs, labels, seconds)
     contents = ReportContents(

@@ -30,9 +30,10 @@ def inspect(
     Says what stock NetX would do differently with the file.
     """
     from kipuka.convert.analysis.summary import inspect as summarise
-    from kipuka.convert.formats.net.file import load_golden, load_net
+    from kipuka.convert.formats.net.file import load_golden
+    from kipuka.convert.formats.network import load_network
 
-    program, golden = load_net(net, clamp_delays=clamp_delays), load_golden(net)
+    program, golden = load_network(net, clamp_delays=clamp_delays), load_golden(net)
     layers = summarise(program)
     ranges = _ranges(program, golden, steps)
     facts = {

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from kipuka.convert.formats.net.file import load_golden, load_net
+from kipuka.convert.formats.net.file import load_golden
+from kipuka.convert.formats.network import load_network
 from kipuka.convert.program import Program, Reset
 from kipuka.deploy.arrays import UNREADABLE, read_npz
 from kipuka.deploy.inputs import load_inputs
@@ -37,7 +38,7 @@ def open_network(
     net: Path, *, clamp_delays: bool = False, reset: tuple[int, int] | None = None
 ) -> Program:
     """Load a network file; `reset` is (interval, offset) in steps and replaces the file's own."""
-    program = load_net(net, clamp_delays=clamp_delays)
+    program = load_network(net, clamp_delays=clamp_delays)
     return program if reset is None else dataclasses.replace(program, reset=Reset(*reset))
 
 

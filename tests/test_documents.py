@@ -1,0 +1,53 @@
+"""Documents say what is so: their examples run, their links and paths lead somewhere."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+README_WORDS_MAX = 800
+
+FOLDERS = "convert|deploy|train|hardware_profiles|src/kipuka|tests|docs|benchmarks|examples"
+PATH = re.compile(rf"`((?:{FOLDERS})/[\w./]*)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_interactive_examples_give_what_is_printed(page):
+    failed, _ = doctest.testfile(str(page), module_relative=False)
+    assert not failed
+
+
+def test_the_semantics_are_worked_through():
+    _, tried = doctest.testfile(str(ROOT / "docs" / "semantics.md"), module_relative=False)
+    assert tried > 20
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_paths_lead_somewhere(page):
+    text = page.read_text()
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (page.parent / target).exists(), f"{page.name} links {target}"
+    for path in PATH.findall(text):
+        assert (ROOT / path).exists(), f"{page.name} names {path}"
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().split()) <= README_WORDS_MAX
+
+
+def test_the_architecture_page_names_every_folder():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    for folder in ("convert", "deploy", "train", "src/kipuka"):
+        for init in (ROOT / folder).rglob("__init__.py"):
+            name = str(init.parent.relative_to(ROOT))
+            assert f"{name}/" in text, f"docs/architecture.md does not say what {name} is"
+
+
+def test_terms_are_explained_in_alphabetical_order():
+    text = (ROOT / "docs" / "glossary.md").read_text()
+    terms = re.findall(r"^\*\*(.+?)\*\*", text, re.MULTILINE)
+    assert len(terms) >= 40
+    assert terms == sorted(terms, key=str.lower)
