@@ -1,4 +1,4 @@
-"""``kipuka convert``: a trained run quantized into a network file."""
+"""``kipuka convert``: a trained run, or a network file of another format, into a network file."""
 
 from __future__ import annotations
 
@@ -24,17 +24,77 @@ NETWORK_FILE = "model.net"
 
 
 def convert(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of kipuka train.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN|NET", help="Run folder of kipuka train, or a .nir file.")
+    ],
     output: Annotated[Path, typer.Option(metavar="FILE.net", help="Network file to write.")],
     data_dir: DataDir = None,
+    dt: Annotated[
+        float | None, typer.Option(help="Of a .nir file: seconds per step, which it does not hold.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option("--from", help="Of a .nir file: plain, or sinabs.")
+    ] = None,
+    bias: Annotated[
+        str | None,
+        typer.Option(help="Of a .nir file: refuse, or steady, biases before a synaptic filter."),
+    ] = None,
+    decays: Annotated[
+        str | None, typer.Option(help="Of a .nir file: round decays to the nearest, or down.")
+    ] = None,
+    weight_max: Annotated[
+        int | None, typer.Option(help="Of a .nir file: integer of each layer's largest weight.")
+    ] = None,
+    percentile: Annotated[
+        float | None,
+        typer.Option(help="Of a .nir file: percentile of the weights that it stands for."),
+    ] = None,
     json_file: Json = None,
 ) -> int:
-    """Quantize a trained run into a network file.
+    """Quantize a trained run or a network in floats into a network file.
 
-    The file carries golden vectors from the validation part.
+    The file of a run carries golden vectors from the validation part.
     """
-    convert_run(run, output, data_dir, json_file=json_file)
+    options = {
+        "dt": dt,
+        "preset": preset,
+        "bias": bias,
+        "decays": decays,
+        "weight_max": weight_max,
+        "percentile": percentile,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    if given or run.is_file():
+        convert_file(run, output, given, json_file=json_file)
+    else:
+        convert_run(run, output, data_dir, json_file=json_file)
     return 0
+
+
+def convert_file(
+    path: Path, output: Path, options: Mapping[str, Any], *, json_file: Path | None = None
+) -> dict[str, Any]:
+    """Write a network file in the format of another, and say what rounding did.
+
+    Parameters
+    ----------
+    path, output : Path
+    options : mapping
+        Of the reader; see `kipuka.convert.formats.network.load_network`.
+    json_file : Path, optional
+        Receives what is returned.
+    """
+    from kipuka.commands.console import print_table
+    from kipuka.convert.formats.network import load_network, save_network
+
+    program = load_network(path, **options)
+    save_network(output, program)
+    layers = program.metadata.get("quantization", "").split("; ")
+    values = {"network": str(output), "quantization": [text for text in layers if text]}
+    write_numbers(json_file, values)
+    rows = [list(text.partition(": ")[::2]) for text in values["quantization"]]
+    print_table(f"{output}: what rounding did", ["node", "outcome"], rows)
+    return values
 
 
 def convert_run(
