@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kipuka.commands.options import DataDir, Json, write_numbers
+from kipuka.commands.options import Data, DataDir, Json, write_numbers
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +28,7 @@ def convert(
         Path, typer.Argument(metavar="RUN|NET", help="Run folder of kipuka train, or a .nir file.")
     ],
     output: Annotated[Path, typer.Option(metavar="FILE.net", help="Network file to write.")],
+    data: Data = None,
     data_dir: DataDir = None,
     dt: Annotated[
         float | None, typer.Option(help="Of a .nir file: seconds per step, which it does not hold.")
@@ -67,7 +68,7 @@ def convert(
     if given or run.is_file():
         convert_file(run, output, given, json_file=json_file)
     else:
-        convert_run(run, output, data_dir, json_file=json_file)
+        convert_run(run, output, data_dir, data=data, json_file=json_file)
     return 0
 
 
@@ -102,6 +103,8 @@ def convert_run(
     output: Path,
     data_dir: str | Path | None = None,
     *,
+    data: str | None = None,
+    dataset: Dataset | None = None,
     json_file: Path | None = None,
     known: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -112,6 +115,10 @@ def convert_run(
     run, output : Path
     data_dir : path-like, optional
         Folder with the data set's files, which the run's own settings do not decide.
+    data : str, optional
+        Where own data are.
+    dataset : Dataset, optional
+        The data, if they are there already.
     json_file : Path, optional
         Receives what is returned.
     known : mapping, optional
@@ -123,7 +130,7 @@ def convert_run(
     from kipuka.deploy.fast.simulator import simulate
     from kipuka.train.runs.trainer import accuracy_of, load_run
 
-    config, network, dataset = load_run(run, data_dir)
+    config, network, dataset = load_run(run, data_dir, data=data, dataset=dataset)
     program = save_trained(network, config, dataset, output)
     traced = simulate(program, dataset.test.spikes, record=record_for_readout(program)).trace
     accuracies = {
@@ -146,7 +153,7 @@ def save_trained(
     from kipuka.deploy.golden import golden_vectors
     from kipuka.train.runs.trainer import program_of
 
-    program = with_verdict(program_of(network, config), dataset.test.spikes.shape[-1])
+    program = with_verdict(program_of(network, config, dataset), dataset.test.spikes.shape[-1])
     golden = golden_vectors(program, dataset.validation.spikes[:GOLDEN_VECTORS])
     save_network(path, program, golden)
     return program
