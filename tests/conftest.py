@@ -1,9 +1,43 @@
-"""Shared fixtures; modules that need the lava extra skip themselves where it is missing."""
+"""Shared fixtures, markers given by place, and how the tests are shared out over processes.
+
+Modules that need the lava extra skip themselves where it is missing.
+"""
+
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kipuka_errors import check_error
+
+LAVA_FOLDER = Path(__file__).parent / "deploy" / "lava"
+PROCESSES_AT_MOST = 4
+"""Lava starts as many processes again for each."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Share whole folders out over processes, file by file, unless ``-n`` says otherwise.
+
+    Files named one by one run in this process, where a debugger and ``-s`` work.
+    """
+    option = config.option
+    chosen = getattr(option, "numprocesses", 0) is not None or option.usepdb or option.collectonly
+    here = all(Path(name.partition("::")[0]).suffix == ".py" for name in config.args)
+    n_processes = min(len(os.sched_getaffinity(0)), PROCESSES_AT_MOST)
+    if not (chosen or here or hasattr(config, "workerinput")) and n_processes > 1:
+        option.numprocesses, option.dist = n_processes, "loadfile"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Give the markers that follow from the place of a test, or from another marker."""
+    for item in items:
+        if item.path.is_relative_to(LAVA_FOLDER):
+            item.add_marker("lava")
+        if item.get_closest_marker("fuzz"):
+            item.add_marker("slow")
 
 
 @pytest.fixture

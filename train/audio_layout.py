@@ -1,4 +1,4 @@
-"""Units as an image for convolutions; audio channels folded as CS-GRU does, or by frequency."""
+"""Audio channels as an image for convolutions: folded as CS-GRU does, or along the frequency."""
 
 from __future__ import annotations
 

@@ -29,6 +29,7 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.St
     from lava.lib.dl.slayer.synapse.layer import Conv as ConvSynapse
     from lava.lib.dl.slayer.synapse.layer import Dense as DenseSynapse
     from lava.lib.dl.slayer.utils.quantize import quantize
+    from lava.lib.dl.slayer.utils.time.shift import Accelerated as TimeShift
 
 __all__ = [
     "SCALE_RHO_MULT",
@@ -39,6 +40,7 @@ __all__ = [
     "MeanOnlyBatchNorm",
     "Neuron",
     "Spike",
+    "TimeShift",
     "cuba",
     "leaky_integrator",
     "step_delay",

@@ -21,9 +21,8 @@ GRADED_BITS = 24
 SPARSE_BELOW = 0.25
 """Share of nonzero weights under which synapses without delays become ``Sparse``."""
 
-INPUT, CONSTANT, CLOSING = "input", "constant", "closing"
-"""Names of the sources: the network's input, the constants of every algorithmic step, and those of
-the steps after the last one, in which the cells are closed."""
+INPUT, CONSTANT = "input", "constant"
+"""Names of the two sources: the network's input, and the constants of every algorithmic step."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,21 +109,11 @@ class Wire:
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """A summand of a reading: `factor` times what some neurons of a node sent.
-
-    Attributes
-    ----------
-    node : str
-    neurons : int64 array (neurons,)
-    factor : int64 array (neurons,)
-    steps : int
-        Algorithmic steps that lie between sending and reading.
-    """
+    """A summand of a reading: `factor` times what some neurons of a node sent."""
 
     node: str
     neurons: np.ndarray
-    factor: np.ndarray
-    steps: int = 0
+    factor: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,18 +162,14 @@ class Draft:
     wires : tuple of Wire
         With algorithmic steps.
     layers : tuple of LayerReadings
-    payloads : mapping of str to int64 array (channels,)
-        What the sources `CONSTANT` and `CLOSING` send; empty for one that nothing listens to.
-    closing_steps : int
-        Algorithmic steps after a sample's last one in which `CLOSING` sends, and after which
-        nothing is under way any more.
+    constants : int64 array (channels,)
+        What the constant source sends in every algorithmic step; empty if there is none.
     """
 
     nodes: tuple[Node, ...]
     wires: tuple[Wire, ...]
     layers: tuple[LayerReadings, ...]
-    payloads: Mapping[str, np.ndarray]
-    closing_steps: int
+    constants: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,518 +1,120 @@
-"""One catalogue of networks; every backend gives the spikes and states of the reference."""
+"""One catalogue of networks; every engine gives the spikes and states of the reference."""
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 
 import numpy as np
 import pytest
 
-from kipuka.commands.backends import BACKENDS, run_jobs
-from kipuka.convert import fixed
+from kipuka.commands.backends import BACKENDS
 from kipuka.convert.formats.slayer.network import program_from_blocks
-from kipuka.convert.program import OWN, Encoder, Reset
-from kipuka.deploy.lowered import lower, run_stock
+from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.verification import verify
-from kipuka.errors import KipukaError
-from kipuka_cases import (
-    conv,
-    conv_cuba,
-    cuba,
-    dense,
-    even,
-    program,
-    random_conv_gru,
-    random_cuba,
-    random_delays,
-    random_gru,
-    random_inputs,
-    random_spikes,
-)
-
-STEPS = 90
-"""Longer than the longest delay plus a step."""
-
-STOCK_STEPS, STOCK_STEPS_AFTER_DELAY = 28, 6
-"""What ``lowered`` runs a spiking GRU for, where a step is up to seven hardware steps of a
-hundred processes: at least so many steps, and so many after the longest delay."""
-
-
-def gru_then_cuba(rng):
-    n = 6
-    return program(
-        4,
-        random_gru(rng, 4, n, delays_own=random_delays(rng, n)),
-        random_cuba(rng, n, 3, delays=random_delays(rng, n)),
-        readout_delays=[0, 5, 62],
-    )
-
-
-def gru_without_delays(rng):
-    return program(4, random_gru(rng, 4, 6), random_cuba(rng, 6, 3))
-
-
-def two_grus(rng):
-    return program(
-        4,
-        random_gru(rng, 4, 5, delays_own=random_delays(rng, 5, 7)),
-        random_gru(rng, 5, 4, delays_in=random_delays(rng, 5), threshold=20),
-    )
-
-
-def saturating_gru(rng):
-    return program(4, random_gru(rng, 4, 5, scale=256, threshold=2047, bias_i=254, bias_r=128))
-
-
-def all_weights_at_the_lower_end(rng):
-    layer = cuba(3, dense(np.full((3, 4), -256)), bias=2000, voltage_decay=100)
-    return program(4, layer, random_cuba(rng, 3, 2))
-
-
-def leaky_cuba(rng):
-    first = random_cuba(rng, 4, 6, current_decay=700, voltage_decay=333)
-    return program(4, first, random_cuba(rng, 6, 3, delays=random_delays(rng, 6)))
-
-
-def cuba_extremes(rng):
-    first = random_cuba(rng, 4, 6, current_decay=1, voltage_decay=4096, threshold=131071)
-    return program(4, first, random_cuba(rng, 6, 3, current_decay=4096, threshold=1))
-
-
-def wrapping_current(rng):
-    layer = cuba(2, dense(np.full((2, 9), 254)), current_decay=1, threshold=131071)
-    return program(9, layer)
-
-
-def current_beyond_one_period(rng):
-    layer = cuba(2, dense(np.full((2, 18), 254), exponent=7), current_decay=4096, threshold=131071)
-    return program(18, layer)
-
-
-def recurrent_cuba(rng):
-    return program(4, random_cuba(rng, 4, 6, recurrent=True, bias=5), random_cuba(rng, 6, 2))
-
-
-def recurrent_cuba_delays(rng):
-    n = 6
-    projections = (
-        dense(even(rng, (n, 4))),
-        dense(even(rng, (n, n)), OWN, "a", random_delays(rng, n)),
-    )
-    return program(4, cuba(n, *projections, current_decay=900, voltage_decay=200))
-
-
-def membrane_readout(rng):
-    last = random_cuba(rng, 6, 3, threshold=fixed.NEVER_SPIKES)
-    return program(4, random_gru(rng, 4, 6), last, kind="membrane")
-
-
-def delay_per_synapse(rng):
-    first = cuba(5, dense(even(rng, (5, 4)), delays=rng.integers(0, 63, (5, 4))))
-    return program(4, first, cuba(3, dense(even(rng, (3, 5)), delays=rng.integers(0, 9, (3, 5)))))
-
-
-def recurrent_delay_per_synapse(rng):
-    own = dense(even(rng, (6, 6)), OWN, "a", rng.integers(0, 63, (6, 6)))
-    return program(4, cuba(6, dense(even(rng, (6, 4))), own, voltage_decay=500))
-
-
-def square_recurrence(rng):
-    first = random_cuba(rng, 5, 5, recurrent=True, delays=random_delays(rng, 5))
-    return program(5, first, random_cuba(rng, 5, 2, delays=random_delays(rng, 5)))
-
-
-def weight_exponents(rng):
-    first = cuba(5, dense(even(rng, (5, 4)), exponent=3), threshold=300)
-    return program(4, first, cuba(3, dense(even(rng, (3, 5)), delays=2, exponent=7), threshold=999))
-
-
-def odd_weights(rng):
-    """Weights of 8 bits in steps of one: doubled, with sums that are halved."""
-    first = cuba(
-        5,
-        dense(2 * rng.integers(-128, 128, (5, 4)), exponent=-1),
-        dense(2 * rng.integers(-128, 128, (5, 5)), OWN, exponent=-1),
-        threshold=70,
-    )
-    second = cuba(3, dense(2 * rng.integers(-99, 99, (3, 5)), exponent=-1), voltage_decay=40)
-    last = dense(2 * rng.integers(-60, 60, (2, 3)), delays=rng.integers(0, 9, (2, 3)), exponent=-1)
-    return program(4, first, second, cuba(2, last))
-
-
-def convolution(rng):
-    first = conv(even(rng, (3, 2, 3, 2)), (2, 6, 5), stride=(2, 1), padding=(1, 0))
-    second = conv(even(rng, (4, 3, 2, 2)), first.synapses.output_shape, dilation=(1, 2))
-    last = random_cuba(rng, second.synapses.n_targets, 3)
-    return program((2, 6, 5), conv_cuba(first, bias=3), conv_cuba(second, bias=-4), last)
-
-
-def grouped_convolution(rng):
-    first = conv(even(rng, (4, 1, 3, 3)), (2, 5, 5), groups=2)
-    return program((2, 5, 5), conv_cuba(first, voltage_decay=300), random_cuba(rng, 36, 2))
-
-
-def convolution_with_delays(rng):
-    shape = (2, 5, 4)
-    first = conv(even(rng, (3, 2, 2, 2)), shape)
-    delays = np.repeat(random_delays(rng, 3), 12)
-    second = conv(even(rng, (2, 3, 2, 2)), (3, 4, 3), delays=delays, padding=(1, 1))
-    last = random_cuba(rng, 40, 3, delays=np.repeat(random_delays(rng, 2, 20), 20))
-    return program(shape, conv_cuba(first, bias=7), conv_cuba(second), last)
-
-
-def convolution_with_exponent(rng):
-    first = conv(even(rng, (3, 2, 2, 2)), (2, 4, 4), exponent=2)
-    return program((2, 4, 4), conv_cuba(first, threshold=200), random_cuba(rng, 27, 2))
-
-
-def pooling(rng):
-    first = conv(even(rng, (2, 1, 3, 3)), (1, 7, 6))
-    pool = conv(np.full((2, 1, 2, 2), 32), (2, 5, 4), groups=2, stride=(2, 2))
-    return program((1, 7, 6), conv_cuba(first), conv_cuba(pool), random_cuba(rng, 8, 2))
-
-
-def pooling_past_the_edge(rng):
-    shape = (2, 5, 4)
-    settings = {"groups": 2, "stride": (2, 2), "output_shape": (2, 3, 2)}
-    pool = conv(np.full((2, 1, 2, 2), 34), shape, **settings)
-    return program(shape, conv_cuba(pool), random_cuba(rng, 12, 2))
-
-
-def skip_connection(rng):
-    first, second = random_cuba(rng, 4, 5), random_cuba(rng, 5, 6)
-    joined = (
-        dense(even(rng, (3, 6)), delays=random_delays(rng, 6)),
-        dense(even(rng, (3, 5)), 2, delays=random_delays(rng, 5, 8)),
-        dense(even(rng, (3, 4)), 3),
-    )
-    return program(4, first, second, cuba(3, *joined))
-
-
-def convolution_after_a_skip(rng):
-    shape = (2, 4, 4)
-    first = conv(even(rng, (3, 2, 3, 3)), shape, padding=(1, 1))
-    joined = (
-        conv(even(rng, (2, 3, 3, 3)), (3, 4, 4)),
-        conv(even(rng, (2, 2, 3, 3)), shape, source=2),
-    )
-    return program(shape, conv_cuba(first), conv_cuba(*joined), random_cuba(rng, 8, 2))
-
-
-def encoded_input(rng):
-    shape = (2, 4, 4)
-    first = cuba(32, shape=shape, voltage_decay=1024, threshold=25)
-    second = conv_cuba(conv(even(rng, (3, 2, 2, 2), 30), shape), bias=2)
-    last = random_cuba(rng, 27, 2)
-    return program(shape, first, second, last, encoder=Encoder(40, 36))
-
-
-def encoded_input_with_current(rng):
-    first = cuba(6, current_decay=900, voltage_decay=200, threshold=120)
-    return program(6, first, random_cuba(rng, 6, 3, bias=1), encoder=Encoder(64, 0))
-
-
-def resets(rng):
-    first = random_cuba(rng, 4, 6, current_decay=300, voltage_decay=100, bias=3)
-    last = random_cuba(rng, 6, 3, delays=random_delays(rng, 6, 9), bias=-2)
-    return program(4, first, last, reset=Reset(16, 3))
-
-
-def resets_of_a_gru(rng):
-    gru = random_gru(rng, 4, 5, delays_own=random_delays(rng, 5, 7))
-    return program(4, gru, random_cuba(rng, 5, 3), reset=Reset(17))
-
-
-def population_readout(rng):
-    return program(4, random_cuba(rng, 4, 6), population=3, readout_delays=[0, 1, 2, 3, 4, 62])
-
-
-def integrator_of_netx(rng):
-    silent = {"current_decay": 0, "voltage_decay": 4096, "threshold": fixed.NEVER_SPIKES}
-    return program(4, random_cuba(rng, 4, 6), random_cuba(rng, 6, 3, **silent), kind="membrane")
-
-
-def dense_gru_with_current(rng):
-    n = 6
-    first = random_gru(rng, 4, n, delays_own=random_delays(rng, n), current=True)
-    return program(4, first, random_cuba(rng, n, 3, delays=random_delays(rng, n)))
-
-
-def two_grus_with_current(rng):
-    first = random_gru(rng, 4, 5, delays_own=random_delays(rng, 5, 7), current=True)
-    last = random_gru(rng, 5, 4, delays_in=random_delays(rng, 5), current=True, threshold=20)
-    return program(4, first, last)
-
-
-def saturating_gru_with_current(rng):
-    settings = {"scale": 256, "threshold": 2047, "bias_i": 254, "bias_r": 128}
-    return program(4, random_gru(rng, 4, 5, current=True, **settings), random_cuba(rng, 5, 2))
-
-
-def conv_gru_then_cuba(rng):
-    first = random_conv_gru(rng, (2, 5, 4), 3, padding=(1, 1), delays_own=random_delays(rng, 3))
-    delays = np.repeat(random_delays(rng, 3), 20)
-    return program((2, 5, 4), first, random_cuba(rng, 60, 3, delays=delays))
-
-
-def conv_gru_with_stride_and_dilation(rng):
-    settings = {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 2), "kernel_own": (3, 1)}
-    first = random_conv_gru(
-        rng, (2, 7, 6), 3, dilation_own=(2, 1), delays_own=[0, 7, 62], **settings
-    )
-    return program((2, 7, 6), first, random_cuba(rng, first.n_neurons, 3))
-
-
-def grouped_conv_gru(rng):
-    settings = {"groups": 2, "padding": (1, 1), "threshold": 40}
-    first = random_conv_gru(rng, (2, 4, 4), 4, delays_own=[0, 1, 2, 30], **settings)
-    return program((2, 4, 4), first, random_cuba(rng, first.n_neurons, 3))
-
-
-def conv_gru_chain(rng):
-    shape = (1, 6, 5)
-    first = random_conv_gru(rng, shape, 3, padding=(1, 1), delays_own=random_delays(rng, 3))
-    settings = {"stride": (2, 2), "delays_in": random_delays(rng, 3), "delays_own": [5, 0]}
-    second = random_conv_gru(rng, (3, 6, 5), 2, **settings)
-    return program(shape, first, second, random_cuba(rng, second.n_neurons, 3))
-
-
-def conv_gru_with_current(rng):
-    settings = {"padding": (1, 1), "current": True, "delays_own": random_delays(rng, 3)}
-    first = random_conv_gru(rng, (2, 5, 4), 3, **settings)
-    return program((2, 5, 4), first, random_cuba(rng, 60, 3))
-
-
-def convolution_then_gru_with_current(rng):
-    shape = (1, 6, 4)
-    first = conv_cuba(conv(even(rng, (3, 1, 3, 3)), shape, padding=(1, 1)))
-    delays = np.repeat(random_delays(rng, 3), 24)
-    second = random_gru(rng, 72, 5, delays_in=delays, current=True)
-    return program(shape, first, second, random_cuba(rng, 5, 3))
-
-
-def resets_of_a_gru_with_current(rng):
-    gru = random_gru(rng, 4, 5, delays_own=random_delays(rng, 5, 7), current=True)
-    return program(4, gru, random_cuba(rng, 5, 3), reset=Reset(7))
-
-
-CASES = [
+from kipuka_cases import random_spikes
+from kipuka_catalogue import (
+    CASES,
+    NO_SPIKES,
+    STEPS,
+    drawn,
     gru_then_cuba,
-    gru_without_delays,
-    two_grus,
-    saturating_gru,
-    all_weights_at_the_lower_end,
-    leaky_cuba,
-    cuba_extremes,
-    wrapping_current,
-    current_beyond_one_period,
     recurrent_cuba,
-    recurrent_cuba_delays,
-    membrane_readout,
-    delay_per_synapse,
-    recurrent_delay_per_synapse,
-    square_recurrence,
-    weight_exponents,
-    convolution,
-    grouped_convolution,
-    convolution_with_delays,
-    convolution_with_exponent,
-    pooling,
-    pooling_past_the_edge,
-    skip_connection,
-    convolution_after_a_skip,
-    encoded_input,
-    encoded_input_with_current,
-    resets,
-    resets_of_a_gru,
-    population_readout,
-    integrator_of_netx,
-    dense_gru_with_current,
-    two_grus_with_current,
+    saturating_gru,
     saturating_gru_with_current,
-    conv_gru_then_cuba,
-    conv_gru_with_stride_and_dilation,
-    grouped_conv_gru,
-    conv_gru_chain,
-    conv_gru_with_current,
-    convolution_then_gru_with_current,
-    resets_of_a_gru_with_current,
-    odd_weights,
-]
+    wrapping_current,
+)
+from kipuka_engines import ENGINES
 
-NEEDS_LAVA = ("torch", "lava", "lowered", "netx")
-
-NO_GRU = "NetX does not know the layer type spiking_gru, and passes over it"
-UNSUPPORTED = {
-    **{
-        ("netx", case): NO_GRU
-        for case in (
-            "gru_then_cuba",
-            "gru_without_delays",
-            "two_grus",
-            "saturating_gru",
-            "membrane_readout",
-            "resets_of_a_gru",
-            "dense_gru_with_current",
-            "two_grus_with_current",
-            "saturating_gru_with_current",
-            "conv_gru_then_cuba",
-            "conv_gru_with_stride_and_dilation",
-            "grouped_conv_gru",
-            "conv_gru_chain",
-            "conv_gru_with_current",
-            "convolution_then_gru_with_current",
-            "resets_of_a_gru_with_current",
-        )
-    },
-    ("netx", "all_weights_at_the_lower_end"): "NetX's scaling makes Lava clip all weights to 0",
-    ("netx", "recurrent_cuba_delays"): "NetX ignores delay_rec",
-    ("netx", "recurrent_delay_per_synapse"): "NetX ignores delay_rec",
-    ("netx", "square_recurrence"): "NetX gives the arriving delays to the recurrence too",
-    ("netx", "weight_exponents"): "NetX has no weight exponents",
-    ("netx", "convolution_with_delays"): "NetX drops the delays of a convolution",
-    ("netx", "convolution_with_exponent"): "NetX has no weight exponents",
-    ("netx", "pooling_past_the_edge"): "NetX insists on the convolution's own output shape",
-    ("netx", "skip_connection"): "NetX has no concat",
-    ("netx", "convolution_after_a_skip"): "NetX has no concat",
-    ("netx", "population_readout"): "NetX has no average",
-    ("lava", "current_beyond_one_period"): "Lava wraps a current only once",
-    ("lowered", "current_beyond_one_period"): "Lava wraps a current only once",
-    ("lowered", "resets"): "the lowering has no resets within a sample",
-    ("lowered", "resets_of_a_gru"): "the lowering has no resets within a sample",
-    ("lowered", "resets_of_a_gru_with_current"): "the lowering has no resets within a sample",
-    ("netx", "current_beyond_one_period"): "NetX has no weight exponents",
-    ("torch", "current_beyond_one_period"): "SLAYER's current has no 24-bit limit",
-    ("torch", "recurrent_cuba_delays"): "SLAYER has no delays inside a recurrence",
-    ("torch", "cuba_extremes"): "SLAYER fires at the threshold from 64 nominal units on",
-    ("torch", "wrapping_current"): "SLAYER's current has no 24-bit limit",
-    ("torch", "delay_per_synapse"): "SLAYER has axonal delays only",
-    ("torch", "recurrent_delay_per_synapse"): "SLAYER has no delays inside a recurrence",
-    ("torch", "square_recurrence"): "SLAYER has no delays on the input",
-    ("torch", "weight_exponents"): "SLAYER has no weight exponents",
-    ("torch", "odd_weights"): "SLAYER has no weight exponents",
-    ("torch", "convolution_with_exponent"): "SLAYER has no weight exponents",
-    ("torch", "skip_connection"): "SLAYER's blocks have one input",
-    ("torch", "convolution_after_a_skip"): "SLAYER's blocks have one input",
-    ("torch", "resets"): "SLAYER resets nothing within a sample",
-    ("torch", "resets_of_a_gru"): "SLAYER resets nothing within a sample",
-    ("torch", "resets_of_a_gru_with_current"): "SLAYER resets nothing within a sample",
-}
-"""Cases that a backend cannot run, each with its reason."""
+BY_NAME = {engine.name: engine for engine in ENGINES}
 
 
-NO_SPIKES = (wrapping_current, current_beyond_one_period, cuba_extremes)
-"""Cases about the current, in which the first layer may stay silent."""
-
-
-def rate_of(case):
-    return 1.0 if case in (wrapping_current, current_beyond_one_period) else 0.25
+@functools.cache
+def drawn_and_run(case):
+    """Network, inputs and trace of the reference."""
+    network, inputs = drawn(case)
+    return network, inputs, simulate_reference(network, inputs).trace
 
 
 @pytest.fixture(scope="module")
-def runs():
-    """Every case as (network, inputs, trace of the reference)."""
-    made = {}
-    for number, case in enumerate(CASES):
-        rng = np.random.default_rng(number)
-        network = case(rng)
-        inputs = random_inputs(rng, network, 2, STEPS, rate_of(case))
-        made[case] = network, inputs, BACKENDS["reference"](network, inputs)
-    return made
+def found():
+    """Traces of an engine on all cases that it supports, from one start of it."""
 
-
-def given_to(backend, network, inputs):
-    """Inputs of a case for a backend: all, or one shorter sample where a step is expensive."""
-    if backend != "lowered":
-        return inputs
-    if all(layer.model == "CUBA" for layer in network.layers):
-        return inputs[:1]
-    longest = max(p.delays.max(initial=0) for layer in network.layers for p in layer.projections)
-    return inputs[:1, :, : max(STOCK_STEPS, longest + STOCK_STEPS_AFTER_DELAY)]
-
-
-@pytest.fixture(scope="module")
-def found(runs):
-    """Traces of a backend on all cases that it supports, from one start of it."""
-    traces = {}
-
-    def of(backend):
-        if backend not in traces:
-            cases = [case for case in CASES if (backend, case.__name__) not in UNSUPPORTED]
-            jobs = [(runs[case][0], given_to(backend, *runs[case][:2])) for case in cases]
-            traces[backend] = dict(zip(cases, run_jobs(backend, jobs), strict=True))
-        return traces[backend]
+    @functools.cache
+    def of(name):
+        engine = BY_NAME[name]
+        cases = [case for case in CASES if case.__name__ not in engine.unsupported]
+        jobs = [
+            (network, engine.given(network, inputs))
+            for network, inputs, _ in map(drawn_and_run, cases)
+        ]
+        return dict(zip(cases, engine.run(name, jobs), strict=True))
 
     return of
 
 
 @pytest.fixture(scope="module")
-def stale(runs, tmp_path_factory):
-    """What a backend makes of one sample of the cases that it is said not to run, or None.
+def stale(tmp_path_factory):
+    """What an engine makes of one sample of the cases that it is said not to run, or None."""
 
-    NetX itself is asked, and not Kipuka's list of what NetX cannot do.
-    """
-    from kipuka_stale import tried
-
-    traces = {}
-
-    def of(backend):
-        if backend not in traces:
-            cases = [case for case in CASES if (backend, case.__name__) in UNSUPPORTED]
-            jobs = [(runs[case][0], runs[case][1][:1]) for case in (*cases, recurrent_cuba)]
-            folder = tmp_path_factory.mktemp(backend)
-            *others, control = tried(backend, jobs, folder)
-            # A case that all run comes last, so that refusals are not those of the test itself.
-            expected = BACKENDS["reference"](*jobs[-1])
-            assert verify(jobs[-1][0], {"reference": expected, backend: control}).agree
-            traces[backend] = dict(zip(cases, others, strict=True))
-        return traces[backend]
+    @functools.cache
+    def of(name):
+        engine = BY_NAME[name]
+        cases = [case for case in CASES if case.__name__ in engine.unsupported]
+        jobs = [
+            (network, inputs[:1])
+            for network, inputs, _ in map(drawn_and_run, (*cases, recurrent_cuba))
+        ]
+        *others, control = engine.tried(jobs, tmp_path_factory.mktemp(name))
+        # A case that all run comes last, so that refusals are not those of the test itself.
+        network, inputs = jobs[-1]
+        expected = simulate_reference(network, inputs).trace
+        assert verify(network, {"reference": expected, name: control}).agree
+        return dict(zip(cases, others, strict=True))
 
     return of
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-@pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "reference"])
-def test_backend_gives_the_reference(backend, case, runs, found, stale):
-    if backend in NEEDS_LAVA and not importlib.util.find_spec("lava"):
-        pytest.skip("needs the lava extra")
-    network, inputs, expected = runs[case]
+def joined():
+    """Every engine with every case."""
+    for engine in ENGINES:
+        missing = [name for name in engine.needs if not importlib.util.find_spec(name)]
+        marks = [pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")]
+        marks += [pytest.mark.lava] * engine.starts_lava
+        for case in CASES:
+            name = f"{engine.name}-{case.__name__}"
+            yield pytest.param(engine, case, id=name, marks=marks)
+
+
+@pytest.mark.parametrize(("engine", "case"), joined())
+def test_backend_gives_the_reference(engine, case, found, stale):
+    network, inputs, expected = drawn_and_run(case)
     assert expected.layers[0].spikes.any() or case in NO_SPIKES
-    if (backend, case.__name__) in UNSUPPORTED:
+    if case.__name__ in engine.unsupported:
         # A reason that no longer holds must go: refusal or disagreement is expected.
-        given = inputs[:1]
-        trace = tried_in_torch(network, given) if backend == "torch" else stale(backend)[case]
+        trace = stale(engine.name)[case]
         if trace is not None:
-            expected = BACKENDS["reference"](network, given)
-            assert not verify(network, {"reference": expected, backend: trace}).agree
+            expected = simulate_reference(network, inputs[:1]).trace
+            assert not verify(network, {"reference": expected, engine.name: trace}).agree
         return
-    trace = found(backend)[case]
-    given = given_to(backend, network, inputs)
+    trace = found(engine.name)[case]
+    given = engine.given(network, inputs)
     if given.shape != inputs.shape:
-        expected = BACKENDS["reference"](network, given)
+        expected = simulate_reference(network, given).trace
         assert expected.layers[0].spikes.any() or case in NO_SPIKES
-    assert verify(network, {"reference": expected, backend: trace}).mismatches == ()
+    assert verify(network, {"reference": expected, engine.name: trace}).mismatches == ()
 
 
-def tried_in_torch(network, inputs):
-    """Trace of the training blocks, or None if they refuse."""
-    try:
-        return BACKENDS["torch"](network, inputs)
-    except KipukaError:
-        return None
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_the_lowered_graph_gives_the_reference_for_all_samples_in_numpy(case, runs):
-    if ("lowered", case.__name__) in UNSUPPORTED:
-        pytest.skip(UNSUPPORTED["lowered", case.__name__])
-    network, inputs, expected = runs[case]
-    trace = run_stock(lower(network, STEPS), inputs).trace
-    assert verify(network, {"reference": expected, "lowered": trace}).mismatches == ()
+def test_every_backend_has_an_entry_and_every_reason_a_case():
+    assert set(BY_NAME) >= BACKENDS.keys() - {"reference"}
+    assert len(BY_NAME) == len(ENGINES)
+    names = {case.__name__ for case in CASES}
+    for engine in ENGINES:
+        assert engine.unsupported.keys() <= names
+        assert all(engine.unsupported.values())
 
 
 def test_the_catalogue_reaches_what_it_is_for(rng):
-    from kipuka.deploy.reference import simulate_reference
-
     inputs = random_spikes(rng, 2, 4, STEPS, 0.25)
     assert simulate_reference(saturating_gru(rng), inputs).counters.saturations > 0
     full = np.ones((1, 9, STEPS * 10), dtype=bool)
@@ -520,11 +122,9 @@ def test_the_catalogue_reaches_what_it_is_for(rng):
 
 
 @pytest.mark.parametrize("case", [saturating_gru, saturating_gru_with_current])
-def test_a_shorter_run_saturates_too(case, runs):
-    from kipuka.deploy.reference import simulate_reference
-
-    network, inputs, _ = runs[case]
-    given = given_to("lowered", network, inputs)
+def test_a_shorter_run_saturates_too(case):
+    network, inputs, _ = drawn_and_run(case)
+    given = BY_NAME["lowered"].given(network, inputs)
     assert given.shape[2] < STEPS
     assert simulate_reference(network, given).counters.saturations > 0
 
@@ -537,8 +137,8 @@ def test_a_program_survives_the_training_blocks(rng):
     inputs = random_spikes(rng, 2, 4, STEPS)
     again = program_from_blocks(blocks_from_program(network))
     traces = {
-        "before": BACKENDS["reference"](network, inputs),
-        "after": BACKENDS["reference"](again, inputs),
+        "before": simulate_reference(network, inputs).trace,
+        "after": simulate_reference(again, inputs).trace,
     }
     assert verify(network, traces).agree
     np.testing.assert_array_equal(again.readout.delays, network.readout.delays)

@@ -1,7 +1,8 @@
-"""SLAYER's leaky integrator compiled for the CPU, where lava-dl goes from step to step in Python.
+"""SLAYER's leaky integrator compiled, where lava-dl goes from step to step in Python.
 
 Current and membrane of a CUBA neuron are a leaky integrator each. The compiled form gives the same
-numbers in every bit, forward and backward, and leaves all else to lava-dl's own.
+numbers in every bit, forward and backward, and leaves all else to lava-dl's own. On a GPU it is a
+Triton kernel (`triton_integrator`), and nothing there waits for lava-dl to compile CUDA sources.
 """
 
 from __future__ import annotations
@@ -15,22 +16,33 @@ import torch
 
 from kipuka.convert import fixed
 from kipuka.train.cuba.kernels import integrate, leak_back
-from kipuka.train.slayer import leaky_integrator
+from kipuka.train.cuba.time_shift import shift
+from kipuka.train.slayer import TimeShift, leaky_integrator
+from kipuka.train.triton_support import takes_triton
 
 
 @contextmanager
 def compiled_integrator() -> Iterator[None]:
-    """Let SLAYER's CUBA neurons run compiled within the block."""
-    before = leaky_integrator._LIDynamics
-    leaky_integrator._LIDynamics = _Chosen
+    """Let SLAYER's CUBA neurons run compiled within the block, and shift in time without a build.
+
+    On a GPU this takes Triton, which comes with torch; without it lava-dl stays as it is there.
+    """
+    places: list[tuple[Any, str, Any]] = [(leaky_integrator, "_LIDynamics", _Chosen)]
+    if takes_triton():
+        places.append((leaky_integrator.Accelerated, "module", _OnGpu))
+        places.append((TimeShift, "module", _OnGpu))
+    before = [getattr(place, name) for place, name, _ in places]
+    for place, name, ours in places:
+        setattr(place, name, ours)
     try:
         yield
     finally:
-        leaky_integrator._LIDynamics = before
+        for (place, name, _), stock in zip(places, before, strict=True):
+            setattr(place, name, stock)
 
 
 class _Chosen:
-    """Stands in for lava-dl's autograd function where the compiled one can."""
+    """Stands in for lava-dl's autograd function where a compiled one can."""
 
     DEBUG = False
     """Set by lava-dl; it concerns CUDA alone."""
@@ -38,11 +50,33 @@ class _Chosen:
     stock = leaky_integrator._LIDynamics
 
     @classmethod
-    def apply(cls, given: torch.Tensor, decay: torch.Tensor, *rest: Any) -> torch.Tensor:
-        fits = given.device.type == "cpu" and given.dtype == torch.float32 and decay.numel() == 1
-        chosen = CompiledIntegrator if fits else cls.stock
-        out: torch.Tensor = chosen.apply(given, decay, *rest)
+    def apply(
+        cls, given: torch.Tensor, decay: torch.Tensor, state: torch.Tensor, *rest: Any
+    ) -> torch.Tensor:
+        chosen = cls.stock
+        if given.dtype == torch.float32 and decay.numel() == 1:
+            chosen = _compiled(given.device.type, scale=rest[1]) or cls.stock
+        out: torch.Tensor = chosen.apply(given, decay, state, *rest)
         return out
+
+
+def _compiled(device: str, scale: int) -> type[torch.autograd.Function] | None:
+    """Compiled function of a device, if it has one for states of this scale."""
+    if device == "cpu":
+        return CompiledIntegrator
+    # The kernel multiplies by the scale's inverse, which is exact for a power of two.
+    if device == "cuda" and scale & (scale - 1) == 0:
+        from kipuka.train.cuba.triton_integrator import TritonIntegrator
+
+        return TritonIntegrator
+    return None
+
+
+class _OnGpu:
+    """Stands in for the two modules that lava-dl compiles from CUDA sources."""
+
+    dynamics = _Chosen.apply
+    shift = staticmethod(shift)
 
 
 class CompiledIntegrator(torch.autograd.Function):

@@ -9,6 +9,7 @@ import torch
 
 from kipuka.convert import fixed
 from kipuka.train.delays import kernels
+from kipuka.train.triton_support import takes_triton
 
 DelayRule = Literal["finite-difference", "annealed"]
 """How delays learn; see `finite_difference_taps` and `annealed_taps`."""
@@ -116,6 +117,10 @@ def spread(signal: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
             time_first.numpy(), np.array(used, np.int64), chosen.numpy(), out.numpy()
         )
         return out.permute(1, 2, 0)
+    if signal.is_cuda and signal.dtype == torch.float32 and takes_triton():
+        from kipuka.train.delays.triton_spread import spread_on_gpu
+
+        return spread_on_gpu(signal.detach().permute(2, 0, 1), used, taps).permute(1, 2, 0)
     out = torch.zeros_like(signal)
     for delay_steps in used:
         out[..., delay_steps:] += signal[..., : n_steps - delay_steps] * taps[:, delay_steps, None]

@@ -14,7 +14,6 @@ from kipuka.train.gru.cell import Cell, GruStates, Surrogate
 from kipuka.train.gru.mixing import Mixing
 from kipuka.train.gru.sequence import run_sequence
 from kipuka.train.slayer import Neuron as SlayerNeuron
-from kipuka.train.slayer import step_delay
 
 UpdateGateInput = Literal["spikes", "current"]
 
@@ -190,7 +189,7 @@ class GruBlock(torch.nn.Module):
         """Spikes (batch, neurons or channels x height x width, time) as the next layer has them."""
         spikes, _ = self.dynamics(x)
         if self.delay_shift:
-            spikes = step_delay(self, spikes)
+            spikes = _one_step_later(spikes)
         if self.delay is not None:
             spikes = _by_channel(self.delay, spikes)
         return (spikes, torch.mean((spikes > 0).to(spikes.dtype))) if self.count_log else spikes
@@ -212,6 +211,12 @@ class GruBlock(torch.nn.Module):
     def weight_shape(self, weight: torch.Tensor) -> tuple[int, ...]:
         """Shape in which `mixing` takes the weights of a SLAYER synapse."""
         raise NotImplementedError
+
+
+def _one_step_later(spikes: torch.Tensor) -> torch.Tensor:
+    """Spikes (..., time) as the next layer sees them, in the order of memory they are in."""
+    time_first = spikes.movedim(-1, 0)
+    return torch.cat([torch.zeros_like(time_first[:1]), time_first[:-1]]).movedim(0, -1)
 
 
 def _by_channel(delay: AxonalDelay, spikes: torch.Tensor) -> torch.Tensor:

@@ -110,13 +110,21 @@ def nominal_overshoot(beyond: torch.Tensor, count: int) -> torch.Tensor:
     return (beyond.to(torch.float64) / (fixed.STATE_SCALE * count)).to(torch.float32)
 
 
+def mean_overshoot(i: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """Overshoot of both states (time, batch, channels, ...) as `GruStates` has it."""
+    beyond = [(x.abs() - OVERSHOOT_MARGIN).clamp(min=0).flatten(2).sum((0, 2)) for x in (i, v)]
+    return nominal_overshoot(beyond[0] + beyond[1], len(i) * i[0, 0].numel())
+
+
 def spike_slopes(cell: Cell) -> torch.Tensor:
     """Derivative of SLAYER's spike function at every value that an 18-bit membrane can take."""
-    return _slope_table(cell.threshold / fixed.WEIGHT_SCALE, cell.surrogate)
+    return slope_table(cell.threshold, cell.surrogate)
 
 
 @functools.lru_cache(maxsize=8)
-def _slope_table(threshold: float, surrogate: Surrogate) -> torch.Tensor:
+def slope_table(threshold_units: int, surrogate: Surrogate) -> torch.Tensor:
+    """Slopes of `spike_slopes` for a threshold in weight units, by membrane from the lowest on."""
+    threshold = threshold_units / fixed.WEIGHT_SCALE
     units = torch.arange(-fixed.GRU_STATE_LIMIT, fixed.GRU_STATE_LIMIT + 1)
     with torch.enable_grad():
         leaf = (units / fixed.STATE_SCALE).requires_grad_()

@@ -24,7 +24,7 @@ from kipuka.train.gru.cell import (
     OVERSHOOT_MARGIN,
     Cell,
     compact,
-    nominal_overshoot,
+    mean_overshoot,
     spike_slopes,
     weight_units,
     whole_gradients,
@@ -86,9 +86,7 @@ class PlainSequence(torch.autograd.Function):
         )
         ctx.cell = cell
         ctx.mark_non_differentiable(i, v, saturated)
-        over = ((x.abs() - OVERSHOOT_MARGIN).clamp(min=0).flatten(2).sum((0, 2)) for x in (i, v))
-        beyond = nominal_overshoot(torch.as_tensor(sum(over)), n_steps * zero[0].numel())
-        return emitted, i, v, saturated, beyond
+        return emitted, i, v, saturated, mean_overshoot(i, v)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[Any, ...]:

@@ -1,7 +1,11 @@
 """The spiking GRU over a whole sequence: integers forward, surrogate gradients backward.
 
 `kipuka.train.gru.plain` is the definition. On the CPU `compiled_dense` computes the same for dense
-layers in one compiled kernel per pass, and `compiled_convolutional` for convolutional ones.
+layers in one compiled kernel per pass, and `compiled_convolutional` for convolutional ones. On a
+GPU `triton_dense` does so for dense layers. Everything else takes the plain path: an update gate
+that sees the current, weights between the weight units, numbers other than float32, and on a GPU
+convolutional layers, weights beyond 8 bits, more than `triton_dense.NEURONS_MAX` neurons, and a
+machine without Triton.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from kipuka.train.gru.compiled_convolutional import FusedConvSequence
 from kipuka.train.gru.compiled_dense import FusedSequence, can_fuse
 from kipuka.train.gru.mixing import MatrixProduct
 from kipuka.train.gru.plain import PlainSequence
+from kipuka.train.triton_support import takes_triton
 
 
 def run_sequence(
@@ -51,10 +56,26 @@ def run_sequence(
     states : GruStates
     """
     given = (activations, recurrent_weight, bias, delay, cell)
-    if current_weight is None and not plain and can_fuse(activations, recurrent_weight):
+    fits = current_weight is None and not plain
+    if fits and can_fuse(activations, recurrent_weight):
         dense = isinstance(cell.mixing, MatrixProduct)
         fused = FusedSequence if dense else FusedConvSequence
         spikes, *states = fused.apply(*given)  # type: ignore[no-untyped-call]
+    elif fits and can_fuse_on_gpu(activations, recurrent_weight, cell):
+        from kipuka.train.gru.triton_dense import TritonSequence
+
+        spikes, *states = TritonSequence.apply(*given)  # type: ignore[no-untyped-call]
     else:
         spikes, *states = PlainSequence.apply(*given, current_weight)  # type: ignore[no-untyped-call]
     return spikes, GruStates(*states)
+
+
+def can_fuse_on_gpu(activations: torch.Tensor, weight: torch.Tensor, cell: Cell) -> bool:
+    """Whether `triton_dense` computes what the plain path defines."""
+    if not activations.is_cuda or not isinstance(cell.mixing, MatrixProduct):
+        return False
+    if activations.dtype != torch.float32 or not takes_triton():
+        return False
+    from kipuka.train.gru.triton_dense import fits
+
+    return fits(weight)

@@ -29,9 +29,8 @@ def profile(
     data: Annotated[
         str | None,
         typer.Option(
-            metavar="X.npy|X.npz|NAME|PATH",
-            help="Array, events (with labels, if you like), own data as for training, or a data "
-            "set's name. Of what the network was trained on, the test part.",
+            metavar="X.npy|X.npz|NAME",
+            help="Array, events (with labels, if you like), or a data set's name: its test part.",
         ),
     ] = None,
     data_dir: DataDir = None,
@@ -170,7 +169,6 @@ def _numbers(answer: Answer) -> dict[str, Any]:
     own = answer.own
     values = profile_numbers(own.cost, own.simulation)
     values["accuracy"] = own.accuracy
-    values["samples_from"] = own.samples.source
     values["neurobench"] = dataclasses.asdict(neurobench(own.program, own.simulation.counters))
     values["without_microcode"] = forms_numbers(answer.forms)
     if answer.changes is not None:
@@ -192,10 +190,7 @@ def _print(answer: Answer) -> None:
     costs.print_mapping(own.cost)
     print_forms(answer.forms, answer.hardware.name)
     if own.accuracy is not None:
-        source = f"{len(own.samples.values)} samples, {own.samples.source}"
-        STDOUT.print(
-            f"accuracy of the integer network: {own.accuracy:.2%} ({source})", markup=False
-        )
+        STDOUT.print(f"accuracy of the integer network on these samples: {own.accuracy:.2%}")
     if answer.changes is not None:
         costs.print_advice(answer.changes)
     if answer.compared:

@@ -15,7 +15,6 @@ from kipuka.errors import KipukaError
 from kipuka.strangers import exists, inside
 
 if TYPE_CHECKING:
-    from kipuka.train.datasets import Dataset
     from kipuka.train.runs.config import TrainConfig
     from kipuka.train.runs.metrics import EpochMetrics
     from kipuka.train.runs.trainer import TrainingResult
@@ -64,19 +63,13 @@ def train_run(
 
     Under ``torchrun`` only the first process converts and prints.
     """
-    from kipuka.commands.console import STDOUT
-    from kipuka.train.datasets import load_dataset
-    from kipuka.train.runs.trainer import data_options
-
     config = run_settings(out, config_file, chosen, resume=resume)
-    dataset = load_dataset(config.data, data_options(config))
-    result = train_with_progress(config, out, resume=resume, dataset=dataset)
+    result = train_with_progress(config, out, resume=resume)
     values = {"config": config.model_dump(), "metrics": list(result.metrics)}
     if int(os.environ.get("RANK", "0")):
         return values
     output = inside(out, NETWORK_FILE)
-    STDOUT.print(str(dataset), markup=False)
-    return convert_run(out, output, dataset=dataset, json_file=json_file, known=values)
+    return convert_run(out, output, config.data_dir, json_file=json_file, known=values)
 
 
 def run_settings(
@@ -129,9 +122,9 @@ def parse_settings(words: Sequence[str]) -> dict[str, object]:
 
 
 def train_with_progress(
-    config: TrainConfig, folder: Path, *, resume: bool = False, dataset: Dataset | None = None
+    config: TrainConfig, folder: Path, *, resume: bool = False
 ) -> TrainingResult:
-    """Train with a progress bar, an epoch at a time, on what the settings name or on `dataset`."""
+    """Train with a progress bar, an epoch at a time."""
     from kipuka.commands.console import progress_bar
     from kipuka.train.runs.trainer import train as run
 
@@ -140,4 +133,4 @@ def train_with_progress(
         def show(metrics: EpochMetrics) -> None:
             advance(metrics.epoch, config.epochs)
 
-        return run(config, folder, progress=show, resume=resume, dataset=dataset)
+        return run(config, folder, progress=show, resume=resume)

@@ -4,7 +4,6 @@ import importlib.util
 
 import numpy as np
 import pytest
-from kipuka_toy_model import MODEL, LeakyParameters
 
 from kipuka.commands.backends import BACKENDS
 from kipuka.convert import fixed, inspect, load_net, save_net
@@ -18,6 +17,7 @@ from kipuka.deploy.reference import simulate_reference
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import load_profile
 from kipuka_cases import dense, even, program, random_delays, random_spikes
+from kipuka_toy_model import MODEL, LeakyParameters
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,29 @@
+"""Triton delivery of spikes over delay taps; `kipuka.train.delays.axonal.spread` defines it."""
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def spread_time_first(
+    signal,  # float32 (time, batch, neurons)
+    delays,  # int64 (taps,)
+    taps,  # float32 (taps, neurons)
+    out,  # float32 (time, batch, neurons)
+    n_delays,
+    plane,  # batch x neurons
+    n,
+    BLOCK: tl.constexpr,
+):
+    """Set ``out[t]`` to the sum of all ``signal[t - delays[k]] * taps[k]``, first tap first."""
+    step = tl.program_id(0)
+    place = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = place < plane
+    now = step.to(tl.int64) * plane
+    total = tl.zeros((BLOCK,), tl.float32)
+    for k in range(n_delays):
+        delay = tl.load(delays + k)
+        sent = signal + (now - delay * plane) + place
+        sent = tl.load(sent, mask=inside & (delay <= step), other=0.0)
+        total += sent * tl.load(taps + k * n + place % n, mask=inside, other=0.0)
+    tl.store(out + now + place, total, mask=inside)
