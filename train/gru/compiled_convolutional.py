@@ -81,7 +81,7 @@ class FusedConvSequence(torch.autograd.Function):
         _, height, width = ctx.extent
         first, window = compact(ctx.cell.taps.weights)
         pull = grad_outputs[4] / (n_steps * n * height * width)
-        kept = kernels.Kept(
+        saved = kernels.SavedTensors(
             i=i.numpy(),
             v=v.numpy(),
             saturated=saturated.numpy(),
@@ -104,9 +104,9 @@ class FusedConvSequence(torch.autograd.Function):
         mixing = ctx.cell.mixing
         carry_i, carry_v = np.zeros((n_rows, n), np.float32), np.zeros((n_rows, n), np.float32)
         for step in reversed(range(n_steps)):
-            convolutional_kernels.retreat_all(kept, grad, carry_i, carry_v, step)
+            convolutional_kernels.retreat_all(saved, grad, carry_i, carry_v, step)
             grad_arrived[step] = mixing.input_gradient(grad_a[step], weight)
-            convolutional_kernels.send_back(kept, grad, step)
+            convolutional_kernels.send_back(saved, grad, step)
         taps = ctx.cell.taps if ctx.needs_input_grad[3] else None
         return whole_gradients(grad_a, grad_arrived, arrived, emitted, weight, mixing, taps)
 

@@ -84,7 +84,7 @@ class FusedSequence(torch.autograd.Function):
         i, v, saturated, gates, emitted, arrived, weight = ctx.saved_tensors
         n_steps, n_batch, n = i.shape
         first, window = compact(ctx.cell.taps.weights)
-        kept = kernels.Kept(
+        saved = kernels.SavedTensors(
             i=i.numpy(),
             v=v.numpy(),
             saturated=saturated.numpy(),
@@ -100,7 +100,7 @@ class FusedSequence(torch.autograd.Function):
             activations=np.empty((n_steps, n_batch, 3 * n), np.float32),
             arrived=np.empty((n_steps, n_batch, n), np.float32),
         )
-        over_samples(n_batch, lambda begin, end: kernels.backward(kept, grad, begin, end))
+        over_samples(n_batch, lambda begin, end: kernels.backward(saved, grad, begin, end))
         grad_a, grad_arrived = map(torch.from_numpy, (grad.activations, grad.arrived))
         taps = ctx.cell.taps if ctx.needs_input_grad[3] else None
         mixing = ctx.cell.mixing

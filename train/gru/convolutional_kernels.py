@@ -36,24 +36,24 @@ def forward(given: Any, grid: Any, threshold: Any, out: Any, begin: Any, end: An
     n_steps, _, rows = given.activations.shape
     n, n_pixels = rows // 3, grid.height * grid.width
     length = n_steps + 1 + given.first.max() + given.window.shape[1]
-    mailbox = np.empty((length, n_pixels, n), np.int32)
+    delay_buffer = np.empty((length, n_pixels, n), np.int32)
     sums = np.empty((n_pixels, rows), np.int32)
     for sample in range(begin, end):
-        mailbox[:] = 0
+        delay_buffer[:] = 0
         for step in range(n_steps):
-            _receive(given, grid, mailbox[step], sums, step, sample)
+            _receive(given, grid, delay_buffer[step], sums, step, sample)
             for pixel in range(n_pixels):
                 row = sample * n_pixels + pixel
                 arrived = out.arrived[step, row]
                 for j in range(n):
-                    arrived[j] = float32(mailbox[step, pixel, j]) * float32(1 / SHARES)
+                    arrived[j] = float32(delay_buffer[step, pixel, j]) * float32(1 / SHARES)
                 advance(given.bias, threshold, sums[pixel], out, step, row)
                 spikes = out.spikes[step, row]
                 for j in range(n):
                     if spikes[j] != 0:
                         for k in range(given.window.shape[1]):
                             at = step + 1 + given.first[j] + k
-                            mailbox[at, pixel, j] += given.window[j, k]
+                            delay_buffer[at, pixel, j] += given.window[j, k]
 
 
 @inlined
@@ -84,20 +84,20 @@ def _receive(given: Any, grid: Any, mail: Any, sums: Any, step: Any, sample: Any
 
 
 @compiled
-def retreat_all(kept: Any, grad: Any, carry_i: Any, carry_v: Any, step: Any) -> None:
+def retreat_all(saved: Any, grad: Any, carry_i: Any, carry_v: Any, step: Any) -> None:
     """Gradients of one step's activations at all positions, and what goes to the step before."""
     for row in range(carry_i.shape[0]):
-        retreat(kept, grad, carry_i[row], carry_v[row], step, row)
+        retreat(saved, grad, carry_i[row], carry_v[row], step, row)
 
 
 @compiled
-def send_back(kept: Any, grad: Any, step: Any) -> None:
+def send_back(saved: Any, grad: Any, step: Any) -> None:
     """Bring the gradient of what arrived in a step to the spikes that sent it."""
     _, n_rows, n = grad.arrived.shape
     for row in range(n_rows):
         arrived = grad.arrived[step, row]
         for j in range(n):
-            for k in range(kept.window.shape[1]):
-                sent = step - 1 - k - kept.first[j]
+            for k in range(saved.window.shape[1]):
+                sent = step - 1 - k - saved.first[j]
                 if sent >= 0:
-                    grad.spikes[sent, row, j] += kept.window[j, k] * arrived[j]
+                    grad.spikes[sent, row, j] += saved.window[j, k] * arrived[j]

@@ -58,7 +58,7 @@ class Forward(NamedTuple):
     beyond: np.ndarray  # int64 (batch,)
 
 
-class Kept(NamedTuple):
+class SavedTensors(NamedTuple):
     """What a backward pass reads."""
 
     i: np.ndarray
@@ -90,22 +90,22 @@ def forward(given: Any, threshold: Any, out: Any, begin: Any, end: Any) -> None:
     n_steps, _, rows = given.activations.shape
     n = rows // 3
     longest = given.first.max() + given.window.shape[1]
-    mailbox = np.empty((n_steps + 1 + longest, n), np.int32)
+    delay_buffer = np.empty((n_steps + 1 + longest, n), np.int32)
     sums = np.empty(rows, np.int32)
     sources = np.empty(n, np.int64)
     for sample in range(begin, end):
-        mailbox[:] = 0
+        delay_buffer[:] = 0
         for step in range(n_steps):
-            _receive(given, mailbox[step], sources, sums, step, sample)
+            _receive(given, delay_buffer[step], sources, sums, step, sample)
             arrived = out.arrived[step, sample]
             for j in range(n):
-                arrived[j] = float32(mailbox[step, j]) * float32(1 / SHARES)
+                arrived[j] = float32(delay_buffer[step, j]) * float32(1 / SHARES)
             advance(given.bias, threshold, sums, out, step, sample)
             spikes = out.spikes[step, sample]
             for j in range(n):
                 if spikes[j] != 0:
                     for k in range(given.window.shape[1]):
-                        mailbox[step + 1 + given.first[j] + k, j] += given.window[j, k]
+                        delay_buffer[step + 1 + given.first[j] + k, j] += given.window[j, k]
 
 
 @inlined
@@ -171,9 +171,9 @@ def advance(bias: Any, threshold: Any, sums: Any, out: Any, step: Any, sample: A
 
 
 @compiled
-def backward(kept: Any, grad: Any, begin: Any, end: Any) -> None:
+def backward(saved: Any, grad: Any, begin: Any, end: Any) -> None:
     """Go back through samples `begin` to `end`, some of them at a time."""
-    n_steps, _, n = kept.i.shape
+    n_steps, _, n = saved.i.shape
     carry_i = np.empty((SAMPLES_TOGETHER, n), np.float32)
     carry_v = np.empty((SAMPLES_TOGETHER, n), np.float32)
     for start in range(begin, end, SAMPLES_TOGETHER):
@@ -183,29 +183,29 @@ def backward(kept: Any, grad: Any, begin: Any, end: Any) -> None:
         for step in range(n_steps - 1, -1, -1):
             for sample in range(start, stop):
                 row = sample - start
-                retreat(kept, grad, carry_i[row], carry_v[row], step, sample)
-            _multiply(grad.activations[step], kept.weights, grad.arrived[step], start, stop)
+                retreat(saved, grad, carry_i[row], carry_v[row], step, sample)
+            _multiply(grad.activations[step], saved.weights, grad.arrived[step], start, stop)
             for sample in range(start, stop):
                 arrived = grad.arrived[step, sample]
                 for j in range(n):
-                    for k in range(kept.window.shape[1]):
-                        sent = step - 1 - k - kept.first[j]
+                    for k in range(saved.window.shape[1]):
+                        sent = step - 1 - k - saved.first[j]
                         if sent >= 0:
-                            grad.spikes[sent, sample, j] += kept.window[j, k] * arrived[j]
+                            grad.spikes[sent, sample, j] += saved.window[j, k] * arrived[j]
 
 
 @inlined
-def retreat(kept: Any, grad: Any, carry_i: Any, carry_v: Any, step: Any, sample: Any) -> None:
+def retreat(saved: Any, grad: Any, carry_i: Any, carry_v: Any, step: Any, sample: Any) -> None:
     """Gradients of one step's activations, and what is carried to the step before."""
     n = carry_i.shape[0]
-    i, v = kept.i[step, sample], kept.v[step, sample]
+    i, v = saved.i[step, sample], saved.v[step, sample]
     before = step - 1 if step else step
     # Before the first step all states are zero.
     there = float32(1 if step else 0)
-    i_before, v_before = kept.i[before, sample], kept.v[before, sample]
-    saturated, gates = kept.saturated[step, sample], kept.gates[step, sample]
+    i_before, v_before = saved.i[before, sample], saved.v[before, sample]
+    saturated, gates = saved.saturated[step, sample], saved.gates[step, sample]
     grad_spikes, grad_a = grad.spikes[step, sample], grad.activations[step, sample]
-    pull = kept.pull[sample]
+    pull = saved.pull[sample]
     for j in range(n):
         raw_r, raw_z = int32(gates[j]), int32(gates[n + j])
         r = float32(gate(raw_r)) * GATE_STEP
@@ -213,7 +213,7 @@ def retreat(kept: Any, grad: Any, carry_i: Any, carry_v: Any, step: Any, sample:
         r_slope = GATE_DERIVATIVE if abs(raw_r) <= GATE_REACH else float32(0)
         z_slope = GATE_DERIVATIVE if abs(raw_z) <= GATE_REACH else float32(0)
         passes = float32(1 if saturated[j] == 0 else 0)
-        grad_v = (grad_spikes[j] * kept.slopes[v[j] + LIMIT] + carry_v[j]) * passes
+        grad_v = (grad_spikes[j] * saved.slopes[v[j] + LIMIT] + carry_v[j]) * passes
         grad_v = grad_v + pull * _beyond_margin(v[j])
         grad_i = (grad_v * (float32(1) - z) + carry_i[j]) * passes
         grad_i = grad_i + pull * _beyond_margin(i[j])

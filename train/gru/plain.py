@@ -53,7 +53,7 @@ class PlainSequence(torch.autograd.Function):
         parameters = SpikingGruParameters(cell.threshold, *bias_units.chunk(3))
         first, window = compact(cell.taps.weights)
         channels = torch.arange(rows // 3, device=activations.device)
-        # Mailbox of recurrent spikes by step of arrival; what arrives after the end stays unread.
+        # Recurrent spikes by step of arrival; what arrives after the end stays unread.
         length = n_steps + 1 + cell.taps.weights.shape[1] + window.shape[1]
         arriving = activations.new_zeros(length, *shape)
         zero = torch.zeros(shape, dtype=torch.int64, device=activations.device)
