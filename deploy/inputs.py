@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from kipuka.convert import fixed
+from kipuka.convert.formats.guarded.arrays import UNREADABLE, read_npy, write_npy
+from kipuka.convert.formats.guarded.event_files import not_events, read_event_file
 from kipuka.convert.program import Encoder, Program
-from kipuka.deploy.arrays import UNREADABLE, read_npy, read_npz, write_npy
 from kipuka.deploy.fast.input_events import Events, windows
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
@@ -107,29 +107,17 @@ def _refuse_overflow(values: np.ndarray, encoder: Encoder, where: str) -> None:
 def _listed(path: Path, program: Program) -> Inputs:
     """Spikes of a file of events."""
     if program.encoder:
-        raise _not_events(path, "events, but the network has an encoder and takes numbers")
-    try:
-        arrays = read_npz(path, ("times", "units", "n_steps", "samples", "n_samples", "labels"))
-    except UNREADABLE as error:
-        raise _not_events(path, " ".join(str(error).split())) from error
-    missing = {"times", "units", "n_steps"} - arrays.keys()
-    if missing:
-        raise _not_events(path, f"arrays {', '.join(sorted(arrays))}")
-    times, units, n_steps = arrays["times"], arrays["units"], _count(path, arrays, "n_steps")
-    samples = arrays.get("samples", np.zeros(times.shape, np.int64))
-    shapes = {array.shape for array in (times, units, samples)}
-    if len(shapes) > 1 or times.ndim != 1 or n_steps < 1:
-        raise _not_events(path, f"shapes {', '.join(map(str, sorted(shapes)))}, {n_steps} steps")
-    if samples.dtype.kind not in "iu" or np.any(samples < 0):
-        raise _not_events(path, f"samples from {samples.min(initial=0)} on, {samples.dtype}")
-    n_samples = _sample_count(path, arrays, int(samples.max(initial=0)) + 1)
+        raise not_events(path, "events, but the network has an encoder and takes numbers")
+    file = read_event_file(path)
+    times, units, samples = file.times, file.units, file.samples
+    n_steps, n_samples = file.n_steps, file.n_samples
     if n_samples * program.n_inputs * n_steps > MAX_ENTRIES:
         size = f"{n_samples} samples x {program.n_inputs} units x {n_steps} steps"
-        raise _not_events(path, f"{size}, of which {MAX_ENTRIES} entries fit")
+        raise not_events(path, f"{size}, of which {MAX_ENTRIES} entries fit")
     n_neurons = sum(layer.n_neurons for layer in program.layers)
     if n_samples * n_neurons * n_steps > FREE_STATES + STATES_PER_EVENT * times.size:
         size = f"{n_samples} samples x {n_neurons} neurons x {n_steps} steps"
-        raise _not_events(path, f"{times.size} events in {size}, which is next to nothing")
+        raise not_events(path, f"{times.size} events in {size}, which is next to nothing")
     _check_events(path, program, times, units, n_steps, samples)
     spikes = np.zeros((n_samples, program.n_inputs, n_steps), bool)
     spikes[samples, units, times] = True
@@ -138,27 +126,7 @@ def _listed(path: Path, program: Program) -> Inputs:
         order = np.argsort(entries, kind="stable")
         doubled = order[1:][np.diff(entries[order]) == 0]
         _refuse_sample(path, program, times, units, n_steps, samples, int(samples[doubled[0]]))
-    return Inputs(spikes, "samples" in arrays or "n_samples" in arrays)
-
-
-def _count(path: Path, arrays: Mapping[str, np.ndarray], name: str) -> int:
-    """One whole number of a file of events."""
-    array = arrays[name]
-    if array.size != 1 or array.dtype.kind not in "iu":
-        raise _not_events(path, f"{name} of shape {array.shape}, {array.dtype}")
-    return int(array.item())
-
-
-def _sample_count(path: Path, arrays: Mapping[str, np.ndarray], seen: int) -> int:
-    """Samples of a file of events, of which `seen` are there for their events."""
-    if "n_samples" in arrays:
-        said = _count(path, arrays, "n_samples")
-        if said < seen:
-            raise _not_events(path, f"events of {seen} samples, n_samples {said}")
-        return said
-    # Labels that are too few, or no row of numbers, are refused where they are used.
-    several = "samples" in arrays and "labels" in arrays
-    return max(seen, arrays["labels"].size) if several else seen
+    return Inputs(spikes, file.batched)
 
 
 def _check_events(
@@ -189,17 +157,6 @@ def _refuse_sample(
     own = samples == number
     for _ in windows(program, Events(times[own], units[own], n_steps), f"{path}, sample {number}"):
         pass
-
-
-def _not_events(path: Path, value: str) -> KipukaError:
-    return KipukaError(
-        "the input is no list of events",
-        where=str(path),
-        limit="integer arrays times, units and n_steps (at least 1), for a batch samples from 0 "
-        "on, and n_samples if some are silent",
-        value=value,
-        remedy="write it with numpy.savez(file, times=..., units=..., n_steps=...)",
-    )
 
 
 def _is_batched(array: np.ndarray, program: Program, where: str) -> bool:

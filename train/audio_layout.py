@@ -1,4 +1,4 @@
-"""Audio channels as an image for convolutions: folded as CS-GRU does, or along the frequency."""
+"""Units as an image for convolutions; audio channels folded as CS-GRU does, or by frequency."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from kipuka.convert.synapses import Shape3
 from kipuka.errors import choose
 from kipuka.train.audio_layout import AudioLayout, audio_shape
 from kipuka.train.delays.axonal import AxonalDelay
@@ -49,8 +50,8 @@ class Sizes(NamedTuple):
     n_inputs, n_classes : int
     hidden : int
         Neurons of each dense hidden layer.
-    layout : {"csgru", "frequency"}
-        How convolutions see the inputs; see `kipuka.train.audio_layout.audio_shape`.
+    shape : tuple of int
+        Channels, height and width in which convolutions see the inputs.
     update_gate_input : {"spikes", "current"}
         Of spiking GRU layers; see `kipuka.train.SpikingGRU`.
     """
@@ -58,7 +59,7 @@ class Sizes(NamedTuple):
     n_inputs: int
     n_classes: int
     hidden: int
-    layout: str = "csgru"
+    shape: Shape3
     update_gate_input: UpdateGateInput = "spikes"
 
     @property
@@ -111,7 +112,7 @@ def decoupled(sizes: Sizes) -> Blocks:
     A convolution without memory of its spikes, a dense spiking GRU without delays, and a
     feed-forward layer with axonal delays.
     """
-    shape = audio_shape(sizes.n_inputs, sizes.layout)
+    shape = sizes.shape
     features = max(1, sizes.hidden // FEATURES_PER_CHANNEL)
     geometry = _geometry(shape)
     convolution = cuba.Conv(
@@ -168,6 +169,7 @@ def build_network(
     *,
     layout: str = "csgru",
     update_gate_input: UpdateGateInput = "spikes",
+    shape: tuple[int, ...] = (),
 ) -> torch.nn.ModuleList:
     """Build a network by its name, with freshly drawn parameters.
 
@@ -182,6 +184,9 @@ def build_network(
         How convolutional networks see the inputs; see `kipuka.train.audio_layout.audio_shape`.
     update_gate_input : {"spikes", "current"}
         What the update gates of spiking GRU layers see; ``current`` is CS-GRU as published.
+    shape : tuple of int
+        Channels, height and width of images, which convolutional networks then see as they are;
+        empty for units without places, which `layout` lays out.
 
     Raises
     ------
@@ -190,10 +195,15 @@ def build_network(
     """
     build = choose(NETWORKS, name, what="network", where="option network")
     # Also of networks that have no use for them, so that no misspelling goes unnoticed.
-    audio_shape(n_inputs, layout)
+    laid_out = audio_shape(n_inputs, layout)
     check_update_gate_input(update_gate_input, f"network {name}")
-    sizes = Sizes(n_inputs, n_classes, hidden, layout, update_gate_input)
+    sizes = Sizes(n_inputs, n_classes, hidden, _image(shape) or laid_out, update_gate_input)
     return torch.nn.ModuleList(build(sizes))
+
+
+def _image(shape: tuple[int, ...]) -> Shape3 | None:
+    """Channels, height and width; None of units without places."""
+    return (shape[0], shape[1], shape[2]) if len(shape) == 3 else None
 
 
 class _Geometry(NamedTuple):
@@ -223,7 +233,7 @@ def _geometry(shape: tuple[int, int, int], stride: bool = True) -> _Geometry:
 
 
 def _convolutional(sizes: Sizes, n_layers: int, delays: bool) -> Blocks:
-    shape = audio_shape(sizes.n_inputs, sizes.layout)
+    shape = sizes.shape
     first = _geometry(shape)
     # Further layers, and all recurrences, keep height and width.
     same = _geometry(shape, stride=False)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from kipuka.convert.formats.net.file import GoldenVector, load_net, save_net
+from kipuka.convert.formats.nir.file import OPTIONS as NIR_OPTIONS
+from kipuka.convert.formats.nir.file import load_nir, save_nir
 from kipuka.convert.program import Program
 from kipuka.errors import KipukaError
 
@@ -35,7 +37,10 @@ class Format:
     options: tuple[str, ...]
 
 
-FORMATS = (Format("NetX", (".net", ".h5", ".hdf5"), load_net, save_net, ("clamp_delays",)),)
+FORMATS = (
+    Format("NetX", (".net", ".h5", ".hdf5"), load_net, save_net, ("clamp_delays",)),
+    Format("NIR", (".nir",), load_nir, save_nir, NIR_OPTIONS),
+)
 """Every format; the first is the one that `kipuka convert` writes."""
 
 

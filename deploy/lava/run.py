@@ -18,12 +18,12 @@ from typing import Literal
 
 import numpy as np
 
+from kipuka.convert.formats.guarded.arrays import write_npy
 from kipuka.convert.formats.net.differences import NETX_MODELS, netx_differences
 from kipuka.convert.formats.net.file import save_net
 from kipuka.convert.neurons import handler
 from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, Trace
-from kipuka.deploy.arrays import write_npy
 from kipuka.deploy.lava.process_sessions import end_session, killed_members
 from kipuka.deploy.lowered.common_values import check_common_values
 from kipuka.deploy.lowered.lowering import lower

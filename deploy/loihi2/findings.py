@@ -14,7 +14,7 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.deploy.loihi2.evidence import evidence_of
 from kipuka.deploy.loihi2.memory import CoreLimits, Placement, place
-from kipuka.deploy.lowered.graph import CONSTANT, GRADED_BITS, Node, StockGraph, Wire
+from kipuka.deploy.lowered.graph import GRADED_BITS, Node, StockGraph, Wire
 from kipuka.deploy.lowered.streaming import Stream
 from kipuka.hardware_profiles import HardwareProfile
 
@@ -239,8 +239,8 @@ def _largest_sums(wire: Wire, n_targets: int, graph: StockGraph) -> np.ndarray:
 
 def _ends(wire: Wire, graph: StockGraph) -> tuple[int, int] | tuple[np.ndarray, np.ndarray]:
     """Least and greatest message that each synapse can carry."""
-    if wire.source == CONSTANT:
-        sent = graph.constants[wire.sources]
+    if wire.source in graph.payloads:
+        sent = graph.payloads[wire.source][wire.sources]
         return np.zeros_like(sent), sent
     source = graph.node(wire.source)
     return source.low, source.high

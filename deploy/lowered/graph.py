@@ -21,8 +21,9 @@ GRADED_BITS = 24
 SPARSE_BELOW = 0.25
 """Share of nonzero weights under which synapses without delays become ``Sparse``."""
 
-INPUT, CONSTANT = "input", "constant"
-"""Names of the two sources: the network's input, and the constants of every algorithmic step."""
+INPUT, CONSTANT, CLOSING = "input", "constant", "closing"
+"""Names of the sources: the network's input, the constants of every algorithmic step, and those of
+the steps after the last one, in which the cells are closed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,11 +110,21 @@ class Wire:
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """A summand of a reading: `factor` times what some neurons of a node sent."""
+    """A summand of a reading: `factor` times what some neurons of a node sent.
+
+    Attributes
+    ----------
+    node : str
+    neurons : int64 array (neurons,)
+    factor : int64 array (neurons,)
+    steps : int
+        Algorithmic steps that lie between sending and reading.
+    """
 
     node: str
     neurons: np.ndarray
-    factor: int = 1
+    factor: np.ndarray
+    steps: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,14 +173,18 @@ class Draft:
     wires : tuple of Wire
         With algorithmic steps.
     layers : tuple of LayerReadings
-    constants : int64 array (channels,)
-        What the constant source sends in every algorithmic step; empty if there is none.
+    payloads : mapping of str to int64 array (channels,)
+        What the sources `CONSTANT` and `CLOSING` send; empty for one that nothing listens to.
+    closing_steps : int
+        Algorithmic steps after a sample's last one in which `CLOSING` sends, and after which
+        nothing is under way any more.
     """
 
     nodes: tuple[Node, ...]
     wires: tuple[Wire, ...]
     layers: tuple[LayerReadings, ...]
-    constants: np.ndarray
+    payloads: Mapping[str, np.ndarray]
+    closing_steps: int
 
 
 @dataclass(frozen=True, eq=False)

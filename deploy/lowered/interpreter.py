@@ -14,7 +14,7 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.convert.neurons.cuba import CubaParameters, CubaState, cuba_step
 from kipuka.convert.trace import LayerTrace, Trace
-from kipuka.deploy.lowered.graph import CONSTANT, INPUT, Node, Reading, StockGraph, Wire
+from kipuka.deploy.lowered.graph import CLOSING, CONSTANT, INPUT, Node, Reading, StockGraph, Wire
 
 Sums = dict[str, np.ndarray]
 """By port: what arrives, int64 (samples, neurons)."""
@@ -42,7 +42,8 @@ class StockRun:
 def played(graph: StockGraph, inputs: np.ndarray, steps: int) -> dict[str, np.ndarray]:
     """What the sources send: by name, int64 (samples, units, hardware steps).
 
-    Algorithmic steps are spaced by the graph's period; between them the sources are silent.
+    Algorithmic steps are spaced by the graph's period; between them the sources are silent. After
+    the last one only `CLOSING` sends, for as long as something may be under way.
 
     Parameters
     ----------
@@ -52,13 +53,20 @@ def played(graph: StockGraph, inputs: np.ndarray, steps: int) -> dict[str, np.nd
         Hardware steps.
     """
     n_samples, _, n_steps = inputs.shape
-    sent = {}
-    repeated = np.broadcast_to(graph.constants[:, None], (n_samples, graph.constants.size, n_steps))
-    for name, values in ((INPUT, inputs), (CONSTANT, repeated)):
-        if values.shape[1] == 0:
-            continue
-        sent[name] = np.zeros((n_samples, values.shape[1], steps), dtype=np.int64)
-        sent[name][..., : n_steps * graph.period : graph.period] = values
+    end, period = n_steps * graph.period, graph.period
+    shapes = {INPUT: inputs.shape[1], **{name: p.size for name, p in graph.payloads.items()}}
+    sent = {
+        name: np.zeros((n_samples, units, steps), np.int64)
+        for name, units in shapes.items()
+        if units
+    }
+    sent[INPUT][..., :end:period] = inputs
+    for name, during in (
+        (CONSTANT, slice(0, end, period)),
+        (CLOSING, slice(end, end + graph.closing_steps * period, period)),
+    ):
+        if name in sent:
+            sent[name][..., during] = graph.payloads[name][:, None]
     return sent
 
 
@@ -164,14 +172,20 @@ def read_trace(
         (samples, neurons, hardware steps).
     """
 
-    def at_phase(name: str, values: np.ndarray) -> np.ndarray:
+    def at_phase(name: str, values: np.ndarray, before: int = 0) -> np.ndarray:
+        """Values of each algorithmic step, or of so many steps before it."""
         first = graph.phases[name]
-        return values[..., first : first + (n_steps - 1) * graph.period + 1 : graph.period]
+        found = values[..., first : first + (n_steps - 1) * graph.period + 1 : graph.period]
+        if before:
+            nothing = np.zeros_like(found[..., :before])
+            found = np.concatenate([nothing, found[..., : max(n_steps - before, 0)]], axis=-1)
+        return found
 
     def state(reading: Reading) -> np.ndarray:
         total = reading.offset[:, None]
         for term in reading.terms:
-            total = total + term.factor * at_phase(term.node, sent(term.node)[:, term.neurons])
+            sums = at_phase(term.node, sent(term.node)[:, term.neurons], term.steps)
+            total = total + term.factor[:, None] * sums
         if reading.variable:
             total = total + at_phase(reading.variable[0], variable(reading.variable))
         return total.astype(np.int32)

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-
 from kipuka.convert import fixed
 from kipuka.convert.analysis.state_ranges import analyse_ranges
 from kipuka.convert.neurons import CUBA, SPIKING_GRU, handler
-from kipuka.convert.program import OWN, Program
+from kipuka.convert.program import OWN, Layer, Program
 from kipuka.deploy.lowered.cells.cell import Cell, Senders
-from kipuka.deploy.lowered.cells.cuba import cuba_cell
+from kipuka.deploy.lowered.cells.cuba import Beat, check_beat, cuba_cell
 from kipuka.deploy.lowered.cells.spiking_gru import GruCell, Saturating
 from kipuka.deploy.lowered.common_values import check_common_values
-from kipuka.deploy.lowered.graph import CONSTANT, INPUT, Draft, Node, StockGraph
-from kipuka.deploy.lowered.schedule import PERIOD_MIN, schedule
-from kipuka.deploy.lowered.wiring import DIGIT_BITS, channels_used
+from kipuka.deploy.lowered.graph import CLOSING, CONSTANT, INPUT, Draft, Node, StockGraph
+from kipuka.deploy.lowered.schedule import schedule
+from kipuka.deploy.lowered.wiring import payloads_of
 from kipuka.errors import KipukaError
 
 
@@ -41,21 +39,13 @@ def lower(program: Program, n_steps: int | None = None) -> StockGraph:
         If a layer has no exact lowering; the message names it.
     """
     _check(program)
-    least = max(_lowering(program, k).least_period for k in range(len(program.layers)))
-    cells = [
-        _lowering(program, k).build(program, k, n_steps, least > 1)
-        for k in range(len(program.layers))
-    ]
-    wires = tuple(wire for cell in cells for wire in cell.wires)
-    payloads = np.int64(1) << DIGIT_BITS * np.arange(channels_used(wires))
-    limit = fixed.CUBA_STATE_LIMIT - 1
-    low, high = (-limit, limit) if program.encoder else (0, 1)
-    sources = [Node(INPUT, "source", program.n_inputs, -1, {}, low, high)]
-    if payloads.size:
-        sources.append(Node(CONSTANT, "source", payloads.size, -1, {}, 0, int(payloads[-1])))
-    nodes = (*sources, *(node for cell in cells for node in cell.nodes))
-    draft = Draft(nodes, wires, tuple(cell.readings for cell in cells), payloads)
-    return schedule(draft, least)
+    if not any(_lowering(program, k).gated for k in range(len(program.layers))):
+        return _scheduled(program, _cells(program, n_steps, Beat(False, False)))
+    graph = _scheduled(program, _cells(program, n_steps, Beat(False, True)))
+    beat = Beat(idle_steps=graph.period > 1, constants=True)
+    for position, number in enumerate(program.numbers):
+        _lowering(program, position).check(program.layers[position], f"layer {number}", beat)
+    return _scheduled(program, _cells(program, n_steps, beat))
 
 
 class Lowering(NamedTuple):
@@ -63,14 +53,17 @@ class Lowering(NamedTuple):
 
     Attributes
     ----------
-    least_period : int
-        Hardware steps in an algorithmic step that the cell needs at least.
-    build : callable (program, position, n_steps, idles) -> Cell
-        `idles` tells whether an algorithmic step has several hardware steps.
+    gated : bool
+        Whether the cell takes several hardware steps on its way, and sends nothing after a sample's
+        last step.
+    check : callable (layer, name, beat)
+        Raises if the cell is not exact at that beat.
+    build : callable (program, position, n_steps, beat) -> Cell
     """
 
-    least_period: int
-    build: Callable[[Program, int, int | None, bool], Cell]
+    gated: bool
+    check: Callable[[Layer, str, Beat], None]
+    build: Callable[[Program, int, int | None, Beat], Cell]
 
 
 def _lowering(program: Program, position: int) -> Lowering:
@@ -78,22 +71,68 @@ def _lowering(program: Program, position: int) -> Lowering:
     return handler(LOWERINGS, program.layers[position].model, "lowered", where)
 
 
-def _cuba(program: Program, position: int, n_steps: int | None, idles: bool) -> Cell:
+def _cells(program: Program, n_steps: int | None, beat: Beat) -> list[Cell]:
+    positions = range(len(program.layers))
+    return [_lowering(program, k).build(program, k, n_steps, beat) for k in positions]
+
+
+def _cuba(program: Program, position: int, n_steps: int | None, beat: Beat) -> Cell:
     del n_steps
     name = f"layer {program.numbers[position]}"
-    senders = _senders(program, position)
-    return cuba_cell(program.layers[position], position, name, senders, idles=idles)
+    return cuba_cell(program.layers[position], position, name, _senders(program, position), beat)
 
 
-def _spiking_gru(program: Program, position: int, n_steps: int | None, idles: bool) -> Cell:
-    del idles
+def _spiking_gru(program: Program, position: int, n_steps: int | None, beat: Beat) -> Cell:
+    del beat
     name, senders = f"layer {program.numbers[position]}", _senders(program, position)
     may = _saturating(program, position, n_steps)
     return GruCell(program.layers[position], position, name, senders, may).build()
 
 
-LOWERINGS = {CUBA: Lowering(1, _cuba), SPIKING_GRU: Lowering(PERIOD_MIN, _spiking_gru)}
+def _any_beat(layer: Layer, name: str, beat: Beat) -> None:
+    """Say nothing: the cell is exact at every beat."""
+
+
+LOWERINGS = {
+    CUBA: Lowering(False, check_beat, _cuba),
+    SPIKING_GRU: Lowering(True, _any_beat, _spiking_gru),
+}
 """Models that can be lowered."""
+
+
+def _scheduled(program: Program, cells: list[Cell]) -> StockGraph:
+    wires = tuple(wire for cell in cells for wire in cell.wires)
+    payloads = {name: payloads_of(name, wires) for name in (CONSTANT, CLOSING)}
+    limit = fixed.CUBA_STATE_LIMIT - 1
+    low, high = (-limit, limit) if program.encoder else (0, 1)
+    sources = [Node(INPUT, "source", program.n_inputs, -1, {}, low, high)]
+    for name, sent in payloads.items():
+        if sent.size:
+            sources.append(Node(name, "source", sent.size, -1, {}, 0, int(sent[-1])))
+    nodes = (*sources, *(node for cell in cells for node in cell.nodes))
+    readings = tuple(cell.readings for cell in cells)
+    draft = Draft(nodes, wires, readings, payloads, closing_steps(program))
+    return schedule(draft, max(cell.least_period for cell in cells))
+
+
+def closing_steps(program: Program) -> int:
+    """Algorithmic steps after a sample's last one in which spikes still reach a gated layer.
+
+    Gated layers send none after the last step. CUBA neurons send theirs with what arrives; with a
+    bias, a recurrence or a current that lasts they can go on for longer.
+    """
+    last_spikes, closing = [-1] * len(program.layers), 0
+    for position, layer in enumerate(program.layers):
+        arrivals = [-1]
+        for projection in layer.projections:
+            sender = position - projection.source
+            way = int(projection.delays.max(initial=0)) + (sender >= 0)
+            arrivals.append(way + (last_spikes[sender] if sender >= 0 else -1))
+        if _lowering(program, position).gated:
+            closing = max(closing, max(arrivals) + 1)
+        else:
+            last_spikes[position] = max(arrivals)
+    return closing
 
 
 def _saturating(program: Program, position: int, n_steps: int | None) -> Saturating:

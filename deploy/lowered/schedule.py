@@ -30,7 +30,7 @@ def schedule(draft: Draft, least_period: int = 1) -> StockGraph:
     ----------
     draft : Draft
     least_period : int
-        K is not made shorter than this: `PERIOD_MIN` for graphs with memoryless ``LIF``.
+        K is not made shorter than this, whatever the ways around the cells allow.
 
     Returns
     -------
@@ -41,7 +41,9 @@ def schedule(draft: Draft, least_period: int = 1) -> StockGraph:
     nodes, wires, relayed = _relayed(draft.nodes, wires)
     for name, (origin, stage) in relayed.items():
         phases[name] = phases[origin] + stage * HOP_STEPS
-    return StockGraph(nodes, wires, draft.layers, draft.constants, period, phases)
+    return StockGraph(
+        nodes, wires, draft.layers, draft.payloads, draft.closing_steps, period, phases
+    )
 
 
 def shortest_period(draft: Draft, least: int) -> tuple[int, dict[str, int]]:
@@ -125,11 +127,9 @@ def _relay(
 
 
 MEMORYLESS: Mapping[str, int] = MappingProxyType({"du": fixed.UNITY - 1, "dv": fixed.UNITY - 1})
-"""Decays of a ``LIF`` that forgets, in 12 bits: what ``dv`` leaves of a membrane is gone two
-hardware steps later, so nothing may arrive in the `PERIOD_MIN` - 1 steps in between."""
-
-PERIOD_MIN = 3
-"""Shortest period of graphs with memoryless ``LIF``."""
+"""Decays of a ``LIF`` that forgets, in 12 bits. Of a membrane `v` the next hardware step keeps
+``v >> 12``, less than one weight unit below ``2**12`` of them, and the one after that nothing; the
+idle step of a period of two never spikes, for what a silent membrane leaves is below itself."""
 
 
 def _stage_of(leaving: list[Wire], source: str, held: np.ndarray, stage: int) -> list[Wire]:

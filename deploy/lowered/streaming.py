@@ -12,7 +12,7 @@ from kipuka.convert.program import Program
 from kipuka.deploy.lowered.cells.cell import power_above
 from kipuka.deploy.lowered.graph import Node, StockGraph
 from kipuka.deploy.lowered.lowering import lower
-from kipuka.deploy.lowered.schedule import MEMORYLESS, PERIOD_MIN
+from kipuka.deploy.lowered.schedule import MEMORYLESS
 from kipuka.errors import KipukaError
 
 PARTS = 16
@@ -93,9 +93,9 @@ def settling_steps(program: Program) -> int:
 def _resetting(node: Node, graph: StockGraph, interval: int) -> Node:
     """``LIFReset`` for a ``LIF`` that remembers anything, reset before a sample's first step."""
     parameters = node.parameters
-    forgets = graph.period >= PERIOD_MIN and all(
-        parameters.get(k) == v for k, v in MEMORYLESS.items()
-    )
+    # In a layer of its own, without idle steps, even the little that these decays leave counts.
+    inside = graph.period > 1 or "bias_mant" not in parameters
+    forgets = inside and all(parameters.get(k) == v for k, v in MEMORYLESS.items())
     if node.kind != "LIF" or forgets:
         return node
     # Lava counts time from 1 and resets before the step in which the remainder is the offset.

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.program import OWN, Layer
+from kipuka.convert.program import OWN, Layer, Target
 from kipuka.deploy.lowered.graph import CONSTANT, Wire
 
 DIGIT_BITS = 7
-"""The constant source sends powers of ``2**7``, from which weights pick digits of 7 bits."""
+"""Sources of constants send powers of ``2**7``, from which weights pick digits of 7 bits."""
 
 EXPONENT_MIN, EXPONENT_MAX = -1, 7
 """Exponents for integer factors; -1 makes every integer of 8 bits out of the even weights."""
@@ -101,16 +101,24 @@ def multiples(
     return wires
 
 
-def constants(target: str, values: np.ndarray, port: str = "a_in", steps: int = 0) -> list[Wire]:
+def constants(
+    target: str, values: np.ndarray, port: str = "a_in", source: str = CONSTANT
+) -> list[Wire]:
     """Wire that gives each neuron a constant in every algorithmic step; none if all are 0.
 
     Parameters
     ----------
     target, port : str
     values : int64 array (neurons,)
-    steps : int
-        Algorithmic steps by which the constant comes later, and so also starts later.
+    source : str
+        `CONSTANT`, or `CLOSING` for the steps after the last one.
     """
+    whole = planes(values.astype(np.int64))
+    if np.any(values) and len(whole) == 1:
+        weights, exponent = whole[0]
+        neurons = np.flatnonzero(weights)
+        none = np.zeros_like(neurons)
+        return [Wire(source, target, neurons, none, weights[neurons], none, port, exponent)]
     half = 1 << (DIGIT_BITS - 1)
     digits, rest = [], values.astype(np.int64)
     while np.any(rest):
@@ -121,16 +129,23 @@ def constants(target: str, values: np.ndarray, port: str = "a_in", steps: int = 
         return []
     channels, neurons = np.nonzero(np.stack(digits))
     weights = np.stack(digits)[channels, neurons] * fixed.WEIGHT_STEP
-    late = np.full(neurons.size, steps)
-    return [Wire(CONSTANT, target, neurons, channels, weights, late, port, EXPONENT_MIN)]
+    none = np.zeros_like(neurons)
+    return [Wire(source, target, neurons, channels, weights, none, port, EXPONENT_MIN)]
 
 
-def channels_used(wires: Sequence[Wire]) -> int:
-    """Channels of the constant source, up to the last one that some wire reads."""
-    return 1 + max((int(w.sources.max()) for w in wires if w.source == CONSTANT), default=-1)
+def payloads_of(source: str, wires: Sequence[Wire]) -> np.ndarray:
+    """What a source of constants sends: a power of ``2**7`` on each channel that is needed."""
+    channels = 1 + max((int(w.sources.max()) for w in wires if w.source == source), default=-1)
+    return np.int64(1) << DIGIT_BITS * np.arange(channels)
 
 
-def projections(layer: Layer, senders: Mapping[int, tuple[str, int]], target: str) -> list[Wire]:
+def projections(
+    layer: Layer,
+    senders: Mapping[int, tuple[str, int]],
+    target: str,
+    blocks: Mapping[Target, int],
+    shift_left: int = 0,
+) -> list[Wire]:
     """Wires of a layer's projections to the blocks of its activations.
 
     Parameters
@@ -139,7 +154,11 @@ def projections(layer: Layer, senders: Mapping[int, tuple[str, int]], target: st
     senders : mapping of int to (str, int)
         By source of the projection: node, and algorithmic steps that it takes without a delay.
     target : str
-        Node with a block of neurons for each activation, in the order of `Layer.targets`.
+        Node with a block of neurons for each of some activations.
+    blocks : mapping of activation to int
+        The block of each; projections to others are left out.
+    shift_left : int
+        Added to the weight exponents.
 
     Returns
     -------
@@ -148,7 +167,7 @@ def projections(layer: Layer, senders: Mapping[int, tuple[str, int]], target: st
     """
     wires = []
     for back in (*layer.sources, OWN):
-        found = layer.from_source(back)
+        found = [p for p in layer.from_source(back) if p.target in blocks]
         for exponent in sorted({p.weight_exponent for p in found}):
             chosen = [p for p in found if p.weight_exponent == exponent]
             entries = [p.synapses.entries() for p in chosen]
@@ -157,7 +176,7 @@ def projections(layer: Layer, senders: Mapping[int, tuple[str, int]], target: st
                 for p, e in zip(chosen, entries, strict=True)
             ]
             rows = [
-                e.targets + layer.n_neurons * layer.targets.index(p.target)
+                e.targets + layer.n_neurons * blocks[p.target]
                 for p, e in zip(chosen, entries, strict=True)
             ]
             node, steps = senders[back]
@@ -169,7 +188,7 @@ def projections(layer: Layer, senders: Mapping[int, tuple[str, int]], target: st
                     np.concatenate([e.sources for e in entries]),
                     np.concatenate([e.weights for e in entries]),
                     np.concatenate(delays).astype(np.int64) + steps,
-                    exponent=exponent,
+                    exponent=exponent + shift_left,
                 )
             )
     return [wire for wire in wires if wire.targets.size]

@@ -90,6 +90,30 @@ def random_gru(
     return gru(n, *projections, **{**bias, **parameters})
 
 
+def calm_gru(rng, n_sources, n, delays_own, constant_reset=False, **parameters):
+    """A random GRU of few neurons whose states provably never saturate.
+
+    Spikes only ever close its reset gate, which is at most half open without them.
+    """
+
+    def weights(target, sources):
+        if target == "r":
+            return np.zeros((n, sources)) if constant_reset else -np.abs(even(rng, (n, sources)))
+        return even(rng, (n, sources), 60 if target == "i" else int(rng.choice([20, 250])))
+
+    projections = [
+        dense(weights(target, k), source, target, delays)
+        for source, k, delays in (
+            (PREVIOUS, n_sources, rng.integers(0, 4, n_sources)),
+            (OWN, n, delays_own),
+        )
+        for target in "irz"
+    ]
+    bias = {f"bias_{t}": even(rng, n, 40).astype(np.int64) for t in "irz"}
+    bias["bias_r"] = -np.abs(bias["bias_r"])
+    return gru(n, *projections, **{**bias, **parameters})
+
+
 def random_conv_gru(
     rng,
     shape,

@@ -1,16 +1,18 @@
-"""Data sets as spikes, by name: training, validation and test part of each."""
+"""Data sets as spikes, with a name or one's own: training, validation and test part of each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from kipuka.errors import choose
+from kipuka.errors import KipukaError, choose
+from kipuka.train.datasets.dataset import Dataset
 from kipuka.train.datasets.digits import load_digits
 from kipuka.train.datasets.heidelberg import load_shd, load_ssc
 from kipuka.train.datasets.ntidigits import load_ntidigits
-from kipuka.train.datasets.splits import DataOptions, Dataset, Split
+from kipuka.train.datasets.own_files import is_own, recordings_at
+from kipuka.train.datasets.splits import DataOptions, Split, Splits
 
-__all__ = ["DATASETS", "DataOptions", "Dataset", "Split", "load_dataset"]
+__all__ = ["DATASETS", "DataOptions", "Dataset", "Split", "Splits", "load_dataset"]
 
 DATASETS: dict[str, Callable[[DataOptions], Dataset]] = {
     "digits": load_digits,
@@ -21,17 +23,31 @@ DATASETS: dict[str, Callable[[DataOptions], Dataset]] = {
 
 
 def load_dataset(name: str, options: DataOptions | None = None) -> Dataset:
-    """Load a data set by its name.
+    """Load a data set by its name, or one's own recordings by where they are.
 
     Parameters
     ----------
     name : str
+        One of `DATASETS`; a ``.npz`` or ``.h5`` file, a folder of them, or ``module:Class`` of a
+        tonic data set; see `kipuka.train.datasets.own_files`.
     options : DataOptions, optional
 
     Raises
     ------
     KipukaError
-        If there is none of that name, or its files are missing, damaged or of something else.
+        If there is none of that name, its files are missing, damaged or of something else, or own
+        recordings cannot be split.
     """
+    options = options or DataOptions()
+    if name not in DATASETS and is_own(name):
+        return Dataset.from_recordings(recordings_at(name, options), options)
     load = choose(DATASETS, name, what="data set", where="option data")
-    return load(options or DataOptions())
+    if options.splits != Splits():
+        raise KipukaError(
+            "the data set has parts of its own",
+            where="settings splits",
+            limit="nothing: it is split once and for all",
+            value=options.splits,
+            remedy=f"leave them out for {name}; they are for own data",
+        )
+    return load(options)

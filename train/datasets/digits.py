@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from kipuka.errors import KipukaError
-from kipuka.train.datasets.splits import DataOptions, Dataset, Split
+from kipuka.train.datasets.dataset import Dataset
+from kipuka.train.datasets.splits import DataOptions, Split
 
 STEPS_PER_ROW = 4
 """Steps for which a row of a digit is shown; as many brightness levels are told apart."""

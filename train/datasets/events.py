@@ -173,22 +173,36 @@ def bin_events(
     return spikes, events, left_out
 
 
-def check_room(count: int, grid: Binning, path: Path) -> None:
-    """Check that a file stores enough to mean as many samples as it names.
+def stored_bytes(path: Path) -> int:
+    """Bytes that a data file stores, without its holes."""
+    with opened(path, "data file") as file:
+        return content_bytes(file)
+
+
+def check_room(count: int, grid: Binning, where: str, stored: int) -> None:
+    """Check that files store enough to mean as many samples as they name.
+
+    Parameters
+    ----------
+    count : int
+        Samples.
+    grid : Binning
+    where : str
+        File or folder, for messages.
+    stored : int
+        Its bytes; see `stored_bytes`.
 
     Raises
     ------
     KipukaError
         If their spikes take far more memory than the file has bytes.
     """
-    with opened(path, "data file") as file:
-        stored = content_bytes(file)
     limit = max(FREE_BYTES, BYTES_PER_BYTE * stored)
     needed = count * grid.channels * grid.steps
     if needed > limit:
         raise KipukaError(
             "the data file names more samples than it can hold",
-            where=str(path),
+            where=where,
             limit=f"{limit} bytes of spikes, for a file of {stored} bytes",
             value=f"{count} samples x {grid.channels} channels x {grid.steps} steps",
             remedy="check how the file was made, or choose fewer steps or channels",

@@ -20,8 +20,9 @@ from kipuka.convert.formats.guarded.records import Record
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
 from kipuka.strangers import exists, inside
+from kipuka.train.datasets.dataset import Dataset
 from kipuka.train.datasets.events import BYTES_PER_BYTE, FREE_BYTES
-from kipuka.train.datasets.splits import DataOptions, Dataset, Split, check_classes
+from kipuka.train.datasets.splits import DataOptions, Split, check_classes
 from kipuka.train.runs.tensor_files import Header, read_header
 
 DATA_FILE = hdf5.Expected(

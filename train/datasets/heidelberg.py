@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from kipuka.errors import KipukaError
-from kipuka.train.datasets.events import Binning, bin_events, check_room
+from kipuka.train.datasets.dataset import Dataset
+from kipuka.train.datasets.events import Binning, bin_events, check_room, stored_bytes
 from kipuka.train.datasets.files import Source, cached, find_files, opened
 from kipuka.train.datasets.splits import (
     DataOptions,
-    Dataset,
     Split,
     check_classes,
     split_off_validation,
@@ -111,7 +111,7 @@ def _read(path: Path, grid: Binning) -> _File:
                     remedy="download it again",
                 )
         n_classes = len(extra.texts("keys"))
-        check_room(len(labels), grid, path)
+        check_room(len(labels), grid, str(path), stored_bytes(path))
         binned = bin_events(zip(times, units, strict=True), len(labels), grid, str(path))
     return _File(binned[0], labels, speakers, n_classes, *binned[1:])
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from kipuka.convert.formats.guarded.records import Record
-from kipuka.train.datasets.events import Binning, bin_events, check_room
+from kipuka.train.datasets.dataset import Dataset
+from kipuka.train.datasets.events import Binning, bin_events, check_room, stored_bytes
 from kipuka.train.datasets.files import Source, cached, find_files, opened
 from kipuka.train.datasets.splits import (
     DataOptions,
-    Dataset,
     Split,
     check_classes,
     split_off_validation,
@@ -72,7 +72,7 @@ def _read(
         single = [name for name in names if len(name.split("-")[-1]) == 1]
         labels = np.array([WORDS.find(name[-1]) for name in single], dtype=np.int64)
         speakers = np.array([name.rsplit("-", 2)[0] for name in single])
-        check_room(len(single), grid, path)
+        check_room(len(single), grid, str(path), stored_bytes(path))
         samples = _samples(file, part, single)
         spikes, events, left_out = bin_events(samples, len(single), grid, f"{path}, {part}")
     return spikes, labels, speakers, events, left_out

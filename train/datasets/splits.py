@@ -1,4 +1,4 @@
-"""What data sets are made of: training, validation (which selects) and test (which does not)."""
+"""Parts of data sets: training, validation (which selects) and test (which does not)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,26 @@ from kipuka.errors import KipukaError
 Validation = Literal["speakers", "samples"]
 """Where validation samples come from if a data set has none: held-out speakers, or the last ninth
 of the training file."""
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What is held out of own data that come without parts of their own.
+
+    Attributes
+    ----------
+    test : float
+        Fraction of the samples for the test part.
+    validation : float
+        Fraction of the samples that are left for the validation part.
+    seed : int
+        Of the draw. It is another one than that of a training run, so that runs with several seeds
+        are tested on the same samples.
+    """
+
+    test: float = 0.2
+    validation: float = 0.1
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -29,8 +49,11 @@ class DataOptions:
     channels : int or None
         Input channels; neighbours are pooled, so it must divide the number that was recorded.
     validation : {"speakers", "samples"}
+        Whether whole groups are held out, such as speakers or sessions, if they are known.
     download : bool
         Let tonic download what is missing.
+    splits : Splits
+        Of own data.
     """
 
     data_dir: str | None = None
@@ -39,6 +62,7 @@ class DataOptions:
     channels: int | None = None
     validation: Validation = "speakers"
     download: bool = False
+    splits: Splits = Splits()
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,39 +83,6 @@ class Split:
         return Split(
             np.concatenate([self.spikes, other.spikes]), np.concatenate([self.labels, other.labels])
         )
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """A data set that is split once and for all, whatever the seed of a training run.
-
-    Attributes
-    ----------
-    name : str
-    n_classes : int
-    train, validation, test : Split
-    events, events_left_out : int
-        Recorded events of all parts, and how many of them lie beyond the last step; 0 for a data
-        set that was not recorded as events.
-    """
-
-    name: str
-    n_classes: int
-    train: Split
-    validation: Split
-    test: Split
-    events: int = 0
-    events_left_out: int = 0
-
-    @property
-    def n_units(self) -> int:
-        """Input units."""
-        return int(self.train.spikes.shape[1])
-
-    @property
-    def n_steps(self) -> int:
-        """Steps of each sample."""
-        return int(self.train.spikes.shape[2])
 
 
 def check_classes(labels: np.ndarray, n_classes: int, where: str) -> None:
@@ -154,3 +145,63 @@ def split_off_validation(
     n_held = min(int(np.searchsorted(10 * together, len(labels))) + 1, known.size - 1)
     held = owners.reshape(-1) >= known.size - n_held
     return number[~held], number[held]
+
+
+def hold_out(
+    labels: np.ndarray,
+    groups: np.ndarray | None,
+    fraction: float,
+    generator: np.random.Generator,
+    where: str,
+) -> np.ndarray:
+    """Draw the samples that are held out: whole groups, or the same fraction of every class.
+
+    Parameters
+    ----------
+    labels : int64 array (samples,)
+    groups : array (samples,) or None
+        Speaker or session of each sample; None to draw single samples.
+    fraction : float
+        Of the samples; groups are drawn until they make up at least as many.
+    generator : numpy Generator
+    where : str
+        Data, for messages.
+
+    Returns
+    -------
+    bool array (samples,)
+
+    Raises
+    ------
+    KipukaError
+        If a class has a single sample, or all groups would be held out.
+    """
+    held = np.zeros(len(labels), dtype=bool)
+    if groups is None:
+        for number in np.unique(labels):
+            own = generator.permutation(np.flatnonzero(labels == number))
+            count = max(1, round(fraction * len(own)))
+            if count >= len(own):
+                raise KipukaError(
+                    "a class has too few samples to hold some out",
+                    where=where,
+                    limit=f"more than {count} samples of each class",
+                    value=f"{len(own)} of class {number}",
+                    remedy="record more of it, or say which samples are for what: key parts",
+                )
+            held[own[:count]] = True
+        return held
+    known = np.unique(groups)
+    for group in generator.permutation(known):
+        held |= groups == group
+        if held.sum() >= fraction * len(labels):
+            break
+    if held.all():
+        raise KipukaError(
+            "there are too few groups to hold some out",
+            where=where,
+            limit=f"groups that leave something to train on when {fraction:g} are held out",
+            value=f"{known.size} groups",
+            remedy="hold out single samples with validation=samples, or record more speakers",
+        )
+    return held

@@ -27,7 +27,8 @@ RUN_FILES = (CONFIG_FILE, CHECKPOINT_FILE, STATE_FILE, METRICS_FILE)
 """What a run folder holds."""
 
 REACHING = ("data_dir", "download")
-"""Settings that lead out of the file that they stand in: they count only if the user gives them."""
+"""Settings that lead out of the file that they stand in: they count only if the user gives them.
+So does `data` where it is no name of a data set."""
 
 
 class _Settings(pydantic.BaseModel):
@@ -36,6 +37,19 @@ class _Settings(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+
+class SplitSettings(_Settings):
+    """What is held out of own data that come without parts of their own."""
+
+    test: float = pydantic.Field(default=0.2, gt=0, lt=1)
+    """Fraction of the samples for the test part."""
+
+    validation: float = pydantic.Field(default=0.1, gt=0, lt=1)
+    """Fraction of the other samples for the validation part."""
+
+    seed: int = pydantic.Field(default=0, ge=0, lt=1 << 63)
+    """Of the draw, whatever the seed of the training."""
 
 
 class DelaySettings(_Settings):
@@ -87,13 +101,13 @@ class PenaltySettings(_Settings):
 
 
 class TrainConfig(_Settings):
-    """Settings of a training run, three groups of them and those that stand alone."""
+    """Settings of a training run, four groups of them and those that stand alone."""
 
     network: str = "sgru-delay"
     """Name of the network; see `kipuka.train.networks.NETWORKS`."""
 
     data: str = "digits"
-    """Name of the data set; see `kipuka.train.datasets.DATASETS`."""
+    """Name of the data set, or where own data are; see `kipuka.train.load_dataset`."""
 
     data_dir: str | None = None
     """Folder that the data set's files were downloaded to."""
@@ -108,7 +122,7 @@ class TrainConfig(_Settings):
     """Input channels; neighbours are pooled, so it must divide the number that was recorded."""
 
     validation: Literal["speakers", "samples"] = "speakers"
-    """Where validation samples come from if a data set has none."""
+    """Whether whole speakers (groups of own data) are held out, or single samples."""
 
     download: bool = False
     """Let tonic download what is missing."""
@@ -157,6 +171,9 @@ class TrainConfig(_Settings):
 
     seed: int = pydantic.Field(default=0, ge=0, lt=1 << 63)
     """Of all randomness."""
+
+    splits: SplitSettings = SplitSettings()
+    """What is held out of own data that come without parts of their own."""
 
     delays: DelaySettings = DelaySettings()
     """How delays start and learn."""
@@ -224,12 +241,15 @@ def refuse_reach(config: TrainConfig, given: Mapping[str, object], where: str | 
     KipukaError
         If the file names a folder or has something downloaded, and `given` does not.
     """
-    for key in REACHING:
+    from kipuka.train.datasets import DATASETS
+
+    own = () if config.data in DATASETS else ("data",)
+    for key in (*REACHING, *own):
         if getattr(config, key) and given.get(key) is None:
             raise KipukaError(
                 "a configuration cannot reach beyond its own file",
                 where=f"{where}, key {key}",
-                limit="folders and downloads that are given on the command line",
+                limit="data, folders and downloads that are given on the command line",
                 value=getattr(config, key),
                 remedy=f"look whether you want that, and give --{key.replace('_', '-')} yourself",
             )

@@ -48,6 +48,7 @@ def configured_network(config: TrainConfig, data: Dataset) -> torch.nn.ModuleLis
         config.hidden,
         layout=config.layout,
         update_gate_input=config.update_gate_input,
+        shape=data.shape,
     )
 
 
@@ -57,6 +58,7 @@ class Run:
     def __init__(self, config: TrainConfig, data: Dataset, processes: Processes) -> None:
         self.config = config
         self.processes = processes
+        self.data_sha256 = data.digest
         torch.manual_seed(config.seed)
         network = configured_network(config, data)
         self.network = network.to(config.device)
@@ -81,7 +83,8 @@ class Run:
 
     def initial_state(self) -> RunState:
         """State before the first epoch."""
-        return RunState((), {name: _steps(delay) for name, delay in named_delays(self.network)})
+        before = {name: _steps(delay) for name, delay in named_delays(self.network)}
+        return RunState((), before, self.data_sha256)
 
     def epoch(self, epoch: int, before: tuple[EpochMetrics, ...], offset_s: float) -> EpochMetrics:
         """One pass through the training part in random order, and the accuracy after it."""

@@ -37,10 +37,13 @@ class RunState:
         Of all epochs so far.
     delays_before : dict of str to int64 array
         Delays before training, by name.
+    data_sha256 : str
+        Digest of the data that the run is trained on; empty in files of version 0.1.0.
     """
 
     metrics: tuple[EpochMetrics, ...]
     delays_before: dict[str, np.ndarray]
+    data_sha256: str = ""
 
 
 def save_state(
@@ -60,6 +63,7 @@ def save_state(
         "format": FORMAT,
         "metrics": [asdict(m) for m in state.metrics],
         "delays_before": {name: steps.tolist() for name, steps in state.delays_before.items()},
+        "data_sha256": state.data_sha256,
     }
     write_tensors(path, tensors, {"run": json.dumps(facts)})
 
@@ -88,6 +92,7 @@ def load_state(
                 name: np.array(steps, dtype=np.int64)
                 for name, steps in _STEPS.validate_python(facts["delays_before"]).items()
             },
+            _DIGEST.validate_python(facts.get("data_sha256", "")),
         )
         _check_tensors(header, network)
         with safe_open(path, "pt") as file:
@@ -111,6 +116,7 @@ def load_state(
 _Steps = Annotated[int, pydantic.Field(ge=0, le=fixed.DELAY_MAX)]
 _METRICS = pydantic.TypeAdapter(list[EpochMetrics])
 _STEPS = pydantic.TypeAdapter(dict[str, list[_Steps]])
+_DIGEST = pydantic.TypeAdapter(str)
 
 
 def _check_tensors(header: Header, network: torch.nn.ModuleList) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from kipuka.errors import KipukaError
 from kipuka.locks import Lock, locked
 from kipuka.strangers import exists, inside
 from kipuka.train.cuba.integrator import compiled_integrator
-from kipuka.train.datasets import DataOptions, Dataset, Split, load_dataset
+from kipuka.train.datasets import DataOptions, Dataset, Split, Splits, load_dataset
 from kipuka.train.runs.checkpoint import load_checkpoint, save_checkpoint
 from kipuka.train.runs.config import (
     CHECKPOINT_FILE,
@@ -69,6 +70,7 @@ def train(
     progress: Callable[[EpochMetrics], None] | None = None,
     *,
     resume: bool = False,
+    dataset: Dataset | None = None,
 ) -> TrainingResult:
     """Train a named network on a data set and keep the best epoch on its validation part.
 
@@ -84,6 +86,8 @@ def train(
         Called after each epoch, by the first process only.
     resume : bool
         Go on where the run in the folder stands; its settings must be `config`.
+    dataset : Dataset, optional
+        What to train on, instead of what the settings name; its name stands in the run's settings.
 
     Returns
     -------
@@ -92,10 +96,12 @@ def train(
     Raises
     ------
     KipukaError
-        If the folder holds a run already that is not to be resumed, or one with other settings,
-        another process trains in it, the loss stops being a number, or the disk is full.
+        If the folder holds a run already that is not to be resumed, or one with other settings or
+        data, another process trains in it, the loss stops being a number, or the disk is full.
     """
     folder = Path(folder)
+    if dataset is not None:
+        config = config.model_copy(update={"data": dataset.name})
     with (
         joined_processes(config.device) as processes,
         locked(folder) if processes.first else nullcontext() as lock,
@@ -104,13 +110,15 @@ def train(
     ):
         _check_folder(folder, config, resume)
         processes.wait()
-        dataset = load_dataset(config.data, data_options(config))
+        if dataset is None:
+            dataset = load_dataset(config.data, data_options(config))
         run = Run(config, dataset, processes)
         if processes.first:
             save_config(folder / CONFIG_FILE, config)
         state = run.initial_state()
         if resume and exists(folder / STATE_FILE):
             state = load_state(folder / STATE_FILE, run.network, run.optimizer, run.generator)
+            _refuse_other_data(state, dataset, folder / STATE_FILE)
         writer = tensorboard_writer(folder) if config.tensorboard and processes.first else None
         state = _all_epochs(run, state, folder, lock, progress, writer)
         processes.wait()
@@ -119,7 +127,11 @@ def train(
 
 
 def load_run(
-    folder: str | Path, data_dir: str | Path | None = None
+    folder: str | Path,
+    data_dir: str | Path | None = None,
+    *,
+    data: str | None = None,
+    dataset: Dataset | None = None,
 ) -> tuple[TrainConfig, torch.nn.ModuleList, Dataset]:
     """Configuration, trained network and data set of a run folder.
 
@@ -129,6 +141,10 @@ def load_run(
     data_dir : path-like, optional
         Folder with the data set's files; a folder that anyone may have filled does not say where
         to look.
+    data : str, optional
+        Where own data are, for the same reason.
+    dataset : Dataset, optional
+        The data themselves, if they are there already.
 
     Raises
     ------
@@ -140,10 +156,11 @@ def load_run(
     file = inside(folder, CONFIG_FILE)
     config = load_config(file)
     config = config.model_copy(update={"download": False})
-    refuse_reach(config, {"data_dir": data_dir}, file)
-    given = None if data_dir is None else str(data_dir)
-    config = config.model_copy(update={"data_dir": given})
-    dataset = load_dataset(config.data, data_options(config))
+    if dataset is None:
+        refuse_reach(config, {"data_dir": data_dir, "data": data}, file)
+        given = None if data_dir is None else str(data_dir)
+        config = config.model_copy(update={"data_dir": given, "data": data or config.data})
+        dataset = load_dataset(config.data, data_options(config))
     network = configured_network(config, dataset)
     load_checkpoint(inside(folder, CHECKPOINT_FILE), network)
     return config, network.eval(), dataset
@@ -158,13 +175,24 @@ def data_options(config: TrainConfig) -> DataOptions:
         config.channels,
         config.validation,
         config.download,
+        Splits(**config.splits.model_dump()),
     )
 
 
-def program_of(network: torch.nn.ModuleList, config: TrainConfig) -> Program:
-    """Quantize a trained network, with its settings as metadata."""
-    metadata = {"origin": f"kipuka train, network {config.network} on {config.data}"}
-    metadata["training"] = config.model_dump_json()
+def program_of(
+    network: torch.nn.ModuleList, config: TrainConfig, dataset: Dataset | None = None
+) -> Program:
+    """Quantize a trained network, with its settings and its data's names and digest as metadata.
+
+    Where the data lie is nobody else's business and is left out.
+    """
+    name = config.data if dataset is None else dataset.name
+    settings = config.model_copy(update={"data": name, "data_dir": None, "download": False})
+    metadata = {"origin": f"kipuka train, network {config.network} on {name}"}
+    metadata["training"] = settings.model_dump_json()
+    if dataset is not None:
+        known = {"name": name, "sha256": dataset.digest, "classes": dataset.classes}
+        metadata["data"] = json.dumps(known)
     return program_from_blocks(network, metadata=metadata)
 
 
@@ -187,7 +215,7 @@ def _all_epochs(
     start = time.perf_counter()
     for epoch in range(len(state.metrics) + 1, run.config.epochs + 1):
         metrics = run.epoch(epoch, state.metrics, done - start)
-        state = RunState((*state.metrics, metrics), state.delays_before)
+        state = replace(state, metrics=(*state.metrics, metrics))
         if lock is not None:
             lock.check()
             if metrics.best:
@@ -235,4 +263,15 @@ def _check_folder(folder: Path, config: TrainConfig, resume: bool) -> None:
             limit=f"{before[changed[0]]}, as at its start",
             value=now[changed[0]],
             remedy="resume with the same settings, or train in a new folder",
+        )
+
+
+def _refuse_other_data(state: RunState, dataset: Dataset, file: Path) -> None:
+    if state.data_sha256 not in ("", dataset.digest):
+        raise KipukaError(
+            "the run was started with other data",
+            where=str(file),
+            limit=f"data of SHA-256 {state.data_sha256[:16]}..., as at its start",
+            value=f"{dataset.name} of {dataset.digest[:16]}...",
+            remedy="resume with the same data and split, or train in a new folder",
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from kipuka.convert import fixed
@@ -15,31 +17,41 @@ from kipuka.deploy.lowered.wiring import multiples, projections
 from kipuka.errors import KipukaError
 
 
-def cuba_cell(layer: Layer, position: int, name: str, senders: Senders, *, idles: bool) -> Cell:
-    """Lower a layer of CUBA neurons.
+@dataclass(frozen=True)
+class Beat:
+    """What a CUBA layer meets in its network.
+
+    Attributes
+    ----------
+    idle_steps : bool
+        Whether an algorithmic step has several hardware steps.
+    constants : bool
+        Whether the bias arrives as an activation, once per algorithmic step and only while a
+        sample lasts, because other layers need time before the first step reaches this one. It
+        comes off the current when that is read.
+    """
+
+    idle_steps: bool
+    constants: bool
+
+
+def cuba_cell(layer: Layer, position: int, name: str, senders: Senders, beat: Beat) -> Cell:
+    """Lower a layer of CUBA neurons, for which `check_beat` finds nothing.
 
     Parameters
     ----------
     layer, position, name
         See `CellBuilder`.
     senders : Senders
-    idles : bool
-        Whether an algorithmic step has several hardware steps. The bias then arrives as an
-        activation, once per algorithmic step, and comes off the current when it is read.
+    beat : Beat
 
     Returns
     -------
     Cell
-
-    Raises
-    ------
-    KipukaError
-        If the idle steps would change the neuron's state.
     """
     neuron = CubaParameters(*layer.neuron)
-    if idles:
-        _check_idling(layer, neuron, name)
     builder = CellBuilder(layer, position, name)
+    none = np.zeros_like(neuron.bias)
     builder.add(
         "spikes",
         "LIF",
@@ -47,19 +59,18 @@ def cuba_cell(layer: Layer, position: int, name: str, senders: Senders, *, idles
         (0, 1),
         # Lava adds one to du (its ds_offset), so that iDecay 4096 fits 12 bits.
         du=int(neuron.current_decay[0]) - 1,
-        # With two idle steps 4095 forgets as 4096 does, and fits 12 bits.
-        dv=min(int(neuron.voltage_decay[0]), MEMORYLESS["dv"] if idles else fixed.UNITY),
+        # With an idle step 4095 forgets as 4096 does, and fits 12 bits.
+        dv=min(int(neuron.voltage_decay[0]), MEMORYLESS["dv"] if beat.idle_steps else fixed.UNITY),
         vth=int(neuron.threshold[0]),
-        bias_mant=np.zeros_like(neuron.bias) if idles else neuron.bias,
+        bias_mant=none if beat.constants else neuron.bias,
     )
-    builder.wires += projections(layer, senders, builder.role("spikes"))
-    if not layer.projections:
-        builder.wires += multiples(INPUT, builder.role("spikes"), layer.n_neurons, [(0, 0, 1)])
-    if idles:
-        builder.constant("spikes", [neuron.bias])
-    none = np.zeros_like(neuron.bias)
-    biased = none - fixed.to_state_units(neuron.bias) if idles else none
     spikes = builder.role("spikes")
+    builder.wires += projections(layer, senders, spikes, {"a": 0})
+    if not layer.projections:
+        builder.wires += multiples(INPUT, spikes, layer.n_neurons, [(0, 0, 1)])
+    if beat.constants:
+        builder.constant("spikes", [neuron.bias])
+    biased = none - fixed.to_state_units(neuron.bias) if beat.constants else none
     states = {
         "u": Reading(biased, variable=(spikes, "u")),
         "v": Reading(none, variable=(spikes, "v")),
@@ -67,17 +78,27 @@ def cuba_cell(layer: Layer, position: int, name: str, senders: Senders, *, idles
     return Cell(tuple(builder.nodes), tuple(builder.wires), LayerReadings(spikes, states))
 
 
-def _check_idling(layer: Layer, neuron: CubaParameters, name: str) -> None:
+def check_beat(layer: Layer, name: str, beat: Beat) -> None:
+    """Check that idle steps and biases that arrive as activations leave the neurons what they are.
+
+    Raises
+    ------
+    KipukaError
+        Naming the layer.
+    """
+    neuron = CubaParameters(*layer.neuron)
     memoryless = neuron.voltage_decay == fixed.UNITY
-    if np.any(neuron.current_decay != fixed.UNITY) or np.any(
-        (neuron.voltage_decay != 0) & ~memoryless
-    ):
+    lasting = np.any(neuron.current_decay != fixed.UNITY)
+    leaky = np.any((neuron.voltage_decay != 0) & ~memoryless)
+    if (lasting or leaky) if beat.idle_steps else (lasting and np.any(neuron.bias)):
+        biased = "" if beat.idle_steps else ", or no bias"
         raise KipukaError(
             "the lowering has no cell for a leaky CUBA layer beside a spiking GRU",
             where=f"{name}, keys iDecay and vDecay",
-            limit=f"iDecay {fixed.UNITY}, vDecay 0 (integrate and fire) or {fixed.UNITY}",
+            limit=f"iDecay {fixed.UNITY}, vDecay 0 (integrate and fire) or {fixed.UNITY}{biased}",
             value=f"iDecay {neuron.current_decay[0]}, vDecay {neuron.voltage_decay[0]}",
-            remedy="train the layer as integrate-and-fire, or run it in the fused form",
+            remedy="train the layer as integrate-and-fire, or the gated layers with recurrent "
+            "delays that leave no idle steps, or run it in the fused form",
         )
     low, high = activation_bounds(layer)["a"]
     reach = np.maximum(np.abs(low + neuron.bias), np.abs(high + neuron.bias))

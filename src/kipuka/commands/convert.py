@@ -1,4 +1,4 @@
-"""``kipuka convert``: a trained run quantized into a network file."""
+"""``kipuka convert``: a trained run, or a network file of another format, into a network file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kipuka.commands.options import DataDir, Json, write_numbers
+from kipuka.commands.options import Data, DataDir, Json, write_numbers
 
 if TYPE_CHECKING:
     import torch
@@ -24,17 +24,78 @@ NETWORK_FILE = "model.net"
 
 
 def convert(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of kipuka train.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN|NET", help="Run folder of kipuka train, or a .nir file.")
+    ],
     output: Annotated[Path, typer.Option(metavar="FILE.net", help="Network file to write.")],
+    data: Data = None,
     data_dir: DataDir = None,
+    dt: Annotated[
+        float | None, typer.Option(help="Of a .nir file: seconds per step, which it does not hold.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option("--from", help="Of a .nir file: plain, or sinabs.")
+    ] = None,
+    bias: Annotated[
+        str | None,
+        typer.Option(help="Of a .nir file: refuse, or steady, biases before a synaptic filter."),
+    ] = None,
+    decays: Annotated[
+        str | None, typer.Option(help="Of a .nir file: round decays to the nearest, or down.")
+    ] = None,
+    weight_max: Annotated[
+        int | None, typer.Option(help="Of a .nir file: integer of each layer's largest weight.")
+    ] = None,
+    percentile: Annotated[
+        float | None,
+        typer.Option(help="Of a .nir file: percentile of the weights that it stands for."),
+    ] = None,
     json_file: Json = None,
 ) -> int:
-    """Quantize a trained run into a network file.
+    """Quantize a trained run or a network in floats into a network file.
 
-    The file carries golden vectors from the validation part.
+    The file of a run carries golden vectors from the validation part.
     """
-    convert_run(run, output, data_dir, json_file=json_file)
+    options = {
+        "dt": dt,
+        "preset": preset,
+        "bias": bias,
+        "decays": decays,
+        "weight_max": weight_max,
+        "percentile": percentile,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    if given or run.is_file():
+        convert_file(run, output, given, json_file=json_file)
+    else:
+        convert_run(run, output, data_dir, data=data, json_file=json_file)
     return 0
+
+
+def convert_file(
+    path: Path, output: Path, options: Mapping[str, Any], *, json_file: Path | None = None
+) -> dict[str, Any]:
+    """Write a network file in the format of another, and say what rounding did.
+
+    Parameters
+    ----------
+    path, output : Path
+    options : mapping
+        Of the reader; see `kipuka.convert.formats.network.load_network`.
+    json_file : Path, optional
+        Receives what is returned.
+    """
+    from kipuka.commands.console import print_table
+    from kipuka.convert.formats.network import load_network, save_network
+
+    program = load_network(path, **options)
+    save_network(output, program)
+    layers = program.metadata.get("quantization", "").split("; ")
+    values = {"network": str(output), "quantization": [text for text in layers if text]}
+    write_numbers(json_file, values)
+    rows = [list(text.partition(": ")[::2]) for text in values["quantization"]]
+    print_table(f"{output}: what rounding did", ["node", "outcome"], rows)
+    return values
 
 
 def convert_run(
@@ -42,6 +103,8 @@ def convert_run(
     output: Path,
     data_dir: str | Path | None = None,
     *,
+    data: str | None = None,
+    dataset: Dataset | None = None,
     json_file: Path | None = None,
     known: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -52,6 +115,10 @@ def convert_run(
     run, output : Path
     data_dir : path-like, optional
         Folder with the data set's files, which the run's own settings do not decide.
+    data : str, optional
+        Where own data are.
+    dataset : Dataset, optional
+        The data, if they are there already.
     json_file : Path, optional
         Receives what is returned.
     known : mapping, optional
@@ -63,7 +130,7 @@ def convert_run(
     from kipuka.deploy.fast.simulator import simulate
     from kipuka.train.runs.trainer import accuracy_of, load_run
 
-    config, network, dataset = load_run(run, data_dir)
+    config, network, dataset = load_run(run, data_dir, data=data, dataset=dataset)
     program = save_trained(network, config, dataset, output)
     traced = simulate(program, dataset.test.spikes, record=record_for_readout(program)).trace
     accuracies = {
@@ -86,7 +153,7 @@ def save_trained(
     from kipuka.deploy.golden import golden_vectors
     from kipuka.train.runs.trainer import program_of
 
-    program = with_verdict(program_of(network, config), dataset.test.spikes.shape[-1])
+    program = with_verdict(program_of(network, config, dataset), dataset.test.spikes.shape[-1])
     golden = golden_vectors(program, dataset.validation.spikes[:GOLDEN_VECTORS])
     save_network(path, program, golden)
     return program

@@ -34,9 +34,12 @@ DataDir = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder with the data set's files.")
 ]
 Hardware = Annotated[str, typer.Option(help="Name or file of a hardware profile.")]
-Data = Annotated[
-    str | None, typer.Option(help="Name of the data set: digits, ntidigits, shd, ssc.")
-]
+DATA_HELP = (
+    "A data set by name (digits, ntidigits, shd, ssc), or your own: a .npz of events with labels, "
+    "a .h5 in SHD's form, a folder of them, or module:Class of a tonic data set."
+)
+
+Data = Annotated[str | None, typer.Option(metavar="NAME|PATH", help=DATA_HELP)]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any setting of the training; repeatable."),

@@ -29,8 +29,9 @@ def profile(
     data: Annotated[
         str | None,
         typer.Option(
-            metavar="X.npy|X.npz|NAME",
-            help="Array, events (with labels, if you like), or a data set's name: its test part.",
+            metavar="X.npy|X.npz|NAME|PATH",
+            help="Array, events (with labels, if you like), own data as for training, or a data "
+            "set's name. Of what the network was trained on, the test part.",
         ),
     ] = None,
     data_dir: DataDir = None,
@@ -169,6 +170,7 @@ def _numbers(answer: Answer) -> dict[str, Any]:
     own = answer.own
     values = profile_numbers(own.cost, own.simulation)
     values["accuracy"] = own.accuracy
+    values["samples_from"] = own.samples.source
     values["neurobench"] = dataclasses.asdict(neurobench(own.program, own.simulation.counters))
     values["without_microcode"] = forms_numbers(answer.forms)
     if answer.changes is not None:
@@ -190,7 +192,10 @@ def _print(answer: Answer) -> None:
     costs.print_mapping(own.cost)
     print_forms(answer.forms, answer.hardware.name)
     if own.accuracy is not None:
-        STDOUT.print(f"accuracy of the integer network on these samples: {own.accuracy:.2%}")
+        source = f"{len(own.samples.values)} samples, {own.samples.source}"
+        STDOUT.print(
+            f"accuracy of the integer network: {own.accuracy:.2%} ({source})", markup=False
+        )
     if answer.changes is not None:
         costs.print_advice(answer.changes)
     if answer.compared:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from kipuka.convert.formats.guarded.event_files import read_event_file
 from kipuka.convert.formats.net.file import load_golden
 from kipuka.convert.formats.network import load_network
 from kipuka.convert.program import Program, Reset
-from kipuka.deploy.arrays import UNREADABLE, read_npz
 from kipuka.deploy.inputs import load_inputs
 from kipuka.errors import KipukaError
 
@@ -28,10 +26,13 @@ class Samples:
     ----------
     values : array (samples, units, steps)
     labels : int64 array (samples,) or None
+    source : str
+        Where they come from, in words.
     """
 
     values: np.ndarray
     labels: np.ndarray | None = None
+    source: str = ""
 
 
 def open_network(
@@ -74,15 +75,18 @@ def labelled_samples(
     data_dir: Path | None = None,
     first: int | None = None,
 ) -> Samples:
-    """Samples of an array file, of a data set's test part, or else of the golden vectors.
+    """Samples of a file, of a data set's test part, or else of the golden vectors.
+
+    Of data that the network was trained on only the test part is taken.
 
     Parameters
     ----------
     net : Path
     program : Program
     data : str or None
-        Path of a ``.npy`` or ``.npz`` file, the latter perhaps with integers ``labels``; or the
-        name of a data set, which is read as the network was trained on it.
+        Path of a ``.npy`` or ``.npz`` file, the latter perhaps with integers ``labels``; the name
+        of a data set, which is read as the network was trained on it; or own data in any other
+        form that `kipuka train` takes.
     data_dir : Path, optional
         Folder with the data set's files.
     first : int, optional
@@ -94,24 +98,35 @@ def labelled_samples(
         If the data are missing or do not fit the network.
     """
     if data is None:
-        found = Samples(samples_of(net, program, None))
-    elif Path(data).suffix in ARRAY_FILES:
-        values = load_inputs(data, program).values
-        found = Samples(values, _labels(Path(data), program, len(values)))
+        found = Samples(samples_of(net, program, None), source=f"golden vectors of {net.name}")
     else:
-        found = _data_set(program, data, data_dir)
+        found = _samples_at(program, data, data_dir)
     labels = None if found.labels is None else found.labels[:first]
-    return Samples(found.values[:first], labels)
+    return dataclasses.replace(found, values=found.values[:first], labels=labels)
+
+
+def _samples_at(program: Program, data: str, data_dir: Path | None) -> Samples:
+    from kipuka.commands import data_sets
+
+    source = f"all of {Path(data).name}"
+    if Path(data).suffix in ARRAY_FILES:
+        test = data_sets.own_held_out(program, data)
+        if test is None:
+            values = load_inputs(data, program).values
+            return Samples(values, _labels(Path(data), program, len(values)), source)
+    else:
+        test = data_sets.held_out(program, data, data_dir)
+        if test is None:
+            recordings = data_sets.all_recordings(program, data, data_dir)
+            return Samples(recordings.spikes, recordings.labels, source)
+    return Samples(test.spikes, test.labels, f"test part of {Path(data).name}")
 
 
 def _labels(path: Path, program: Program, n_samples: int) -> np.ndarray | None:
     """Classes that a ``.npz`` file gives beside its events."""
     if path.suffix != ".npz":
         return None
-    try:
-        labels = read_npz(path, ("labels",)).get("labels")
-    except UNREADABLE as error:
-        raise _wrong_labels(path, program, n_samples, " ".join(str(error).split())) from error
+    labels = read_event_file(path).labels
     if labels is None:
         return None
     fits = labels.dtype.kind in "iu" and labels.shape == (n_samples,)
@@ -130,48 +145,3 @@ def _wrong_labels(path: Path, program: Program, n_samples: int, value: str) -> K
         value=value,
         remedy="give one class for each sample, or leave the labels out",
     )
-
-
-def _data_set(program: Program, name: str, data_dir: Path | None) -> Samples:
-    """Test part of a data set, in the bins and channels that the network was trained with.
-
-    Where its files are only the command line says.
-    """
-    from kipuka.train.datasets import load_dataset
-    from kipuka.train.runs.config import make_config
-    from kipuka.train.runs.trainer import data_options
-
-    trained = _trained(program)
-    # What another data set was read with says nothing about this one.
-    settings = trained if trained.get("data") == name else {"data": name}
-    options = data_options(make_config(settings, "the network's metadata, key training"))
-    folder = None if data_dir is None else str(data_dir)
-    options = dataclasses.replace(options, data_dir=folder, download=False)
-    test = load_dataset(name, options).test
-    if test.spikes.shape[1] != program.n_inputs:
-        raise KipukaError(
-            "the data set does not fit the network",
-            where=f"option data, {name}",
-            limit=f"{program.n_inputs} inputs",
-            value=f"{test.spikes.shape[1]} channels",
-            remedy="profile a network that was trained on this data set, or give a .npz of events",
-        )
-    return Samples(test.spikes, test.labels)
-
-
-def _trained(program: Program) -> dict[str, Any]:
-    """Settings that a network was trained with, as its file says."""
-    text = program.metadata.get("training", "{}")
-    try:
-        settings = json.loads(text)
-    except (ValueError, RecursionError):
-        settings = None
-    if not isinstance(settings, dict):
-        raise KipukaError(
-            "the metadata cannot be used",
-            where="the network's metadata, key training",
-            limit="settings of a training run, as a JSON object",
-            value=text[:80],
-            remedy="convert the run again, or give the samples as a file",
-        )
-    return settings

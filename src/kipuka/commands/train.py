@@ -15,6 +15,7 @@ from kipuka.errors import KipukaError
 from kipuka.strangers import exists, inside
 
 if TYPE_CHECKING:
+    from kipuka.train.datasets import Dataset
     from kipuka.train.runs.config import TrainConfig
     from kipuka.train.runs.metrics import EpochMetrics
     from kipuka.train.runs.trainer import TrainingResult
@@ -63,13 +64,19 @@ def train_run(
 
     Under ``torchrun`` only the first process converts and prints.
     """
+    from kipuka.commands.console import STDOUT
+    from kipuka.train.datasets import load_dataset
+    from kipuka.train.runs.trainer import data_options
+
     config = run_settings(out, config_file, chosen, resume=resume)
-    result = train_with_progress(config, out, resume=resume)
+    dataset = load_dataset(config.data, data_options(config))
+    result = train_with_progress(config, out, resume=resume, dataset=dataset)
     values = {"config": config.model_dump(), "metrics": list(result.metrics)}
     if int(os.environ.get("RANK", "0")):
         return values
     output = inside(out, NETWORK_FILE)
-    return convert_run(out, output, config.data_dir, json_file=json_file, known=values)
+    STDOUT.print(str(dataset), markup=False)
+    return convert_run(out, output, dataset=dataset, json_file=json_file, known=values)
 
 
 def run_settings(
@@ -122,9 +129,9 @@ def parse_settings(words: Sequence[str]) -> dict[str, object]:
 
 
 def train_with_progress(
-    config: TrainConfig, folder: Path, *, resume: bool = False
+    config: TrainConfig, folder: Path, *, resume: bool = False, dataset: Dataset | None = None
 ) -> TrainingResult:
-    """Train with a progress bar, an epoch at a time."""
+    """Train with a progress bar, an epoch at a time, on what the settings name or on `dataset`."""
     from kipuka.commands.console import progress_bar
     from kipuka.train.runs.trainer import train as run
 
@@ -133,4 +140,4 @@ def train_with_progress(
         def show(metrics: EpochMetrics) -> None:
             advance(metrics.epoch, config.epochs)
 
-        return run(config, folder, progress=show, resume=resume)
+        return run(config, folder, progress=show, resume=resume, dataset=dataset)

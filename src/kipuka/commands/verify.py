@@ -7,9 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kipuka.commands.options import MISMATCH, ClampDelays, Inputs, Json, Net, write_numbers
+from kipuka.commands.options import (
+    MISMATCH,
+    ClampDelays,
+    Data,
+    DataDir,
+    Inputs,
+    Json,
+    Net,
+    write_numbers,
+)
+from kipuka.errors import KipukaError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from kipuka.convert.program import Program
 
 
@@ -20,27 +32,49 @@ def verify(
         typer.Option(help="Two or more of fast, reference, torch, lava, lava-stock, netx."),
     ] = "reference,fast,lava",
     input_file: Inputs = None,
+    data: Data = None,
+    data_dir: DataDir = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Take only so many samples of the data.")
+    ] = None,
     clamp_delays: ClampDelays = False,
     json_file: Json = None,
 ) -> int:
     """Compare backends on every spike and state of a network.
 
-    Without --input, on the file's golden vectors. Exit status 1 on a mismatch.
+    On --data or --input; without them, on the file's golden vectors. Exit status 1 on a mismatch.
     """
-    from kipuka.commands.samples import open_network
+    from kipuka.commands.samples import labelled_samples, open_network, samples_of
 
     program = open_network(net, clamp_delays=clamp_delays)
-    return 0 if verify_file(net, program, backends, input_file, json_file)["agree"] else MISMATCH
+    inputs = None
+    if data is not None:
+        _refuse_both(input_file, data)
+        inputs = labelled_samples(net, program, data, data_dir, samples).values
+    elif input_file is not None:
+        inputs = samples_of(net, program, input_file)
+    return 0 if verify_file(net, program, backends, inputs, json_file)["agree"] else MISMATCH
+
+
+def _refuse_both(input_file: Path | None, data: str) -> None:
+    if input_file is not None:
+        raise KipukaError(
+            "there are two inputs",
+            where="options input and data",
+            limit="one of them",
+            value=f"{input_file} and {data}",
+            remedy="leave one of them out",
+        )
 
 
 def verify_file(
     net: Path,
     program: Program,
     backends: str,
-    input_file: Path | None,
+    inputs: np.ndarray | None,
     json_file: Path | None = None,
 ) -> dict[str, Any]:
-    """Compare backends on a network file, and each of them with the file's golden vectors."""
+    """Compare backends on a network file; without inputs on its golden vectors, and with these."""
     from kipuka.commands.backends import chosen_backends
     from kipuka.commands.console import print_table
     from kipuka.commands.samples import samples_of
@@ -50,8 +84,8 @@ def verify_file(
     from kipuka.deploy.verification import verify as compare_traces
 
     chosen = chosen_backends(backends)
-    golden = load_golden(net) if input_file is None else ()
-    inputs = samples_of(net, program, input_file)
+    golden = load_golden(net) if inputs is None else ()
+    inputs = samples_of(net, program, None) if inputs is None else inputs
     traces = {name: run(program, inputs) for name, run in chosen.items()}
     verification = compare_traces(program, traces)
     stale = {name: golden_mismatches(golden, trace) for name, trace in traces.items()}

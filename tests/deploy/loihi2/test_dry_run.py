@@ -53,16 +53,16 @@ def test_a_lowered_network_passes(stream):
 
 @pytest.mark.parametrize("kind", ["GradedReluVec", "SpikingGRU", "ResFire"])
 def test_unsupported_process(stream, kind):
-    found = finding(with_node(stream, "layer 1 gates", kind=kind), "unsupported process")
-    assert found.where == f"{kind} (layer 1 gates)"
+    found = finding(with_node(stream, "layer 1 update outside", kind=kind), "unsupported process")
+    assert found.where == f"{kind} (layer 1 update outside)"
     assert evidence_of(kind).strength in found.value
 
 
 def test_delay_over_the_limit(stream):
-    number = next(k for k, w in enumerate(stream.graph.wires) if w.source == "layer 1 membrane")
+    number = next(k for k, w in enumerate(stream.graph.wires) if w.source == "layer 1 reset ends")
     steps = np.full_like(stream.graph.wires[number].steps, 63)
     found = finding(with_wire(stream, number, steps=steps), "delay over the limit")
-    assert "layer 1 membrane to layer 1 update product" in found.where
+    assert "layer 1 reset ends to layer 1 reset product" in found.where
     assert "parameter delays" in found.where
     assert (found.limit, found.value) == ("62 steps", "63 steps")
 
@@ -77,15 +77,15 @@ def test_reset_interval_not_a_power_of_two(rng):
 
 def test_pause_too_short(rng):
     network = program(4, random_gru(rng, 4, 6), random_cuba(rng, 6, 3))
-    found = finding(plan_stream(network, 10, interval=80), "pause too short")
-    assert found.value == "80 steps"
+    found = finding(plan_stream(network, 10, interval=72), "pause too short")
+    assert found.value == "72 steps"
 
 
 def test_message_over_its_bits(stream):
-    wide = with_node(stream, "layer 1 current", high=1 << 23)
+    wide = with_node(stream, "layer 1 activation", high=1 << 23)
     outcome = dry_run(wide, LOIHI2)
     where = [f.where for f in outcome.findings if f.check == "message over its bits"]
-    assert "GradedVec (layer 1 current), port s_out" in where
+    assert "GradedVec (layer 1 activation), port s_out" in where
     assert "ProdNeuron (layer 1 reset product), port a_in1" in where
     assert {f.limit for f in outcome.findings if "s_out" in f.where} == {"24 bits"}
 

@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from kipuka.convert import fixed
 from kipuka.convert.program import OWN, Reset
 from kipuka.deploy.lowered import lower, run_stock
+from kipuka.deploy.lowered.interpreter import stream_stock
+from kipuka.deploy.lowered.streaming import plan_stream
 from kipuka.deploy.lowered.wiring import constants, multiples, planes
 from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.verification import verify
 from kipuka.errors import KipukaError
 from kipuka_cases import (
+    calm_gru,
     cuba,
     dense,
     even,
@@ -77,9 +80,68 @@ def test_random_stacks_of_grus_give_the_reference(seed, scale):
         assert mismatches(network, inputs, lower(network, steps)) == ()
 
 
+@settings(max_examples=NETWORKS, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), least=st.integers(0, 6), steps=st.integers(1, 40))
+def test_random_cells_that_cannot_saturate_give_the_reference_and_fall_silent(seed, least, steps):
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 6, rng.integers(2, 4))
+    layers = [
+        calm_gru(
+            rng,
+            n_in,
+            n,
+            delays_own=least + rng.integers(0, rng.integers(1, 30), n),
+            constant_reset=rng.random() < 0.3,
+            threshold=rng.integers(1, 100, n) if rng.random() < 0.5 else rng.integers(1, 2048),
+        )
+        for n_in, n in pairwise(sizes)
+    ]
+    leaks = {"current_decay": 4096, "voltage_decay": int(rng.choice([0, 4096]))}
+    if least >= 4:
+        leaks = {"current_decay": int(rng.integers(1, 4097)), "voltage_decay": 77}
+    network = program(int(sizes[0]), *layers, random_cuba(rng, sizes[-1], 2, **leaks))
+    inputs = random_spikes(rng, 2, int(sizes[0]), steps, float(rng.choice([0.1, 0.4, 0.8])))
+    graph = lower(network, steps)
+    # A constant reset gate takes a hardware step less, and readouts as many as they have to.
+    assert graph.period == 1 or least < 4
+    run = run_stock(graph, inputs, graph.closing_steps + 1)
+    traces = {"reference": simulate_reference(network, inputs).trace, "stock": run.trace}
+    assert verify(network, traces).mismatches == ()
+    np.testing.assert_array_equal(run.after_last_step[:-1], 0)
+    stream = plan_stream(network, steps)
+    streamed = stream_stock(stream.graph, inputs, stream.interval)
+    assert verify(network, {**traces, "stock": streamed}).mismatches == ()
+
+
+def test_a_cell_has_as_many_neurons_as_its_gates_and_ranges_ask_for(rng):
+    def sizes(layer, steps=None):
+        graph = lower(program(4, layer), steps)
+        return sum(node.size for node in graph.nodes if node.layer == 0) / layer.n_neurons
+
+    delays, wide = np.full(5, 6), np.full(5, 254)
+    assert sizes(random_gru(rng, 4, 5, delays_own=delays, scale=254)) == 19
+    assert sizes(calm_gru(rng, 4, 5, delays, bias_z=wide)) == 18
+    assert sizes(calm_gru(rng, 4, 5, delays, bias_z=wide), 40) == 12
+    assert sizes(calm_gru(rng, 4, 5, delays, constant_reset=True, bias_z=wide), 40) == 9
+
+
+def test_where_no_step_idles_leaky_layers_stay_what_they_are(rng, check_error):
+    gated = calm_gru(rng, 4, 5, np.full(5, 4))
+    readout = random_cuba(rng, 5, 2, current_decay=900, voltage_decay=300, threshold=9)
+    network = program(4, gated, readout)
+    graph = lower(network, 40)
+    assert graph.period == 1
+    assert mismatches(network, random_spikes(rng, 3, 4, 40, 0.6), graph) == ()
+    biased = random_cuba(rng, 5, 2, current_decay=900, bias=4)
+    with pytest.raises(KipukaError) as caught:
+        lower(program(4, gated, biased), 40)
+    check_error(caught.value, what="leaky CUBA", where="layer 2", limit="or no bias")
+
+
 def test_the_period_is_the_shortest_that_the_delays_allow(rng):
     n = 4
-    for least, saturating, proven in ((0, 7, 6), (1, 4, 3), (3, 3, 3)):
+    # A saturating state goes twice around its cell in a step, and one more on the way to spikes.
+    for least, saturating, proven in ((0, 6, 5), (1, 3, 3), (2, 2, 2), (3, 2, 2), (4, 2, 1)):
         delays = np.array([least, 9, 9, 40])
         driven = random_gru(rng, 4, n, delays_own=delays, scale=254, bias_i=254, bias_r=254)
         assert lower(program(4, driven), 90).period == saturating
@@ -172,17 +234,17 @@ def test_planes_add_up(values):
 def test_constants_are_what_the_channels_give(values):
     total = np.zeros(len(values), dtype=np.int64)
     for wire in constants("x", np.array(values)):
-        np.add.at(total, wire.targets, wire.weights << 7 * wire.sources)
+        np.add.at(total, wire.targets, wire.weights << 1 + wire.exponent + 7 * wire.sources)
     np.testing.assert_array_equal(total >> 1, values)
 
 
 def test_a_memoryless_readout_forgets_with_twelve_bits(rng):
-    # All recurrent delays are long, so that the period is the shortest there is.
+    # All recurrent delays are long, so that the period is the shortest of saturating cells.
     gru = random_gru(rng, 4, 5, delays_own=np.full(5, 9), scale=254, threshold=1)
     readout = random_cuba(rng, 5, 3, voltage_decay=4096, scale=254, bias=[0, 900, -900])
     network = program(4, gru, readout)
     graph = lower(network)
-    assert graph.period == 3
+    assert graph.period == 2
     assert all(node.parameters.get("dv", 0) < 4096 for node in graph.nodes)
     assert mismatches(network, random_spikes(rng, 3, 4, 40, 0.6), graph) == ()
 

@@ -1,0 +1,348 @@
+"""Layers of CUBA neurons in floats out of a NIR graph, stepped by forward Euler with a given step.
+
+Equations of the nodes: the NIR paper (Pedersen et al., 2024, doi 10.1038/s41467-024-52259-9).
+With a step dt, ``tau v' = v_leak - v + r I`` becomes
+``v = v (1 - dt / tau) + (r dt / tau) I + v_leak dt / tau``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kipuka.convert import fixed
+from kipuka.convert.formats.nir.graph import Graph, Node
+from kipuka.convert.formats.nir.operators import Operator, applied
+from kipuka.convert.quantization import FloatLayer, FloatNetwork, FloatProjection
+from kipuka.errors import KipukaError
+
+NEURONS = ("IF", "LIF", "CubaLIF", "LI", "CubaLI", "Threshold")
+"""Nodes with a state, each a layer."""
+
+BIASES = ("refuse", "steady")
+PRESETS = ("plain", "sinabs")
+"""Habits of exporters: Sinabs writes IF neurons whose input counts per step, not per second."""
+
+SCALE_KEY = "kipuka_scale"
+"""Metadata of a node that Kipuka wrote: weight units per unit of the membrane."""
+
+GRID_TOLERANCE = 1e-3
+"""Share of a step by which a delay may miss the grid of whole steps, for float noise in a file."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file is read.
+
+    Attributes
+    ----------
+    dt_s : float
+        Step in the unit of the file's time constants, seconds by NIR's definition.
+    preset : {"plain", "sinabs"}
+    bias : {"refuse", "steady"}
+        What becomes of a constant input to a neuron with a synaptic filter, which Lava's neuron
+        adds behind the filter: refused, or its steady value.
+    """
+
+    dt_s: float
+    preset: str
+    bias: str
+
+
+@dataclass(frozen=True, eq=False)
+class Neuron:
+    """A node with a state as the parameters of a CUBA neuron, float arrays (neurons,)."""
+
+    gain: np.ndarray
+    current_decay: np.ndarray
+    voltage_decay: np.ndarray
+    threshold: np.ndarray | None
+    bias: np.ndarray
+
+
+def float_network(graph: Graph, reading: Reading) -> FloatNetwork:
+    """Turn a graph into layers.
+
+    Raises
+    ------
+    KipukaError
+        If the graph has more than one input or output, a node or a path that Kipuka does not have,
+        or a parameter that would have to be dropped; it names the node.
+    """
+    (start,), (end,) = _ends(graph, "Input"), _ends(graph, "Output")
+    order = _in_order(graph)
+    shape = _shape(start, start.whole("shape"))
+    shapes: dict[str, tuple[int, ...]] = {start.name: shape}
+    layers: list[FloatLayer] = []
+    for position, name in enumerate(order):
+        # The layer's own shape is needed for what it sends to itself; it shows from what arrives.
+        from_others = _paths(graph, name, shapes)
+        if not from_others:
+            raise _refused_graph(name, "an input or neurons before it", "nothing arrives")
+        shapes[name] = from_others[0][1].shape
+        arriving = _paths(graph, name, shapes)
+        if any(np.prod(op.shape) != np.prod(shapes[name]) for _, op in arriving):
+            raise _refused_graph(name, f"inputs of shape {shapes[name]}", "inputs of several sizes")
+        layers.append(_layer(graph, name, position, order, start.name, arriving, reading))
+    leading = _paths(graph, end.name, shapes)
+    if [name for name, _ in leading] != [order[-1]]:
+        raise _refused_graph(end.name, "the last neurons alone lead to the output", "another path")
+    out = leading[0][1]
+    if out.linear is not None:
+        raise _refused_graph(end.name, "neurons right before the output", "weights behind them")
+    return FloatNetwork(shape, tuple(layers), _steps(out.delays_s, reading.dt_s, end.name))
+
+
+def _ends(graph: Graph, kind: str) -> tuple[Node]:
+    found = [n for n in graph.nodes.values() if n.kind == kind and "." not in n.name]
+    if len(found) != 1:
+        raise _refused_graph(kind.lower(), f"one node {kind}", f"{len(found)} nodes")
+    return (found[0],)
+
+
+def _shape(node: Node, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape without a batch axis of ones: (units,) or (channels, height, width)."""
+    kept = sizes[-3:] if len(sizes) > 3 else sizes
+    if any(n != 1 for n in sizes[: len(sizes) - len(kept)]) or not kept or min(kept) < 1:
+        raise node.refused("shape", "units, or channels x height x width", sizes)
+    if len(kept) == 2:
+        kept = (kept[0], 1, kept[1]) if kept[0] > 1 else kept[1:]
+    elif len(kept) == 3 and kept[:2] == (1, 1):
+        kept = kept[2:]
+    if float(np.prod(kept, dtype=float)) > fixed.NEURONS_MAX:
+        raise node.refused("shape", f"up to {fixed.NEURONS_MAX} units", sizes)
+    return kept
+
+
+def _in_order(graph: Graph) -> list[str]:
+    """Neurons so that each follows all that it hears of but itself."""
+    heard = {
+        n.name: _neurons_behind(graph, n.name) for n in graph.nodes.values() if n.kind in NEURONS
+    }
+    if not heard:
+        raise _refused_graph("graph", f"at least one of {', '.join(NEURONS)}", "no neurons")
+    order: list[str] = []
+    while len(order) < len(heard):
+        ready = [n for n in heard if n not in order and heard[n] <= {*order, n}]
+        if not ready:
+            waiting = sorted(set(heard) - set(order))
+            limit = "recurrence of a layer to itself"
+            raise _refused_graph(waiting[0], limit, f"a circle through {', '.join(waiting[:4])}")
+        order.append(ready[0])
+    return order
+
+
+def _neurons_behind(graph: Graph, name: str) -> set[str]:
+    found: set[str] = set()
+    open_names, seen = list(graph.senders[name]), set()
+    while open_names:
+        one = open_names.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        if graph.nodes[one].kind in NEURONS:
+            found.add(one)
+        else:
+            open_names += graph.senders[one]
+    return found
+
+
+def _paths(
+    graph: Graph, name: str, shapes: dict[str, tuple[int, ...]]
+) -> list[tuple[str, Operator]]:
+    """What each sender reaches a node by; senders whose shape is not known yet are left out."""
+    found: list[tuple[str, Operator]] = []
+    for sender in graph.senders[name]:
+        found += _from(graph, sender, shapes, ())
+    return found
+
+
+def _from(
+    graph: Graph,
+    name: str,
+    shapes: dict[str, tuple[int, ...]],
+    seen: tuple[str, ...],
+) -> list[tuple[str, Operator]]:
+    node = graph.nodes[name]
+    if name in seen:
+        raise _refused_graph(name, "neurons in every circle", "a circle without neurons")
+    if node.kind in NEURONS or not graph.senders[name]:
+        return [(name, Operator.identity(shapes[name]))] if name in shapes else []
+    before = [x for s in graph.senders[name] for x in _from(graph, s, shapes, (*seen, name))]
+    return [(source, applied(node, operator)) for source, operator in before]
+
+
+def _layer(
+    graph: Graph,
+    name: str,
+    position: int,
+    order: list[str],
+    start: str,
+    arriving: list[tuple[str, Operator]],
+    reading: Reading,
+) -> FloatLayer:
+    node = graph.nodes[name]
+    shape = arriving[0][1].shape
+    n = int(np.prod(shape))
+    neuron = KINDS[node.kind](node, n, reading)
+    constant = np.sum([np.broadcast_to(op.bias, (n,)) for _, op in arriving], axis=0)
+    filtered = "tau_syn" in node.values
+    if filtered and np.any(constant) and reading.bias != "steady":
+        raise KipukaError(
+            "a bias before a synaptic filter is not a bias of Lava's neuron",
+            where=f"node {name}",
+            limit="no bias in the nodes before it",
+            value=f"biases up to {np.abs(constant).max():g}",
+            remedy="read the file with bias=steady (--bias steady) to take its steady value",
+        )
+    projections = []
+    for source in dict.fromkeys(source for source, _ in arriving):
+        sender = -1 if source == start else order.index(source)
+        back = position - sender
+        operator = _sum_of([op for s, op in arriving if s == source], name)
+        delays = _steps(operator.delays_s, reading.dt_s, name)
+        # A layer adds a step; what passes it by would arrive too early.
+        delays = delays + max(back - 1, 0)
+        linear = operator.matrix() if operator.linear is None else operator.linear
+        projections.append(FloatProjection(linear, back, delays))
+    steady = constant * (neuron.gain / _filter_gain(node, n, reading))
+    return FloatLayer(
+        name=name,
+        shape=shape,
+        projections=tuple(projections),
+        gain=neuron.gain,
+        current_decay=neuron.current_decay,
+        voltage_decay=neuron.voltage_decay,
+        threshold=neuron.threshold,
+        bias=neuron.bias + steady,
+        scale=_written_scale(node),
+    )
+
+
+def _written_scale(node: Node) -> float | None:
+    key = f"metadata/{SCALE_KEY}"
+    if key not in node.values:
+        return None
+    values = node.array(key).ravel()
+    if values.size != 1 or values[0] <= 0:
+        raise node.refused(key, "one number above 0", values[:4].tolist())
+    return float(values[0])
+
+
+def _sum_of(paths: list[Operator], name: str) -> Operator:
+    """One operator for several paths from the same neurons."""
+    first, *others = paths
+    if any(not np.array_equal(op.delays_s, first.delays_s) for op in others):
+        raise _refused_graph(name, "paths from the same neurons with the same delays", "others")
+    if not others:
+        return first
+    return replace(first, linear=np.sum([op.matrix() for op in paths], axis=0))
+
+
+def _filter_gain(node: Node, n: int, reading: Reading) -> np.ndarray:
+    """Share of a constant input that the current takes up in its first step."""
+    if "tau_syn" not in node.values:
+        return np.ones(n)
+    return reading.dt_s / _per_neuron(node, "tau_syn", n)
+
+
+def _steps(delays_s: np.ndarray, dt_s: float, name: str) -> np.ndarray:
+    """Delays in whole steps, int64."""
+    exact = delays_s / dt_s
+    steps = np.round(exact)
+    off = np.abs(exact - steps) > GRID_TOLERANCE
+    if np.any(off) or np.any(steps < 0) or np.any(steps > fixed.DELAY_MAX):
+        bad = float(exact[off][0]) if np.any(off) else float(steps.max())
+        raise KipukaError(
+            "a delay is not on the grid of steps",
+            where=f"what arrives at node {name}",
+            limit=f"whole steps of {dt_s:g} s, 0 to {fixed.DELAY_MAX}",
+            value=f"{bad:g} steps",
+            remedy=f"round the delay to {round(bad)} steps, or choose another dt",
+        )
+    return steps.astype(np.int64)
+
+
+def _per_neuron(node: Node, key: str, n: int) -> np.ndarray:
+    values = node.array(key).ravel()
+    if values.size == 1:
+        return np.full(n, values[0])
+    if values.size != n:
+        raise node.refused(key, f"1 or {n} values", f"{values.size} values")
+    return values
+
+
+def _no_reset_value(node: Node, n: int) -> None:
+    if "v_reset" in node.values and np.any(_per_neuron(node, "v_reset", n)):
+        value = float(np.abs(node.array("v_reset")).max())
+        raise node.refused("v_reset", "0, to which the neuron returns after a spike", value)
+
+
+def _positive(node: Node, key: str, n: int) -> np.ndarray:
+    values = _per_neuron(node, key, n)
+    if np.any(values <= 0):
+        raise node.refused(key, "more than 0", float(values.min()))
+    return values
+
+
+def _decay(node: Node, key: str, n: int, dt_s: float) -> np.ndarray:
+    """``dt / tau``, the share that a step takes."""
+    share = dt_s / _positive(node, key, n)
+    if np.any(share > 1):
+        worst = float(share.max())
+        limit = f"time constants of at least one step, {dt_s:g} s"
+        raise node.refused(key, limit, f"{1 / worst:g} steps")
+    return share
+
+
+def _integrator(node: Node, n: int, reading: Reading) -> Neuron:
+    _no_reset_value(node, n)
+    gain = _per_neuron(node, "r", n) * (1.0 if reading.preset == "sinabs" else reading.dt_s)
+    threshold = _positive(node, "v_threshold", n)
+    return Neuron(gain, np.ones(n), np.zeros(n), threshold, np.zeros(n))
+
+
+def _leaky(node: Node, n: int, reading: Reading) -> Neuron:
+    _no_reset_value(node, n)
+    decay = _decay(node, "tau", n, reading.dt_s)
+    bias = _per_neuron(node, "v_leak", n) * decay if "v_leak" in node.values else np.zeros(n)
+    threshold = _positive(node, "v_threshold", n) if node.kind == "LIF" else None
+    return Neuron(_per_neuron(node, "r", n) * decay, np.ones(n), decay, threshold, bias)
+
+
+def _current_based(node: Node, n: int, reading: Reading) -> Neuron:
+    _no_reset_value(node, n)
+    synapse = _decay(node, "tau_syn", n, reading.dt_s)
+    membrane = _decay(node, "tau_mem", n, reading.dt_s)
+    weight = _per_neuron(node, "w_in", n) if "w_in" in node.values else np.ones(n)
+    gain = weight * synapse * _per_neuron(node, "r", n) * membrane
+    bias = _per_neuron(node, "v_leak", n) * membrane if "v_leak" in node.values else np.zeros(n)
+    threshold = _positive(node, "v_threshold", n) if node.kind == "CubaLIF" else None
+    return Neuron(gain, synapse, membrane, threshold, bias)
+
+
+def _threshold(node: Node, n: int, reading: Reading) -> Neuron:
+    del reading
+    return Neuron(np.ones(n), np.ones(n), np.ones(n), _positive(node, "threshold", n), np.zeros(n))
+
+
+KINDS: dict[str, Callable[[Node, int, Reading], Neuron]] = {
+    "IF": _integrator,
+    "LIF": _leaky,
+    "LI": _leaky,
+    "CubaLIF": _current_based,
+    "CubaLI": _current_based,
+    "Threshold": _threshold,
+}
+
+
+def _refused_graph(name: str, limit: str, value: str) -> KipukaError:
+    return KipukaError(
+        "the NIR graph has a form that Kipuka does not have",
+        where=f"node {name}",
+        limit=limit,
+        value=value,
+        remedy="export a network of layers, each fed by layers before it or by itself",
+    )

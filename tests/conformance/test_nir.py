@@ -1,0 +1,63 @@
+"""Public NIR graphs, and a Loihi 2 chip's trace of one of them (skipped without the data)."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kipuka.convert.formats.nir.file import floats_of, quantized_nir
+from kipuka.convert.quantization import simulate_floats
+from kipuka.deploy import simulate, simulate_reference
+from kipuka.errors import KipukaError
+from kipuka_cases import random_spikes
+
+FOLDER = Path(
+    os.environ.get("KIPUKA_NIR_DATA", Path(__file__).parents[2].parent / "shared" / "data" / "nir")
+)
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="needs the public NIR graphs")
+
+LAG = 1
+"""Steps by which the chip's record is behind the network's."""
+
+
+def test_the_norse_graph_does_what_the_chip_did():
+    trace = np.loadtxt(FOLDER / "lif_lava_loihi_fixed.csv", delimiter=",")
+    spikes, membranes, fired = trace[:, 0] > 0, trace[:, 1], trace[:, 2] > 0
+    # The converter behind the trace cut decays off, and gave the weight 10 of 127.
+    found = quantized_nir(FOLDER / "lif_norse.nir", dt=1e-4, weight_max=10, decays="down")
+    neuron = found.program.layers[0].neuron
+    assert [int(x[0]) for x in neuron] == [4096, 163, 25, 0]
+    for run in (simulate, simulate_reference):
+        layer = run(found.program, spikes[None, None]).trace.layers[0]
+        assert np.array_equal(layer.spikes[0, 0, :-LAG], fired[LAG:])
+        different = np.flatnonzero(layer.states["v"][0, 0, :-LAG] != membranes[LAG:])
+        assert (different + LAG).tolist() == np.flatnonzero(fired).tolist()
+    assert fired.sum() == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "different"),
+    [
+        ("lif_norse", {"dt": 1e-4}, 0.0),
+        ("lif_rockpool", {"dt": 1e-4}, 0.0),
+        ("two_lif_neurons", {"dt": 1e-3}, 0.0),
+        ("cnn_sinabs", {"dt": 1.0, "preset": "sinabs"}, 0.07),
+        ("braille_noDelay_bias_zero", {"dt": 1e-4, "bias": "steady"}, 0.35),
+        ("braille_noDelay_noBias_subtract", {"dt": 1e-4}, 0.03),
+    ],
+)
+def test_public_graphs_run_as_their_floats_do(rng, name, options, different):
+    path = FOLDER / f"{name}.nir"
+    found = quantized_nir(path, **options)
+    assert all(report.rating == "rounded" for report in found.layers)
+    spikes = random_spikes(rng, 2, found.program.n_inputs, 60, 0.1)
+    floats = simulate_floats(floats_of(path, **options), spikes)[-1]
+    integers = simulate_reference(found.program, spikes).trace.layers[-1].spikes
+    assert (floats != integers).mean() <= different
+
+
+def test_biases_through_a_filter_are_asked_for(check_error):
+    with pytest.raises(KipukaError) as caught:
+        quantized_nir(FOLDER / "braille_noDelay_bias_zero.nir", dt=1e-4)
+    check_error(caught.value, what="synaptic filter", where="lif1.lif", limit="no bias")

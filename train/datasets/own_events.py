@@ -1,0 +1,360 @@
+"""One's own recordings, as events or arrays, checked and laid on one grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from kipuka.errors import KipukaError
+from kipuka.train.datasets.events import (
+    BIN_MS_MIN,
+    US_PER_MS,
+    US_PER_S,
+    Binning,
+    bin_events,
+    check_room,
+)
+from kipuka.train.datasets.recordings import TEST, TRAIN, Recordings
+from kipuka.train.datasets.splits import DataOptions
+
+BIN_MS = 10.0
+"""Width of a step if nothing is said, that of the data sets with a name."""
+
+STEPS_MAX = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """Events of some samples before they are laid on a grid.
+
+    Attributes
+    ----------
+    where : str
+        What they are called in messages.
+    samples : sequence of (times, units)
+        Seconds as floating-point numbers, or microseconds as integers; with `n_steps`, steps.
+    labels : int64 array (samples,)
+    groups : int64 array (samples,) or None
+    parts : int64 array (samples,)
+    shape : tuple of int
+        Units, or channels, height and width; empty if that is not known.
+    n_steps : int or None
+    classes : tuple of str
+    n_bytes : int
+        Of the files that they come from; 0 if they come from none.
+    """
+
+    where: str
+    samples: Sequence[tuple[np.ndarray, np.ndarray]]
+    labels: np.ndarray
+    groups: np.ndarray | None
+    parts: np.ndarray
+    shape: tuple[int, ...] = ()
+    n_steps: int | None = None
+    classes: tuple[str, ...] = ()
+    n_bytes: int = 0
+
+
+def recorded_events(
+    samples: Iterable[tuple[Any, Any]],
+    labels: Any,
+    groups: Any,
+    parts: Any,
+    shape: int | tuple[int, ...],
+    n_steps: int | None,
+    where: str,
+) -> Recorded:
+    """Check events given in Python; see `kipuka.train.datasets.Dataset.from_events`.
+
+    Raises
+    ------
+    KipukaError
+        If labels, groups or parts do not fit the samples.
+    """
+    pairs = [(np.asarray(times), np.asarray(units)) for times, units in samples]
+    shape = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    return Recorded(
+        where, pairs, *described(len(pairs), labels, groups, parts, where), shape, n_steps
+    )
+
+
+def recordings_of_arrays(
+    spikes: Any, labels: Any, groups: Any, parts: Any, classes: Sequence[str], name: str
+) -> Recordings:
+    """Check arrays of spikes; see `kipuka.train.datasets.Dataset.from_arrays`.
+
+    Raises
+    ------
+    KipukaError
+        If they have other values than 0 and 1 or another number of axes.
+    """
+    array = np.asarray(spikes)
+    if array.ndim not in (3, 5) or 0 in array.shape or array.dtype.kind not in "biuf":
+        raise _refused(
+            "the spikes are no samples of a data set",
+            name,
+            "numbers [samples, units, time] or [samples, channels, height, width, time], none 0",
+            f"shape {array.shape}, {array.dtype}",
+            "put samples first and time last",
+        )
+    # A byte of a bool array may hold any number; what is not 0 is a spike.
+    array = array.view(np.uint8) != 0 if array.dtype.kind == "b" else array
+    wrong = (array != 0) & (array != 1)
+    if np.any(wrong):
+        index = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise _refused(
+            "the spikes have values that are not spikes",
+            f"{name}, index {index}",
+            "0 or 1",
+            array[index],
+            "bin events to at most one per step",
+        )
+    n, shape, n_steps = len(array), array.shape[1:-1], array.shape[-1]
+    checked, own_groups, own_parts = described(n, labels, groups, parts, name)
+    return Recordings(
+        name,
+        array.reshape(n, math.prod(shape), n_steps).astype(bool),
+        checked,
+        _n_classes(checked, classes, name),
+        own_groups,
+        own_parts,
+        shape if len(shape) > 1 else (),
+        tuple(classes),
+        0,
+        0,
+    )
+
+
+def described(
+    count: int, labels: Any, groups: Any, parts: Any, where: str
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """Return labels, groups and parts of `count` samples as integers, once they are checked.
+
+    Parameters
+    ----------
+    count : int
+        Samples, which a file may only claim to have; nothing is made for them before the labels
+        are found to be as many.
+    labels, groups : array or None
+    parts : array, or int for the same part of all, or None for training
+    where : str
+        Data, for messages.
+
+    Raises
+    ------
+    KipukaError
+        If one of them is no row of whole numbers, one for each sample, in its range.
+    """
+    largest = int(np.iinfo(np.int64).max)
+    found = []
+    for key, values in (("labels", labels), ("groups", groups)):
+        found.append(None if values is None else _whole_row(values, count, largest, where, key))
+    if found[0] is None:
+        raise _refused(
+            "the recordings have no classes",
+            f"{where}, key labels",
+            f"{count} whole numbers, the class of each sample",
+            "nothing",
+            "give labels; a network learns from them",
+        )
+    if parts is None or isinstance(parts, int):
+        parts = np.full(count, parts or TRAIN)
+    return found[0], found[1], _whole_row(parts, count, TEST, where, "parts")
+
+
+def _whole_row(values: Any, count: int, high: int, where: str, key: str) -> np.ndarray:
+    row = np.asarray(values)
+    fits = row.shape == (count,) and row.dtype.kind in "iu"
+    outside = row[(row < 0) | (row > high)] if fits else row
+    if not fits or outside.size:
+        limit = f"from 0 to {high}" if high <= TEST else "from 0 on"
+        raise _refused(
+            f"the {key} do not fit the samples",
+            f"{where}, key {key}",
+            f"{count} whole numbers {limit}, one for each sample",
+            f"{outside[0]}" if fits else f"shape {row.shape}, {row.dtype}",
+            "give one for each sample",
+        )
+    return row.astype(np.int64)
+
+
+def laid_out(
+    found: Sequence[Recorded], options: DataOptions, name: str, classes: Sequence[str]
+) -> Recordings:
+    """Lay recordings on one grid.
+
+    Parameters
+    ----------
+    found : sequence of Recorded
+        One or more, all with the same units.
+    options : DataOptions
+        `bin_ms`, `steps` and `channels`; None for 10 ms, as long as the longest sample, and all.
+    name : str
+    classes : sequence of str
+        Names of the classes; those of the recordings if empty.
+
+    Raises
+    ------
+    KipukaError
+        If recordings differ in shape or in what their times are, events lie outside of it, or the
+        options do not fit.
+    """
+    shape, grid = _grid(found, options, name)
+    n_bytes = sum(one.n_bytes for one in found)
+    if n_bytes:
+        check_room(sum(len(one.labels) for one in found), grid, name, n_bytes)
+    parts = [bin_events(_checked(one, shape), len(one.labels), grid, one.where) for one in found]
+    labels = np.concatenate([one.labels for one in found])
+    classes = tuple(classes) or found[0].classes
+    return Recordings(
+        name,
+        np.concatenate([spikes for spikes, _, _ in parts]),
+        labels,
+        _n_classes(labels, classes, name),
+        _joined_groups(found),
+        np.concatenate([one.parts for one in found]),
+        shape if len(shape) > 1 else (),
+        classes,
+        sum(events for _, events, _ in parts),
+        sum(left_out for _, _, left_out in parts),
+    )
+
+
+def _grid(
+    found: Sequence[Recorded], options: DataOptions, name: str
+) -> tuple[tuple[int, ...], Binning]:
+    """Shape of the units and the grid that all recordings are laid on; see `laid_out`."""
+    shape = _common_shape(found, name)
+    n_units = math.prod(shape)
+    if len(shape) > 1 and options.channels is not None:
+        raise _refused(
+            "images are not pooled",
+            "setting channels",
+            f"nothing: {' x '.join(map(str, shape))} units in places of their own",
+            options.channels,
+            "leave it out, and make the images smaller before",
+        )
+    in_steps = {one.n_steps is not None for one in found}
+    if in_steps == {True}:
+        if options.bin_ms is not None:
+            raise _refused(
+                "the times are steps already",
+                "setting bin_ms",
+                "nothing: the data say in which step an event lies",
+                options.bin_ms,
+                "leave it out",
+            )
+        longest = max(one.n_steps or 0 for one in found)
+        # Steps are counted like microseconds.
+        return shape, Binning.of(
+            replace(options, bin_ms=BIN_MS_MIN), Binning(BIN_MS_MIN, longest, n_units, n_units)
+        )
+    if in_steps == {True, False}:
+        raise _refused(
+            "the recordings do not have the same times",
+            name,
+            "steps in all of them, or seconds",
+            f"steps in {next(one.where for one in found if one.n_steps is not None)} alone",
+            "write them in one form",
+        )
+    bin_ms = BIN_MS if options.bin_ms is None else options.bin_ms
+    default = Binning(bin_ms, _longest(found, bin_ms), n_units, n_units)
+    return shape, Binning.of(options, default)
+
+
+def _longest(found: Sequence[Recorded], bin_ms: float) -> int:
+    """Steps of the longest sample."""
+    last_us = 0
+    for one in found:
+        for times, _ in one.samples:
+            if times.size and times.dtype.kind in "iu":
+                last_us = max(last_us, int(times.max()))
+            elif times.size and np.isfinite(times).all():
+                last_us = max(last_us, round(float(times.max()) * US_PER_S))
+    if not bin_ms >= BIN_MS_MIN:
+        return 1  # The grid says what is wrong with that.
+    steps = int(last_us // (Fraction(str(float(bin_ms))) * US_PER_MS)) + 1
+    if steps > STEPS_MAX:
+        raise _refused(
+            "a recording is too long for steps of that width",
+            "setting bin_ms",
+            f"{STEPS_MAX} steps",
+            f"{last_us / US_PER_S:g} s in steps of {bin_ms:g} ms",
+            "set the number of steps, or longer ones",
+        )
+    return steps
+
+
+def _common_shape(found: Sequence[Recorded], name: str) -> tuple[int, ...]:
+    """Shape that the recordings say, or as many units as the highest that has an event."""
+    said = {one.shape for one in found if one.shape}
+    if len(said) > 1 or any(len(s) not in (1, 3) or min(s) < 1 for s in said):
+        raise _refused(
+            "the recordings do not have one shape",
+            name,
+            "the same units, or channels x height x width, in all of them",
+            ", ".join(" x ".join(map(str, s)) for s in sorted(said)),
+            "write them with the same n_units or shape",
+        )
+    if said:
+        return said.pop()
+    units = [own for one in found for _, own in one.samples]
+    highest = [int(own.max()) for own in units if own.size and own.dtype.kind in "iu"]
+    return (max([0, *highest]) + 1,)
+
+
+def _checked(one: Recorded, shape: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Samples whose arrays are of numbers; times that are steps lie within them, each once."""
+    for number, (times, units) in enumerate(one.samples):
+        where = f"{one.where}, sample {number}"
+        whole = one.n_steps is not None
+        kinds = "iu" if whole else "iuf"
+        if times.ndim != 1 or (times.dtype.kind not in kinds and times.size):
+            limit = "whole steps in a row" if whole else "seconds or whole microseconds in a row"
+            raise _events_refused(where, limit, f"times of shape {times.shape}, {times.dtype}")
+        if units.ndim != 1 or (units.dtype.kind not in "iu" and units.size):
+            found = f"units of shape {units.shape}, {units.dtype}"
+            raise _events_refused(where, "whole numbers of units in a row", found)
+        if whole and times.size:
+            if not 0 <= int(times.min()) <= int(times.max()) < (one.n_steps or 0):
+                span = f"steps {times.min()} to {times.max()}"
+                raise _events_refused(where, f"steps from 0 to {(one.n_steps or 0) - 1}", span)
+            if times.shape == units.shape:
+                events = times.astype(np.int64) * math.prod(shape) + units.astype(np.int64)
+                twice = times.size - np.unique(events).size
+                if twice:
+                    limit = "one event of a unit in a step"
+                    raise _events_refused(where, limit, f"{twice} that are there twice")
+        yield times if times.size else times.astype(np.int64), units.astype(np.int64)
+
+
+def _joined_groups(found: Sequence[Recorded]) -> np.ndarray | None:
+    groups = [one.groups for one in found]
+    known = [own for own in groups if own is not None]
+    return np.concatenate(known) if len(known) == len(groups) else None
+
+
+def _n_classes(labels: np.ndarray, classes: Sequence[str], where: str) -> int:
+    highest = int(labels.max(initial=-1))
+    if classes and highest >= len(classes):
+        raise _refused(
+            "a label is not one of the classes",
+            f"{where}, key labels",
+            f"0 to {len(classes) - 1}, for the classes {', '.join(classes)}",
+            highest,
+            "name every class, or none",
+        )
+    return len(classes) or highest + 1
+
+
+def _events_refused(where: str, limit: str, value: str) -> KipukaError:
+    return _refused("the events cannot be used", where, limit, value, "check how they were written")
+
+
+def _refused(what: str, where: str, limit: str, value: object, remedy: str) -> KipukaError:
+    return KipukaError(what, where=where, limit=limit, value=value, remedy=remedy)
