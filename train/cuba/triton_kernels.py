@@ -13,7 +13,11 @@ UNITY, UNITY_BITS = tl.constexpr(fixed.UNITY), tl.constexpr(fixed.UNITY_BITS)
 DECAY_STEP = tl.constexpr(1 / fixed.UNITY)
 
 
-@triton.jit
+# Sizes that change from batch to batch are no part of what is compiled.
+per_size = triton.jit(do_not_specialize=["n_steps", "n_rows"])
+
+
+@per_size
 def integrate(
     given,  # float32 (time, rows), in units
     state,  # float32 (rows,), in units
@@ -46,7 +50,7 @@ def integrate(
         out += n_rows
 
 
-@triton.jit
+@per_size
 def leak_back(
     given,  # float32 (time, rows)
     decay,  # float32 (1,)

@@ -4,19 +4,21 @@ import triton
 import triton.language as tl
 
 
-@triton.jit
+# Sizes that change from batch to batch are no part of what is compiled.
+@triton.jit(do_not_specialize=["n_delays", "n_batch"])
 def spread_time_first(
     signal,  # float32 (time, batch, neurons)
     delays,  # int64 (taps,)
     taps,  # float32 (taps, neurons)
     out,  # float32 (time, batch, neurons)
     n_delays,
-    plane,  # batch x neurons
+    n_batch,
     n,
     BLOCK: tl.constexpr,
 ):
     """Set ``out[t]`` to the sum of all ``signal[t - delays[k]] * taps[k]``, first tap first."""
     step = tl.program_id(0)
+    plane = n_batch * n
     place = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = place < plane
     now = step.to(tl.int64) * plane

@@ -23,7 +23,7 @@ def spread_on_gpu(signal: torch.Tensor, delays: list[int], taps: torch.Tensor) -
             taps.T[delays].contiguous(),
             out,
             len(delays),
-            n_batch * n,
+            n_batch,
             n,
             BLOCK=BLOCK,
             num_warps=4,

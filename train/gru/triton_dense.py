@@ -103,7 +103,6 @@ class TritonSequence(torch.autograd.Function):
                 n_steps,
                 n_batch,
                 n,
-                n_batch * n,
                 cell.threshold << fixed.STATE_SHIFT,
                 **_tiles(n, window.shape[1]),
             )
@@ -143,8 +142,6 @@ class TritonSequence(torch.autograd.Function):
                 n_steps,
                 n_batch,
                 n,
-                n_batch * n,
-                (n_steps - 1) * n_batch * n,
                 **_tiles(n, window.shape[1]),
             )
         arrived = arrived.to(emitted.dtype) / TAP_UNITY

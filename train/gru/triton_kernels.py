@@ -51,7 +51,11 @@ def _weight_units(nominal, shares, bias):
     return ((total + HALF_A_UNIT) >> SHARE_BITS) + bias
 
 
-@triton.jit
+# Sizes that change from batch to batch are no part of what is compiled, which takes seconds.
+per_size = triton.jit(do_not_specialize=["n_steps", "n_batch"])
+
+
+@per_size
 def forward(
     activations,  # float32 (time, batch, 3 n), nominal units
     weights,  # int8 (3 n, n), in steps of two weight units
@@ -67,7 +71,6 @@ def forward(
     n_steps,
     n_batch,
     n,
-    plane,  # n_batch x n
     level,  # threshold in state units
     TAPS: tl.constexpr,
     TILE: tl.constexpr,
@@ -77,7 +80,8 @@ def forward(
 ):
     """Run all samples from zero state."""
     row = (tl.program_id(0) * TILE + tl.arange(0, TILE))[:, None]
-    # Where the step's plane begins; 64 bits, which its products with `plane` then have too.
+    plane = n_batch * n
+    # Where the step's plane begins; all of them together may have more than 32 bits count.
     now = tl.program_id(0).to(tl.int64) * 0
     for step in range(n_steps):
         for begin in range(0, WIDTH, BLOCK):
@@ -162,7 +166,7 @@ def _as_tf32(x):
     return (x.to(tl.int32, bitcast=True) & TF32_BITS).to(tl.float32, bitcast=True)
 
 
-@triton.jit
+@per_size
 def backward(
     i_states,  # these five as the forward pass left them
     v_states,
@@ -181,8 +185,6 @@ def backward(
     n_steps,
     n_batch,
     n,
-    plane,
-    last,  # (n_steps - 1) x plane
     TAPS: tl.constexpr,
     TILE: tl.constexpr,
     WIDTH: tl.constexpr,
@@ -191,7 +193,8 @@ def backward(
 ):
     """Go back through all samples."""
     row = (tl.program_id(0) * TILE + tl.arange(0, TILE))[:, None]
-    now = tl.program_id(0).to(tl.int64) * 0 + last
+    plane = n_batch * n
+    now = (tl.program_id(0).to(tl.int64) * 0 + plane) * (n_steps - 1)
     for steps_after in range(n_steps):
         for begin in range(0, WIDTH, BLOCK):
             col = (begin + tl.arange(0, BLOCK))[None, :]
