@@ -11,9 +11,10 @@ import os
 import re
 import shutil
 import socket
+import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -229,6 +230,46 @@ def _unwritten(path: Path, error: OSError | ValueError) -> KipukaError:
         value=text,
         remedy="create the folder or choose another path",
     )
+
+
+def refuse_overlap(reads: Iterable[Path | None], writes: Mapping[str, Path | None]) -> None:
+    """Refuse an output that is an input of the same command, or another output of it.
+
+    Parameters
+    ----------
+    reads : iterable of Path or None
+        Files that are read, if they are there.
+    writes : mapping of str to Path or None
+        Files that are written, by what they are called in a message.
+
+    Raises
+    ------
+    KipukaError
+        Naming the two.
+    """
+    taken = {_identity(path): f"the input {path}" for path in reads if path is not None}
+    for name, path in writes.items():
+        identity = None if path is None else _identity(path)
+        if identity is None:
+            continue
+        if identity in taken:
+            raise KipukaError(
+                "an output would take the place of another file of this command",
+                where=f"{name}, {path}",
+                limit="a file that the command neither reads nor writes otherwise",
+                value=taken[identity],
+                remedy="choose another name for the output",
+            )
+        taken[identity] = f"the output {name}"
+
+
+def _identity(path: Path) -> object:
+    """Value that two names of one file share; None for what can be written to twice."""
+    try:
+        state = path.stat()
+    except (OSError, ValueError):
+        return os.path.realpath(path) if "\0" not in str(path) else None
+    return (state.st_dev, state.st_ino) if stat.S_ISREG(state.st_mode) else None
 
 
 def write_json(path: str | Path, values: Mapping[str, Any]) -> None:

@@ -18,7 +18,9 @@ from kipuka.commands.options import (
     Hardware,
     Json,
     Settings,
+    data_files,
     given,
+    keep_apart,
     named,
     write_numbers,
 )
@@ -60,6 +62,7 @@ def compare(
         **parse_settings(settings or []),
         **given(data=data, data_dir=data_dir and str(data_dir)),
     }
+    keep_apart(config, data, hardware, out / TEXT_FILE, *data_files(data_dir), json=json_file)
     configs = [
         run_settings(out, config, {**chosen, "network": name}, resume=False)
         for name in named(networks)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kipuka.commands.options import Data, DataDir, Json, write_numbers
+from kipuka.commands.options import Data, DataDir, Json, data_files, keep_apart, write_numbers
+from kipuka.strangers import exists
 
 if TYPE_CHECKING:
     import torch
@@ -56,6 +57,8 @@ def convert(
 
     The file of a run carries golden vectors from the validation part.
     """
+    from kipuka.train.runs.config import RUN_FILES
+
     options = {
         "dt": dt,
         "preset": preset,
@@ -65,7 +68,9 @@ def convert(
         "percentile": percentile,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    if given or run.is_file():
+    reads = [run, data, *(run / name for name in RUN_FILES), *data_files(data_dir)]
+    keep_apart(*reads, output=output, json=json_file)
+    if given or (exists(run) and run.is_file()):
         convert_file(run, output, given, json_file=json_file)
     else:
         convert_run(run, output, data_dir, data=data, json_file=json_file)

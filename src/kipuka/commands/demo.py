@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kipuka.commands.convert import NETWORK_FILE, save_trained
-from kipuka.commands.options import MISMATCH, Json, write_numbers
+from kipuka.commands.options import MISMATCH, Json, keep_apart, write_numbers
 from kipuka.commands.train import train_with_progress
 from kipuka.strangers import inside
 
@@ -43,6 +43,10 @@ def demo(
 
     Trains on handwritten digits, quantizes, simulates, runs in Lava and compares every backend.
     """
+    from kipuka.train.runs.config import RUN_FILES
+
+    own = (out / name for name in (*RUN_FILES, NETWORK_FILE, REPORT_FILE))
+    keep_apart(*own, json=json_file)
     summary = run_demo(out, seed=seed, epochs=epochs, samples=samples, json_file=json_file)
     verified = summary["verify"]
     wrong = verified["spike_mismatches"] + verified["state_mismatches"]

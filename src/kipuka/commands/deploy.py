@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kipuka.commands.options import MISMATCH, ClampDelays, Inputs, Json, Net, write_numbers
+from kipuka.commands.options import (
+    MISMATCH,
+    ClampDelays,
+    Inputs,
+    Json,
+    Net,
+    keep_apart,
+    write_numbers,
+)
 from kipuka.errors import choose
 
 if TYPE_CHECKING:
@@ -49,6 +57,7 @@ def deploy(
     """
     from kipuka.commands.samples import open_network
 
+    keep_apart(net, input_file, json=json_file)
     choose(TARGETS, target, "target", "option target")
     program = open_network(net, clamp_delays=clamp_delays)
     outcome = deploy_file(

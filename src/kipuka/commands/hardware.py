@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kipuka.commands.options import Json, write_numbers
+from kipuka.commands.options import Json, keep_apart, write_numbers
 
 if TYPE_CHECKING:
     from kipuka.hardware_profiles import HardwareProfile
@@ -41,6 +41,7 @@ def show_profile(
     """Show every number of a profile with unit, bounds, confidence and source."""
     from kipuka.hardware_profiles import load_profile
 
+    keep_apart(profile, json=json_file)
     loaded = load_profile(profile)
     values = {**loaded.model_dump(mode="json"), "system": None}
     if loaded.system is not None:

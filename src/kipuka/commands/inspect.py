@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kipuka.commands.options import ClampDelays, Json, Net, write_numbers
+from kipuka.commands.options import ClampDelays, Json, Net, keep_apart, write_numbers
 
 if TYPE_CHECKING:
     from kipuka.convert.analysis.summary import LayerSummary
@@ -33,6 +33,7 @@ def inspect(
     from kipuka.convert.formats.net.file import load_golden
     from kipuka.convert.formats.network import load_network
 
+    keep_apart(net, json=json_file)
     program, golden = load_network(net, clamp_delays=clamp_delays), load_golden(net)
     layers = summarise(program)
     ranges = _ranges(program, golden, steps)

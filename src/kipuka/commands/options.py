@@ -56,6 +56,33 @@ def given(**options: object) -> dict[str, object]:
     return {key: value for key, value in options.items() if value is not None}
 
 
+def keep_apart(*reads: Path | str | None, **writes: Path | None) -> None:
+    """Refuse an output that is an input, or another output.
+
+    Parameters
+    ----------
+    *reads : Path, str or None
+        Files that the command reads; text without a dot or a slash is another kind of name.
+    **writes : Path or None
+        By the names of their options.
+    """
+    from kipuka.files import refuse_overlap
+
+    files = [
+        Path(r) for r in reads if r is not None and (isinstance(r, Path) or set(r) & set("./"))
+    ]
+    refuse_overlap(files, {f"option {name}": path for name, path in writes.items()})
+
+
+def data_files(folder: Path | None) -> list[Path]:
+    """Files of data sets in a folder, or in tonic's folders within it."""
+    from kipuka.strangers import exists
+
+    if folder is None or not exists(folder):
+        return []
+    return [path for pattern in ("*.h*5", "*/*.h*5") for path in folder.glob(pattern)]
+
+
 def write_numbers(path: Path | None, values: Mapping[str, Any]) -> None:
     """Write what ``--json`` asks for."""
     if path is not None:

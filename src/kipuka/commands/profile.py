@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kipuka.commands.options import ClampDelays, DataDir, Hardware, Json, Net, write_numbers
+from kipuka.commands.options import (
+    ClampDelays,
+    DataDir,
+    Hardware,
+    Json,
+    Net,
+    data_files,
+    keep_apart,
+    write_numbers,
+)
 
 if TYPE_CHECKING:
     from kipuka.commands.samples import Samples
@@ -59,6 +68,8 @@ def profile(
     """
     from kipuka.commands.samples import open_network
 
+    reads = (net, compare, data, hardware, *data_files(data_dir))
+    keep_apart(*reads, report=report, json=json_file)
     program = open_network(net, clamp_delays=clamp_delays)
     second = None
     if compare is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kipuka.commands.options import ClampDelays, InputFile, Json, Net, write_numbers
+from kipuka.commands.options import ClampDelays, InputFile, Json, Net, keep_apart, write_numbers
 from kipuka.errors import KipukaError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def simulate(
     """
     from kipuka.commands.samples import open_network
 
+    keep_apart(net, input_file, output=output, json=json_file)
     reset = None if reset_interval is None else (reset_interval, reset_offset)
     program = open_network(net, clamp_delays=clamp_delays, reset=reset)
     simulate_file(program, input_file, output, backend, layer, json_file)

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kipuka.commands.convert import NETWORK_FILE, convert_run
-from kipuka.commands.options import Data, DataDir, Json, Settings, given
+from kipuka.commands.options import (
+    Data,
+    DataDir,
+    Json,
+    Settings,
+    data_files,
+    given,
+    keep_apart,
+)
 from kipuka.errors import KipukaError
 from kipuka.strangers import exists, inside
 
@@ -43,6 +51,10 @@ def train(
     json_file: Json = None,
 ) -> int:
     """Train a network; write its run folder and network file."""
+    from kipuka.train.runs.config import RUN_FILES
+
+    own = [out / name for name in (*RUN_FILES, NETWORK_FILE)]
+    keep_apart(config, data, *own, *data_files(data_dir), json=json_file)
     chosen = {
         **parse_settings(settings or []),
         **given(network=network, data=data, epochs=epochs, hidden=hidden, seed=seed),
@@ -69,12 +81,12 @@ def train_run(
     from kipuka.train.runs.trainer import data_options
 
     config = run_settings(out, config_file, chosen, resume=resume)
+    output = inside(out, NETWORK_FILE)
     dataset = load_dataset(config.data, data_options(config))
     result = train_with_progress(config, out, resume=resume, dataset=dataset)
     values = {"config": config.model_dump(), "metrics": list(result.metrics)}
     if int(os.environ.get("RANK", "0")):
         return values
-    output = inside(out, NETWORK_FILE)
     STDOUT.print(str(dataset), markup=False)
     return convert_run(out, output, dataset=dataset, json_file=json_file, known=values)
 

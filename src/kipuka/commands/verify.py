@@ -15,6 +15,8 @@ from kipuka.commands.options import (
     Inputs,
     Json,
     Net,
+    data_files,
+    keep_apart,
     write_numbers,
 )
 from kipuka.errors import KipukaError
@@ -46,6 +48,7 @@ def verify(
     """
     from kipuka.commands.samples import labelled_samples, open_network, samples_of
 
+    keep_apart(net, input_file, data, *data_files(data_dir), json=json_file)
     program = open_network(net, clamp_delays=clamp_delays)
     inputs = None
     if data is not None:
