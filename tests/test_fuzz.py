@@ -5,6 +5,8 @@ import pytest
 from kipuka_fuzz import fuzz
 from kipuka_fuzz_formats import FORMATS, LAVA_ONLY
 
+pytestmark = pytest.mark.fuzz
+
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_mutated_files_load_or_are_refused(name):

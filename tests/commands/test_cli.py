@@ -298,6 +298,7 @@ def test_debug_shows_the_traceback():
         main(["inspect", "no.net", "--debug"])
 
 
+@pytest.mark.lava
 def test_verify_agrees_and_says_what_it_compared(net, tmp_path, capsys):
     pytest.importorskip("lava", reason="needs the lava extra")
     numbers = tmp_path / "v.json"
@@ -348,6 +349,7 @@ def test_an_internal_error_says_so(net, monkeypatch, capsys):
     assert "internal error: ZeroDivisionError: surprise" in capsys.readouterr().err
 
 
+@pytest.mark.lava
 def test_demo_in_small(tmp_path):
     pytest.importorskip("lava", reason="needs the lava extra")
     out = tmp_path / "demo"

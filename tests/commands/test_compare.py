@@ -7,6 +7,8 @@ import pytest
 from kipuka.commands.app import main
 from kipuka.errors import KipukaError
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("lava", reason="needs the lava extra")
 
 WORDS = ["--networks", "sgru,sgru-delay", "--seeds", "2", "--set", "epochs=1", "--set", "hidden=4"]

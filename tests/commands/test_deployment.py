@@ -123,6 +123,7 @@ def test_a_board_s_spikes_and_figures_are_compared_and_written(
     assert "measured on the board" in capsys.readouterr().out
 
 
+@pytest.mark.lava
 @pytest.mark.skipif(not importlib.util.find_spec("lava"), reason="needs the lava extra")
 def test_lava_sim_streams_the_golden_vectors(net, tmp_path, capsys):
     out = tmp_path / "x.json"
@@ -133,6 +134,7 @@ def test_lava_sim_streams_the_golden_vectors(net, tmp_path, capsys):
     assert "2 samples streamed through lava-sim: 0 of" in text
 
 
+@pytest.mark.slow
 def test_inspect_says_how_far_states_get(net, tmp_path, capsys):
     out = tmp_path / "x.json"
     assert main(["inspect", str(net), "--json", str(out)]) == 0

@@ -30,6 +30,7 @@ def drawn(seed):
     return network, random_inputs(rng, network, 1, STEPS, 0.3)
 
 
+@pytest.mark.lava
 @pytest.mark.skipif(not importlib.util.find_spec("lava"), reason="needs the lava extra")
 def test_lava_gives_the_reference():
     seeds = range(FIRST_SEED, FIRST_SEED + NETWORKS)

@@ -85,6 +85,7 @@ def in_lava(exported):
     return dict(zip(exported, run_jobs("lava", jobs), strict=True))
 
 
+@pytest.mark.lava
 @pytest.mark.parametrize("name", CASES)
 def test_lava_gives_slayers_own_forward_pass(name, exported, in_lava):
     program, _, out = exported[name]

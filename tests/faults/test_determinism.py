@@ -13,6 +13,8 @@ from kipuka.convert.formats.net.file import load_net, save_net
 from kipuka.deploy.reference import simulate_reference
 from kipuka_cases import program, random_cuba, random_gru, random_spikes
 
+pytestmark = pytest.mark.slow
+
 
 def contents(folder):
     """All that a run wrote, but for the seconds that it took."""

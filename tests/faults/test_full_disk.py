@@ -81,6 +81,7 @@ def test_a_folder_without_room_for_a_name(tmp_path, monkeypatch, check_error):
     check_full(check_error, caught.value, tmp_path / "x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_training_keeps_the_last_good_checkpoint_and_goes_on(
     epoch, little_room, tmp_path, check_error

@@ -9,6 +9,8 @@ import pytest
 
 import kipuka_faults as faults
 
+pytestmark = pytest.mark.slow
+
 
 def test_ctrl_c_during_training(tmp_path):
     pytest.importorskip("lava", reason="needs the lava extra")

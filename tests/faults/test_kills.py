@@ -15,6 +15,8 @@ import kipuka_faults as faults
 from kipuka.convert.formats.net.file import load_net, save_net
 from kipuka_cases import program, random_cuba, random_gru
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("lava", reason="needs the lava extra")
 
 KILLS = int(os.environ.get("KIPUKA_KILLS", "2"))

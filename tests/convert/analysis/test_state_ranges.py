@@ -63,6 +63,7 @@ def search_one(seed):
         ratios.extend(bound[found > 0] / found[found > 0])
 
 
+@pytest.mark.slow
 def test_no_input_found_leaves_a_bound_and_the_median_bound_is_within_four_of_the_worst():
     ratios.clear()
     search_one()

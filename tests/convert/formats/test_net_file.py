@@ -40,6 +40,7 @@ def replace(file, key, value):
     file[key] = value
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 6))
 def test_a_program_survives_the_file(tmp_path_factory, seed, n):

@@ -42,6 +42,7 @@ def tight(neurons, axons, words, outputs, slots):
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -65,6 +66,7 @@ def test_no_limit_is_ever_exceeded(seed, neurons, axons, words, outputs, slots, 
     validate(network, mapping, chip)
 
 
+@pytest.mark.slow
 def test_random_networks_fit_and_many_need_several_cores():
     # Refusals alone would satisfy the test above.
     several = 0
@@ -243,6 +245,7 @@ def test_a_million_neurons_map_within_a_minute(rng, measured):
         assert share is None or share.max() <= 1
 
 
+@pytest.mark.slow
 def test_a_million_neurons_with_lists_of_synapses_map_within_a_minute(rng):
     n, fan_out = 1_000_000, 10
     first = np.arange(n)[:, None] * ((n - 2 * fan_out) / n)

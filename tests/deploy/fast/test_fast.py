@@ -75,6 +75,7 @@ def spikes(rng):
     return random_spikes(rng, 6, 5, STEPS, 0.4)
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_random_networks_give_every_bit_and_every_count_of_the_reference(seed):
@@ -84,6 +85,7 @@ def test_random_networks_give_every_bit_and_every_count_of_the_reference(seed):
     assert_every_bit_and_every_count(network, inputs)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_networks_that_fall_silent_and_wake_up_keep_every_bit_and_every_count(seed):
@@ -236,6 +238,7 @@ def test_a_million_steps_take_the_memory_of_ten_thousand(network, rng):
     assert peaks[1] < peaks[0] + 100_000
 
 
+@pytest.mark.slow
 def test_a_long_run_needs_no_recording_of_its_input(rng):
     network = program(2, random_cuba(rng, 2, 3))
     spikes = pulses(2, 3 * STEPS_AT_ONCE, (0, 5), (1, 2 * STEPS_AT_ONCE + 7))

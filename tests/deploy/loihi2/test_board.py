@@ -60,6 +60,7 @@ class FakeBoard:
         return SimpleNamespace(name="power", total_power=power, static_total_power=0.2)
 
 
+@pytest.mark.lava
 @pytest.mark.skipif(not LAVA, reason="needs the lava extra")
 @pytest.mark.filterwarnings("ignore")  # Lava's own, which other tests leave to its worker process
 def test_a_run_calls_what_the_public_api_has(rng, monkeypatch):

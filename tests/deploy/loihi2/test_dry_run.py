@@ -123,6 +123,7 @@ def test_layer_over_a_core_s_memory():
     assert found.value == "9000 words"
 
 
+@pytest.mark.slow
 def test_more_cores_than_a_chip_has_are_a_remark():
     layer = cuba(9000, dense(np.full((9000, 1200), 2)), threshold=20000)
     outcome = dry_run(plan_stream(program(1200, layer), 10), LOIHI2)

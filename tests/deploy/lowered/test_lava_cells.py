@@ -79,6 +79,7 @@ def jobs():
     return made
 
 
+@pytest.mark.lava
 def test_two_dozen_random_cells_give_the_reference():
     given = jobs()
     for (network, inputs), trace in zip(given, run_jobs("lowered", given), strict=True):

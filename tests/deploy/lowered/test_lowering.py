@@ -55,6 +55,7 @@ def test_random_networks_give_the_reference_or_a_refusal(seed, steps):
     assert mismatches(network, inputs, graph) == ()
 
 
+@pytest.mark.slow
 @settings(max_examples=NETWORKS, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), scale=st.sampled_from([4, 20, 90, 254]))
 def test_random_stacks_of_grus_give_the_reference(seed, scale):
@@ -174,6 +175,7 @@ def test_processes_grow_with_layers_and_not_with_neurons(rng):
     assert len(set(processes(3, 3))) == 1
 
 
+@pytest.mark.slow
 def test_a_gru_network_is_silent_and_empty_after_the_last_step(rng):
     longest = 9
     layers = [

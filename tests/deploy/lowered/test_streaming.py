@@ -18,6 +18,7 @@ def small_network(rng):
     return program(3, gru, random_cuba(rng, 4, 2, delays=[0, 2, 1, 0], bias=3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_steps", [1, 7, 30])
 def test_a_stream_gives_the_reference_sample_by_sample(rng, n_steps):
     layers = [
@@ -58,6 +59,7 @@ def test_a_pause_that_is_too_short_shows(rng):
     assert not verify(network, {"reference": expected, "stream": found}).agree
 
 
+@pytest.mark.lava
 @pytest.mark.skipif(not importlib.util.find_spec("lava"), reason="needs the lava extra")
 def test_lava_streams_a_data_set_through_the_resident_graph(rng):
     network = small_network(rng)

@@ -131,6 +131,7 @@ def plain(html: str) -> str:
     return re.sub(r"\s+", " ", Page(html).text)
 
 
+@pytest.mark.slow
 def test_page_is_balanced_and_needs_nothing_else(page: str) -> None:
     parsed = Page(page)
     assert not {"script", "link", "iframe", "object"} & set(parsed.tags)
@@ -167,10 +168,12 @@ def test_texts_from_files_are_escaped(page: str) -> None:
     assert plain(page).count("<script src='http://evil.example/x.js'>") == 5
 
 
+@pytest.mark.slow
 def test_same_contents_give_the_same_bytes(tmp_path: Path, page: str) -> None:
     assert written(tmp_path, contents()) == page
 
 
+@pytest.mark.slow
 def test_mismatches_are_shown_in_full(tmp_path: Path) -> None:
     first = "sample 1, step 17, neuron 5: 12 instead of 11 (reference)"
     wrong = (
@@ -187,6 +190,7 @@ def test_mismatches_are_shown_in_full(tmp_path: Path) -> None:
     assert "bit for bit" not in text
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     shown = dataclasses.replace(
         contents(), verification=None, accuracy={}, delays_before=None, seconds={}
@@ -200,6 +204,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     assert "Time this took" not in text
 
 
+@pytest.mark.slow
 def test_missing_bounds_are_not_published(tmp_path: Path) -> None:
     shown = contents()
     text = plain(written(tmp_path, dataclasses.replace(shown, profiles=shown.profiles[1:])))
@@ -209,6 +214,7 @@ def test_missing_bounds_are_not_published(tmp_path: Path) -> None:
     assert "neuron update 81 not published not published pJ pre-silicon simulation" in text
 
 
+@pytest.mark.slow
 def test_form_without_microcode_stands_beside_the_fused_one(tmp_path: Path) -> None:
     shown = contents(network(leaky=False))
     forms = without_microcode(shown.program, shown.inputs, load_profile("loihi2"))
@@ -224,12 +230,14 @@ def test_form_without_microcode_stands_beside_the_fused_one(tmp_path: Path) -> N
             assert re.sub(r"\s+", " ", si_bounds(bounds, unit)[0]) in text
 
 
+@pytest.mark.slow
 def test_why_there_is_no_lowered_form_is_said(tmp_path: Path) -> None:
     why = NotLowered("layer 3 has <two> thresholds")
     text = plain(written(tmp_path, dataclasses.replace(contents(), forms=why)))
     assert "Not lowered to stock processes: layer 3 has <two> thresholds." in text
 
 
+@pytest.mark.slow
 def test_networks_stand_side_by_side(tmp_path: Path) -> None:
     shown = contents()
     (own, _), (other, _) = shown.profiles
@@ -240,6 +248,7 @@ def test_networks_stand_side_by_side(tmp_path: Path) -> None:
     assert all(re.sub(r"\s+", " ", one) in text for one in typical)
 
 
+@pytest.mark.slow
 def test_advice_names_what_was_tried_what_it_saves_and_what_does_not_fit(tmp_path: Path) -> None:
     advice = (
         Advice("prune layer 1", 1, 0.25, 0.1, 0.5, 1000.0, 2, accuracy_change=-0.05),
@@ -253,6 +262,7 @@ def test_advice_names_what_was_tried_what_it_saves_and_what_does_not_fit(tmp_pat
     assert "Would not fit: spread. too few chips." in text
 
 
+@pytest.mark.slow
 def test_link_map_names_the_busiest_link(tmp_path: Path) -> None:
     shown = contents()
     chip = load_profile("kapoho_point")
@@ -278,12 +288,14 @@ def test_provenance_lists_every_quantity(page: str) -> None:
         assert re.sub(r"\s+", " ", chip.static_power.note or "-") in text
 
 
+@pytest.mark.slow
 def test_membrane_readout_draws_membranes(tmp_path: Path) -> None:
     text = plain(written(tmp_path, contents(network("membrane"))))
     assert "output membranes of class" in text
     assert "output (nominal)" in text
 
 
+@pytest.mark.slow
 def test_many_spikes_become_a_picture() -> None:
     program = network()
     simulation = simulate_reference(program, np.zeros((1, INPUTS, 6000), dtype=bool))
@@ -294,6 +306,7 @@ def test_many_spikes_become_a_picture() -> None:
     assert len(svg) < 300_000
 
 
+@pytest.mark.slow
 def test_silent_network_has_a_report(tmp_path: Path) -> None:
     shown = contents()
     inputs = np.zeros_like(shown.inputs)

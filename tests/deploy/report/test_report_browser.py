@@ -13,7 +13,10 @@ from kipuka.hardware_profiles import load_profile
 from kipuka_browser import Browser, browser_path
 from kipuka_cases import program, random_cuba, random_delays, random_gru, random_spikes
 
-pytestmark = pytest.mark.skipif(browser_path() is None, reason="needs chromium or google-chrome")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(browser_path() is None, reason="needs chromium or google-chrome"),
+]
 
 DESKTOP, PHONE = 1200, 400
 

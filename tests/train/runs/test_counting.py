@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from kipuka.train.datasets import Dataset, Split
 from kipuka.train.runs.counting import counting_baseline
@@ -23,6 +24,7 @@ def test_counts_tell_classes_apart_by_channels_but_not_by_time(rng):
     assert counting_baseline(dataset(rng, timing=True)).test_accuracy < 0.7
 
 
+@pytest.mark.slow
 def test_the_test_part_chooses_nothing(rng):
     data = dataset(rng, timing=False)
     found = counting_baseline(data)

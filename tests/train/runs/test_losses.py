@@ -40,6 +40,7 @@ def test_sums_over_parts_are_the_sum_over_the_batch(network):
         assert value.item() == pytest.approx((a + b).item(), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("setting", "weights"), [("rate", 4.0), ("overshoot", 30.0)])
 def test_penalties_lower_what_they_are_on(network, setting, weights):
     x, labels = batch()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kipuka.commands.training_runs import parse_settings, run_settings
+from kipuka.commands.train import parse_settings, run_settings
 from kipuka.errors import KipukaError
 from kipuka.train.runs.config import (
     TrainConfig,

@@ -10,6 +10,8 @@ import pytest
 from kipuka.train.runs.config import TrainConfig, save_config
 from kipuka.train.runs.trainer import train
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = TrainConfig(
     hidden=6,
     epochs=2,

@@ -54,6 +54,7 @@ class Killed(BaseException):
     """What no error handling catches, like the end of the process."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_resumed_run_equals_the_uninterrupted_one(epoch, uninterrupted, tmp_path):
     def stop(metrics):

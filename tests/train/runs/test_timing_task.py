@@ -6,6 +6,8 @@ import torch
 from kipuka.train.gru.dense import SpikingGRU
 from kipuka.train.slayer import cuba
 
+pytestmark = pytest.mark.slow
+
 STEPS, LAG = 60, 6
 NEURON = {"threshold": 1.0, "tau_grad": 0.01, "scale_grad": 10.0}
 FORGETFUL = {"current_decay": 1.0, "voltage_decay": 1.0}

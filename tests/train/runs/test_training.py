@@ -45,6 +45,7 @@ def test_the_best_epoch_on_validation_is_kept(run):
         assert torch.equal(kept, returned)
 
 
+@pytest.mark.slow
 def test_the_epoch_of_lowest_validation_loss_is_kept_if_the_loss_selects(run, tmp_path):
     from kipuka.train.runs.losses import output_counts, summed_cross_entropy
 
@@ -86,6 +87,7 @@ def test_the_settings_choose_layout_and_input_of_the_update_gate(tmp_path):
     assert network[1].update_gate_input == "current"
 
 
+@pytest.mark.slow
 def test_same_seed_same_run(run, tmp_path):
     _, result = run
     again = train(SMALL, tmp_path / "b")
