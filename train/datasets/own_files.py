@@ -28,6 +28,7 @@ from kipuka.convert.formats.guarded import hdf5
 from kipuka.convert.formats.guarded.event_files import read_event_file
 from kipuka.convert.formats.guarded.records import Record
 from kipuka.errors import KipukaError
+from kipuka.strangers import exists
 from kipuka.train.datasets.events import stored_bytes
 from kipuka.train.datasets.own_events import Recorded, described, laid_out
 from kipuka.train.datasets.recordings import TEST, TRAIN, VALIDATION, Recordings
@@ -56,7 +57,7 @@ OWN_FILE = hdf5.Expected(
 def is_own(name: str) -> bool:
     """Whether a name means own data: a file, a folder, or ``module:Class``."""
     known = Path(name).suffix in (*HDF5_FILES, *EVENT_FILES)
-    return known or bool(re.fullmatch(r".+:[A-Za-z_]\w*", name)) or Path(name).exists()
+    return known or bool(re.fullmatch(r".+:[A-Za-z_]\w*", name)) or exists(name)
 
 
 def recordings_at(name: str, options: DataOptions) -> Recordings:
@@ -74,7 +75,7 @@ def recordings_at(name: str, options: DataOptions) -> Recordings:
         If there is nothing at that place, or what is there cannot be used.
     """
     path, title = Path(name), Path(name).name
-    if ":" in name and not path.exists():
+    if ":" in name and not exists(path):
         from kipuka.train.datasets.own_tonic import recorded_class
 
         return laid_out(recorded_class(name, options), options, title, ())
@@ -86,7 +87,8 @@ def recordings_at(name: str, options: DataOptions) -> Recordings:
             value=options.data_dir or options.download,
             remedy=f"leave it out; the data are {name}",
         )
-    found = _folder(path, TRAIN) if path.is_dir() else [_file(path, TRAIN)]
+    is_folder = exists(path) and path.is_dir()
+    found = _folder(path, TRAIN) if is_folder else [_file(path, TRAIN)]
     return laid_out(_same_classes(found), options, title, ())
 
 

@@ -28,6 +28,9 @@ PRESETS = ("plain", "sinabs")
 SCALE_KEY = "kipuka_scale"
 """Metadata of a node that Kipuka wrote: weight units per unit of the membrane."""
 
+NODES_MAX, PATHS_MAX = 64, 256
+"""Nodes without a state in a row, and paths through them: they double with every fork and join."""
+
 GRID_TOLERANCE = 1e-3
 """Share of a step by which a delay may miss the grid of whole steps, for float noise in a file."""
 
@@ -170,7 +173,13 @@ def _from(
         raise _refused_graph(name, "neurons in every circle", "a circle without neurons")
     if node.kind in NEURONS or not graph.senders[name]:
         return [(name, Operator.identity(shapes[name]))] if name in shapes else []
-    before = [x for s in graph.senders[name] for x in _from(graph, s, shapes, (*seen, name))]
+    if len(seen) == NODES_MAX:
+        raise _refused_graph(name, f"{NODES_MAX} nodes between neurons", "more")
+    before: list[tuple[str, Operator]] = []
+    for sender in graph.senders[name]:
+        before += _from(graph, sender, shapes, (*seen, name))
+        if len(before) > PATHS_MAX:
+            raise _refused_graph(name, f"{PATHS_MAX} paths from neurons", "more")
     return [(source, applied(node, operator)) for source, operator in before]
 
 

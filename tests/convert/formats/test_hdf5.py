@@ -1,6 +1,7 @@
 """What an HDF5 file from a stranger may not do, and that it costs nothing when it tries."""
 
 import struct
+import time
 import tracemalloc
 
 import h5py
@@ -9,7 +10,7 @@ import pytest
 
 from kipuka.convert.formats.net.file import load_net, save_net
 from kipuka.errors import KipukaError
-from kipuka_cases import program, random_cuba
+from kipuka_cases import conv, conv_cuba, program, random_cuba
 
 KEY = "layer/1/weight"
 
@@ -125,3 +126,42 @@ def test_names_in_a_message_do_not_steer_the_terminal(rng, tmp_path, check_error
         load_net(path)
     assert str(caught.value).isprintable()
     check_error(caught.value, what="keys that Kipuka does not know", value="x1b[31m")
+
+
+def test_heaps_that_overlap_are_walked_once_and_refused(rng, tmp_path, check_error):
+    path = tmp_path / "x.net"
+    save_net(path, program(3, random_cuba(rng, 3, 4)))
+    heaps = (b"GCOL\x01\0\0\0" + b"\xff" * 8) * (1 << 16)
+    with h5py.File(path, "r+") as file:
+        file["junk"] = np.frombuffer(heaps, np.uint8)
+    start = time.process_time()
+    with pytest.raises(KipukaError) as caught:
+        load_net(path)
+    check_error(caught.value, where=str(path), value="overlaps others")
+    assert time.process_time() - start < 5
+
+
+def test_heaps_that_do_not_overlap_load(rng, tmp_path):
+    path = tmp_path / "x.net"
+    save_net(path, program(3, random_cuba(rng, 3, 4)))
+    with h5py.File(path, "r+") as file:
+        file["words"] = np.array(["word"] * 20_000, dtype=h5py.string_dtype())
+    assert load_net(path).n_classes == 4
+
+
+def test_a_convolution_costs_what_its_file_is_worth(tmp_path, check_error):
+    """Kernels that deflate packs to nothing, over an image whose size is two numbers."""
+    kernels = np.full((1, 1, 64, 64), 2, np.int16)
+    small = conv(kernels, (1, 64, 64), padding=(32, 32))
+    path = tmp_path / "x.net"
+    save_net(path, program((1, 64, 64), conv_cuba(small)))
+    with h5py.File(path, "r+") as file:
+        for key, shape in (("0", (1, 512, 512)), ("1", (1, 513, 513))):
+            file[f"layer/{key}/shape"][...] = shape
+    tracemalloc.start()
+    with pytest.raises(KipukaError) as caught:
+        load_net(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    check_error(caught.value, limit="numbers in all", where="layer 1")
+    assert peak < 1 << 29
