@@ -7,11 +7,13 @@ import numpy as np
 from kipuka.convert.formats.net.file import GoldenVector
 from kipuka.convert.program import Program
 from kipuka.convert.trace import Trace, readout_input
+from kipuka.deploy.operands import checked_inputs
 from kipuka.deploy.reference import simulate_reference
 
 
 def golden_vectors(program: Program, inputs: np.ndarray) -> tuple[GoldenVector, ...]:
     """Run inputs (samples, units, steps) through the reference and keep spikes and digest."""
+    inputs = checked_inputs(program, inputs)
     trace = simulate_reference(program, inputs).trace
     outputs = readout_input(program.readout, trace.layers[-1].spikes)
     return tuple(GoldenVector(inputs[k], outputs[k], trace.digest(k)) for k in range(len(inputs)))

@@ -13,6 +13,7 @@ from kipuka.convert.program import OWN, Layer, Program, Projection
 from kipuka.convert.synapses import DenseSynapses
 from kipuka.convert.trace import LayerTrace, Trace
 from kipuka.deploy.counters import Counters, LayerCounters
+from kipuka.deploy.operands import checked_inputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +33,19 @@ def simulate_reference(program: Program, inputs: np.ndarray) -> Simulation:
     ----------
     program : Program
     inputs : array (samples, units, steps)
-        Input spikes as bool; for a Program with an encoder, activations as int32.
+        Input spikes as bool; for a Program with an encoder, activations as int32. See
+        `checked_inputs` for what else is taken.
 
     Returns
     -------
     Simulation
+
+    Raises
+    ------
+    KipukaError
+        If the input does not fit the network.
     """
+    inputs = checked_inputs(program, inputs)
     # Spikes of each layer by position (-1: the input), in the step in which they arrive undelayed.
     arriving: dict[int, np.ndarray] = {-1: inputs}
     traces, counters = [], []

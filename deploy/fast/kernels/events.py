@@ -7,18 +7,21 @@ from typing import Any
 from kipuka.compiling import inlined
 from kipuka.deploy.fast.kernels.lanes import LANES, compiled, lanes_with, lowest_lane
 
+ANY_BIT = 255
+"""A bool whose byte is neither 0 nor 1 is true, as it is everywhere else."""
+
 
 @compiled
 def count_dense(spikes: Any, n_steps: Any, offsets: Any) -> None:
     """Count the spikes of each step of a flat array (units x steps) into ``offsets[1:]``."""
     whole = spikes.size // LANES * LANES
     for start in range(0, whole, LANES):
-        mask = lanes_with(spikes, start, 1)
+        mask = lanes_with(spikes, start, ANY_BIT)
         while mask:
             offsets[(start + lowest_lane(mask)) % n_steps + 1] += 1
             mask &= mask - 1
     for place in range(whole, spikes.size):
-        offsets[place % n_steps + 1] += spikes[place]
+        offsets[place % n_steps + 1] += 1 if spikes[place] else 0
 
 
 @compiled
@@ -26,7 +29,7 @@ def list_dense(spikes: Any, n_steps: Any, following: Any, units: Any) -> None:
     """List the spiking units step by step; `following` is where each step's next one goes."""
     whole = spikes.size // LANES * LANES
     for start in range(0, whole, LANES):
-        mask = lanes_with(spikes, start, 1)
+        mask = lanes_with(spikes, start, ANY_BIT)
         while mask:
             _place(start + lowest_lane(mask), n_steps, following, units)
             mask &= mask - 1
