@@ -39,7 +39,7 @@ def sparse_rows_are_in_order(projection: Projection, where: str) -> None:
     if not isinstance(synapses, SparseSynapses):
         return
     targets, offsets = synapses.targets, synapses.offsets
-    typed = (targets.dtype, offsets.dtype) == (np.int32, np.int64)
+    typed = targets.dtype == np.int32 and offsets.dtype == np.int64
     fits = (
         typed
         and targets.shape == synapses.weights.shape

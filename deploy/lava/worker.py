@@ -75,7 +75,7 @@ def run_stock_job(folder: Path, done: Callable[[], None]) -> None:
     program = load_net(folder / JOB_NETWORK)
     inputs = np.load(folder / JOB_INPUTS)
     trace = run_samples(lower(program, inputs.shape[2]), inputs, done)
-    traced = {}
+    traced: dict[str, Any] = {}
     for position, layer in enumerate(trace.layers):
         traced[f"spikes_{position}"] = layer.spikes
         traced |= {f"{name}_{position}": values for name, values in layer.states.items()}
@@ -98,9 +98,9 @@ def _run(
     n_steps: int,
     resets: bool,
     done: Callable[[], None],
-) -> dict[str, np.ndarray]:
+) -> dict[str, Any]:
     """Run sample after sample, step by step, and read the states after each step."""
-    states: dict[str, np.ndarray] = {}
+    states: dict[str, Any] = {}
     names = [state_names(layer) for layer in program.layers]
     for sample in range(n_samples):
         prime(graph)

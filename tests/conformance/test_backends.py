@@ -86,7 +86,7 @@ def joined():
             yield pytest.param(engine, case, id=name, marks=marks)
 
 
-@pytest.mark.parametrize(("engine", "case"), joined())
+@pytest.mark.parametrize(("engine", "case"), list(joined()))
 def test_backend_gives_the_reference(engine, case, found, stale):
     network, inputs, expected = drawn_and_run(case)
     assert expected.layers[0].spikes.any() or case in NO_SPIKES

@@ -195,7 +195,7 @@ class AxonalDelay(torch.nn.Module):
     def forward(self, spikes: torch.Tensor) -> torch.Tensor:
         """Delay spikes (batch, neurons, time) by each neuron's delay."""
         taps = self.taps()
-        return _Spread.apply(spikes, self.delay, taps)  # type: ignore[no-untyped-call]
+        return _Spread.apply(spikes, self.delay, taps)  # type: ignore[no-untyped-call, unused-ignore]
 
 
 def delay_gradient(grad: torch.Tensor, emitted: torch.Tensor, taps: DelayTaps) -> torch.Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -33,7 +35,7 @@ def dense_weights(projection: Projection, where: str) -> np.ndarray:
     return projection.synapses.weights
 
 
-def set_weights(synapse: torch.nn.Module, weights: np.ndarray) -> None:
+def set_weights(synapse: Any, weights: np.ndarray) -> None:
     """Give a synapse weights, in weight units, in its own shape."""
     nominal = torch.from_numpy(weights / fixed.WEIGHT_SCALE).float()
     synapse.weight.data = nominal.reshape(synapse.weight.shape)

@@ -60,13 +60,13 @@ def run_sequence(
     if fits and can_fuse(activations, recurrent_weight):
         dense = isinstance(cell.mixing, MatrixProduct)
         fused = FusedSequence if dense else FusedConvSequence
-        spikes, *states = fused.apply(*given)  # type: ignore[no-untyped-call]
+        spikes, *states = fused.apply(*given)  # type: ignore[no-untyped-call, unused-ignore]
     elif fits and can_fuse_on_gpu(activations, recurrent_weight, cell):
         from kipuka.train.gru.triton_dense import TritonSequence
 
-        spikes, *states = TritonSequence.apply(*given)  # type: ignore[no-untyped-call]
+        spikes, *states = TritonSequence.apply(*given)  # type: ignore[no-untyped-call, unused-ignore]
     else:
-        spikes, *states = PlainSequence.apply(*given, current_weight)  # type: ignore[no-untyped-call]
+        spikes, *states = PlainSequence.apply(*given, current_weight)  # type: ignore[no-untyped-call, unused-ignore]
     return spikes, GruStates(*states)
 
 

@@ -119,20 +119,20 @@ def write_npy(path: Path, array: np.ndarray) -> None:
     by_columns = array.flags.f_contiguous and not array.flags.c_contiguous
     whole = array if by_columns else np.ascontiguousarray(array)
     with path.open("wb") as file:
-        header = npy.header_data_from_array_1_0(whole)  # type: ignore[no-untyped-call]
-        npy.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
+        header = npy.header_data_from_array_1_0(whole)  # type: ignore[no-untyped-call, unused-ignore]
+        npy.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call, unused-ignore]
         file.write(whole.T.data if by_columns else whole.data)
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    version = npy.read_magic(file)  # type: ignore[no-untyped-call]
+    version = npy.read_magic(file)  # type: ignore[no-untyped-call, unused-ignore]
     if version not in READERS:
         raise ValueError(f"format version {version}")
     with warnings.catch_warnings():
         # Headers of Python 2 are read with a warning that says nothing about the array.
         warnings.simplefilter("ignore")
         try:
-            shape, by_columns, dtype = READERS[version](file)  # type: ignore[no-untyped-call]
+            shape, by_columns, dtype = READERS[version](file)  # type: ignore[no-untyped-call, unused-ignore]
         # What numpy's parser lets through of a header that is no dictionary of its keys.
         except HEADER_ERRORS as error:
             raise ValueError(f"a header that cannot be read ({error})") from error

@@ -116,7 +116,7 @@ def as_svg(name: str, draw: Callable[[Figure], None], *, height_in: float) -> st
     with mpl.rc_context():
         # A user's own style sheet must not change what a report looks like.
         mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)
+        mpl.rcParams.update(STYLE)  # type: ignore[arg-type, unused-ignore]
         figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
         draw(figure)
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
