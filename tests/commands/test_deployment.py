@@ -42,7 +42,7 @@ def test_a_dry_run_reports_and_starts_nothing(net, tmp_path, capsys, monkeypatch
     words = ["deploy", str(net), "--target", "loihi2", "--dry-run", "--json", str(out)]
     assert main(words) == 0
     facts = loaded(out)
-    assert facts["period"] in (6, 7)
+    assert facts["period"] in (5, 6)
     assert facts["dry_run"]["findings"] == []
     assert facts["dry_run"]["stream_mismatches"] == 0
     assert [layer["neuron_processes"] for layer in facts["lowered"]["layers"]][1] == 1
@@ -65,13 +65,13 @@ def test_an_interval_that_is_no_power_of_two_is_named(net, tmp_path, capsys):
 
 def test_a_pause_too_short_shows_in_the_numbers(net, tmp_path, capsys):
     out = tmp_path / "x.json"
-    assert main(["deploy", str(net), "--dry-run", "--interval", "48", "--json", str(out)]) == 1
+    assert main(["deploy", str(net), "--dry-run", "--interval", "40", "--json", str(out)]) == 1
     assert "would not run right" in capsys.readouterr().out
     assert loaded(out)["dry_run"]["stream_mismatches"] > 0
 
 
 def test_an_interval_shorter_than_a_sample_is_refused(net, capsys):
-    assert main(["deploy", str(net), "--dry-run", "--interval", "32"]) == 2
+    assert main(["deploy", str(net), "--dry-run", "--interval", "30"]) == 2
     assert "option interval" in capsys.readouterr().err
 
 
