@@ -56,9 +56,11 @@ class Run:
     def __init__(
         self, program: Program, record: Record, progress: Progress | None, total: int = 0
     ) -> None:
-        if program not in _PACKED:
-            _PACKED[program] = pack(program)
-        self.program, self.packed = program, _PACKED[program]
+        # An equal program that was run before may go away at any moment: one look must do.
+        packed = _PACKED.get(program)
+        if packed is None:
+            packed = _PACKED[program] = pack(program)
+        self.program, self.packed = program, packed
         self.columns = Columns(program, record)
         layers = self.columns.in_table(self.packed.network.layers)
         self.network = self.packed.network._replace(layers=layers)

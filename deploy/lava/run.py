@@ -24,6 +24,7 @@ from kipuka.convert.formats.net.file import save_net
 from kipuka.convert.neurons import handler
 from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, Trace
+from kipuka.deploy.lava.job_files import JOB_INPUTS, JOB_NETWORK, JOB_TRACE
 from kipuka.deploy.lava.process_sessions import end_session, killed_members
 from kipuka.deploy.lowered.common_values import check_common_values
 from kipuka.deploy.lowered.lowering import lower
@@ -160,8 +161,6 @@ def _finished(
     stall_limit_s: float,
 ) -> list[dict[str, np.ndarray]]:
     """Run jobs in worker processes and return the arrays that they wrote."""
-    from kipuka.deploy.lava.worker import JOB_INPUTS, JOB_NETWORK, JOB_TRACE
-
     with tempfile.TemporaryDirectory(prefix="kipuka-lava-") as name:
         folders = [Path(name) / str(number) for number in range(len(jobs))]
         for folder, (program, inputs) in zip(folders, jobs, strict=True):

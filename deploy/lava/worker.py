@@ -21,12 +21,11 @@ from lava.proc.io.sink import RingBuffer as Sink
 from kipuka.convert.formats.net.file import load_net
 from kipuka.convert.program import Program
 from kipuka.deploy.lava.graph import LATENCY_STEPS, LavaGraph, build_graph, played_by_source
+from kipuka.deploy.lava.job_files import JOB_INPUTS, JOB_NETWORK, JOB_TRACE
 from kipuka.deploy.lava.process_sessions import die_with_parent
 from kipuka.deploy.lowered.lowering import lower
 from kipuka.deploy.lowered.streaming import plan_stream
 from kipuka.deploy.reference import state_names
-
-JOB_NETWORK, JOB_INPUTS, JOB_TRACE = "network.net", "inputs.npy", "trace.npz"
 
 
 def run_job(folder: Path, netx: bool, done: Callable[[], None]) -> None:

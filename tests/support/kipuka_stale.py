@@ -24,7 +24,7 @@ LIMIT_S = 300.0
 
 def tried(backend, jobs, folder):
     """Traces of (network, inputs) on a backend of Lava; None for those that it refused."""
-    from kipuka.deploy.lava.worker import JOB_INPUTS, JOB_NETWORK, JOB_TRACE
+    from kipuka.deploy.lava.job_files import JOB_INPUTS, JOB_NETWORK, JOB_TRACE
 
     folders = [Path(folder) / str(number) for number in range(len(jobs))]
     for own, (network, inputs) in zip(folders, jobs, strict=True):
