@@ -118,7 +118,7 @@ def forward(
             a_z = _weight_units(a_z, shares_z, bias_z)
 
             here = now + row * n + col
-            began = inside & (step > 0)
+            began = inside & (here >= plane)
             i_before = tl.load(i_states + here - plane, mask=began, other=0)
             v_before = tl.load(v_states + here - plane, mask=began, other=0)
             spiked = tl.load(spikes + here - plane, mask=began, other=0.0)
@@ -213,7 +213,7 @@ def backward(
             i = tl.load(i_states + here, mask=inside, other=0)
             v = tl.load(v_states + here, mask=inside, other=0)
             # Before the first step all states are zero.
-            began = inside & (steps_after < n_steps - 1)
+            began = inside & (here >= plane)
             i_before = tl.load(i_states + here - plane, mask=began, other=0)
             v_before = tl.load(v_states + here - plane, mask=began, other=0)
             gate = gates + 2 * now + row * (2 * n) + col
