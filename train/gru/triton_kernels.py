@@ -83,7 +83,7 @@ def forward(
     plane = n_batch * n
     # Where the step's plane begins; all of them together may have more than 32 bits count.
     now = tl.program_id(0).to(tl.int64) * 0
-    for step in range(n_steps):
+    for _step in range(n_steps):
         for begin in range(0, WIDTH, BLOCK):
             col = (begin + tl.arange(0, BLOCK))[None, :]
             known = col < n
