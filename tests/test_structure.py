@@ -1,6 +1,7 @@
 """The house rules that a machine can check."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -21,8 +22,20 @@ LAVA_ONLY = {"torch", "lava", "tonic", "safetensors", "sklearn"}
 SOURCES = [path for folder in (*FOLDERS, "src") for path in (ROOT / folder).rglob("*.py")]
 
 
+@functools.cache
+def parsed(path):
+    """Syntax tree of a file."""
+    return ast.parse(path.read_text())
+
+
+@functools.cache
+def code_of(path):
+    """Source of a file without comments and docstrings."""
+    return re.sub(r'"""[\s\S]*?"""', "", ast.unparse(parsed(path)))
+
+
 def imports(path, top_level_only=False):
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     nodes = tree.body if top_level_only else ast.walk(tree)
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -67,7 +80,7 @@ def test_lava_is_imported_in_few_files_and_behind_its_door():
     for path in SOURCES:
         if str(path.relative_to(ROOT)) not in own:
             assert not _lava(imports(path)), path
-            assert "import_module('lava" not in ast.unparse(ast.parse(path.read_text())), path
+            assert "import_module('lava" not in code_of(path), path
     # Others first import something of Kipuka's, or import Lava in a function that runs later.
     for folder in ("tests", "benchmarks", "examples"):
         for path in (ROOT / folder).rglob("*.py"):
@@ -100,7 +113,7 @@ def test_every_package_is_listed():
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_stay_readable(path):
     assert len(path.read_text().splitlines()) < 700
-    assert ast.get_docstring(ast.parse(path.read_text())), f"{path} does not say what it is for"
+    assert ast.get_docstring(parsed(path)), f"{path} does not say what it is for"
     assert path.stem not in ("utils", "helpers", "misc")
 
 
@@ -112,14 +125,14 @@ def test_chip_constants_stand_in_one_place(folder):
     for path in (ROOT / folder).rglob("*.py"):
         if path.name == "fixed.py":
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Constant) and type(node.value) is int:
                 assert node.value not in CONSTANTS, f"{path}:{node.lineno} has {node.value}"
 
 
 def test_only_a_model_s_own_files_ask_for_its_parameters():
     for path in SOURCES:
-        code = _without_docstrings(ast.unparse(ast.parse(path.read_text())))
+        code = code_of(path)
         assert not re.search(r"isinstance\([^)]*Parameters", code), path
 
 
@@ -144,7 +157,7 @@ def test_public_names_exist_and_are_listed_once(folder):
 def test_every_refusal_in_the_tests_is_checked_part_by_part():
     functions = 0
     for path in (ROOT / "tests").rglob("test_*.py"):
-        nodes = ast.walk(ast.parse(path.read_text())) if path != Path(__file__) else ()
+        nodes = ast.walk(parsed(path)) if path != Path(__file__) else ()
         for text in (ast.unparse(node) for node in nodes if isinstance(node, ast.FunctionDef)):
             caught = len(re.findall(r"raises\(KipukaError.*\) as \w+", text))
             assert caught == text.count("raises(KipukaError"), f"{path}: {text}"
@@ -168,14 +181,10 @@ def test_files_from_strangers_are_opened_in_one_place_each():
         "np.load(": {"deploy/lava/run.py", "deploy/lava/worker.py"},
     }
     for path in SOURCES:
-        code = ast.unparse(ast.parse(path.read_text()))
+        code = code_of(path)
         for door, allowed in doors.items():
             name = str(path.relative_to(ROOT))
-            assert door not in _without_docstrings(code) or name in allowed, f"{name} has {door}"
-
-
-def _without_docstrings(code):
-    return re.sub(r'"""[\s\S]*?"""', "", code)
+            assert door not in code or name in allowed, f"{name} has {door}"
 
 
 MODULES = {
@@ -202,7 +211,7 @@ def _for_typing(tree):
 
 def _imported_modules(path):
     """Modules of Kipuka that a file imports anywhere, and whether only the type checker does."""
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     typing = _for_typing(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -243,7 +252,7 @@ def test_no_module_shares_its_name_with_what_its_package_exports():
     assert len(packages) > 20
     for package, init in packages.items():
         exported = set()
-        for node in ast.parse(init.read_text()).body:
+        for node in parsed(init).body:
             for inner in ast.walk(node):
                 if isinstance(inner, ast.ImportFrom):
                     names = {alias.name for alias in inner.names}

@@ -80,7 +80,7 @@ def joined():
     for engine in ENGINES:
         missing = [name for name in engine.needs if not importlib.util.find_spec(name)]
         marks = [pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")]
-        marks += [pytest.mark.lava] * engine.starts_lava
+        marks += [getattr(pytest.mark, name) for name in engine.marks]
         for case in CASES:
             name = f"{engine.name}-{case.__name__}"
             yield pytest.param(engine, case, id=name, marks=marks)

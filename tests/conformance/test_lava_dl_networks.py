@@ -35,6 +35,7 @@ def constant_input(program, values, n_steps):
     return np.repeat(image, n_steps, axis=2).astype(np.int32)
 
 
+@pytest.mark.slow
 def test_ntidigits_with_axonal_delays_over_the_whole_recording():
     program = load_net(NETWORKS / "gts/ntidigits/ntidigits.net")
     spikes, expected = recorded("ntidigits", "input") > 0, recorded("ntidigits", "output") > 0

@@ -40,6 +40,7 @@ def test_lava_gives_the_reference():
         assert verify(network, traces).mismatches == (), f"seed {seed}"
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_file_gives_back_the_network(tmp_path_factory, seed):

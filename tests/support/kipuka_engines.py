@@ -29,9 +29,9 @@ class Engine:
         Traces of (network, inputs), all from one start of the engine of that name.
     needs : tuple of str
         Modules without which its cases are skipped.
-    starts_lava : bool
-        Its cases carry the marker ``lava``, and one that is said not to run is tried in a process
-        of its own, where NetX or Lava itself is asked.
+    marks : tuple of str
+        Markers of its cases. With ``lava``, a case that is said not to run is tried in a process of
+        its own, where NetX or Lava itself is asked.
     samples_limit : int, optional
         Samples of a case that it gets, where a step is expensive.
     steps_limit : callable
@@ -43,7 +43,7 @@ class Engine:
     name: str
     run: Callable[[str, Jobs], list[Trace]] = run_jobs
     needs: tuple[str, ...] = ()
-    starts_lava: bool = False
+    marks: tuple[str, ...] = ()
     samples_limit: int | None = None
     steps_limit: Callable[[Program], int | None] = lambda _: None
     unsupported: Mapping[str, str] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Engine:
 
     def tried(self, jobs: Jobs, folder: Path) -> list[Trace | None]:
         """Traces of jobs that it is said not to run; None for those that it refuses."""
-        if self.starts_lava:
+        if "lava" in self.marks:
             return tried(self.name, jobs, folder)
         return [self._refused_or_run(job) for job in jobs]
 
@@ -149,17 +149,17 @@ NOT_IN_SLAYER = {
 
 ENGINES = (
     Engine("fast"),
-    Engine("interpreter", interpret, unsupported=NOT_LOWERED),
+    Engine("interpreter", interpret, marks=("slow",), unsupported=NOT_LOWERED),
     Engine("torch", needs=("lava",), unsupported=NOT_IN_SLAYER),
-    Engine("lava", needs=("lava",), starts_lava=True, unsupported=ONE_WRAP),
+    Engine("lava", needs=("lava",), marks=("lava",), unsupported=ONE_WRAP),
     Engine(
         "lowered",
         needs=("lava",),
-        starts_lava=True,
+        marks=("lava",),
         samples_limit=1,
         steps_limit=few_steps_of_a_gru,
         unsupported=NOT_LOWERED | ONE_WRAP,
     ),
-    Engine("netx", needs=("lava",), starts_lava=True, unsupported=NOT_IN_NETX),
+    Engine("netx", needs=("lava",), marks=("lava",), unsupported=NOT_IN_NETX),
 )
 """All engines but the reference, which they are held against."""

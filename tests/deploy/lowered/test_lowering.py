@@ -81,6 +81,7 @@ def test_random_stacks_of_grus_give_the_reference(seed, scale):
         assert mismatches(network, inputs, lower(network, steps)) == ()
 
 
+@pytest.mark.slow
 @settings(max_examples=NETWORKS, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), least=st.integers(0, 6), steps=st.integers(1, 40))
 def test_random_cells_that_cannot_saturate_give_the_reference_and_fall_silent(seed, least, steps):
