@@ -205,6 +205,7 @@ def test_inspect(net, tmp_path, capsys):
     assert "SPIKING_GRU" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_profile_and_its_report(net, spikes, tmp_path):
     numbers, report = tmp_path / "p.json", tmp_path / "r.html"
     words = ["profile", net, "--data", spikes, "--json", str(numbers), "--report", str(report)]

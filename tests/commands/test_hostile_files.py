@@ -20,6 +20,8 @@ from kipuka.convert.formats.net.file import load_net, save_net
 from kipuka.deploy.golden import golden_vectors
 from kipuka_cases import cuba, dense, program, random_cuba, random_gru, random_spikes
 
+pytestmark = pytest.mark.slow
+
 TOO_LONG = "x" * 300
 
 

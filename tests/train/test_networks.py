@@ -51,6 +51,7 @@ def test_the_program_is_the_network(name, layout):
     assert torch.equal(counts.long(), torch.tensor(expected.layers[-1].spikes.sum(-1)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_all_of_it_learns(name):
     network = built(name)
@@ -104,6 +105,7 @@ def test_a_long_axis_is_walked_in_strides():
     assert program.layers[0].shape == (4, 10, 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["csgru-delay", "sgru-delay-2l", "decoupled"])
 def test_the_update_gates_may_see_the_current(name):
     network = built(name, update_gate_input="current")

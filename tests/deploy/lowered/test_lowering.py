@@ -41,6 +41,7 @@ def mismatches(network, inputs, graph, extra_steps=0):
     return verify(network, traces).mismatches
 
 
+@pytest.mark.slow
 @settings(max_examples=NETWORKS, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), steps=st.integers(1, 66))
 def test_random_networks_give_the_reference_or_a_refusal(seed, steps):

@@ -143,6 +143,7 @@ def test_page_is_balanced_and_needs_nothing_else(page: str) -> None:
     assert len(page) < 1_500_000
 
 
+@pytest.mark.slow
 def test_headlines_are_those_of_the_run(page: str) -> None:
     shown = contents()
     text = plain(page)
@@ -162,6 +163,7 @@ def test_headlines_are_those_of_the_run(page: str) -> None:
     assert re.sub(r"\s+", " ", count(cost.synaptic_operations)) in text
 
 
+@pytest.mark.slow
 def test_texts_from_files_are_escaped(page: str) -> None:
     assert "<script" not in page
     assert page.count("&lt;script src=&#39;http://evil.example/x.js&#39;&gt;") == 5
@@ -276,6 +278,7 @@ def test_link_map_names_the_busiest_link(tmp_path: Path) -> None:
     assert "Fits Kapoho Point (kapoho_point)" in text
 
 
+@pytest.mark.slow
 def test_provenance_lists_every_quantity(page: str) -> None:
     shown = contents()
     text = plain(page)

@@ -64,6 +64,7 @@ def assert_same(values, taps, geometry):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TAPS)
 def test_equals_the_plain_path_bit_for_bit(name):
     geometry = GEOMETRIES["square"]

@@ -55,6 +55,7 @@ class FirstToLast(MatrixProduct):
         return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 4, 6])
 @pytest.mark.parametrize("name", TAPS)
 def test_equals_the_plain_path_bit_for_bit(name, batch):
@@ -82,6 +83,7 @@ def test_saturation_and_overshoot_are_the_same():
         assert torch.equal(found, right)
 
 
+@pytest.mark.slow
 def test_the_library_s_own_order_of_summation_leaves_rounding_errors_only():
     values = sequence()
     fused, plain = (outcome(values, TAPS["integer"], plain) for plain in (False, True))

@@ -22,6 +22,8 @@ from kipuka_recordings import (
     write_single,
 )
 
+pytestmark = pytest.mark.slow
+
 SPIKES, LABELS = spikes_and_labels()
 CONFIG = TrainConfig(hidden=8, epochs=2, batch_size=14)
 WORDS = ["--set", "epochs=1", "--set", "hidden=8"]

@@ -12,6 +12,8 @@ from kipuka.train.runs.config import TrainConfig
 from kipuka.train.runs.state import deterministic_part
 from kipuka.train.runs.trainer import train
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = TrainConfig(
     hidden=6,
     epochs=4,

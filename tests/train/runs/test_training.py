@@ -64,6 +64,7 @@ def test_the_epoch_of_lowest_validation_loss_is_kept_if_the_loss_selects(run, tm
     assert entropy / len(labels) == min(losses)
 
 
+@pytest.mark.slow
 def test_the_last_epoch_is_kept_after_training_on_the_validation_part_too(run, tmp_path):
     settings = SMALL.model_copy(update={"selection": "last", "train_on_validation": True})
     result = train(settings, tmp_path / "all")
@@ -103,6 +104,7 @@ def test_a_folder_with_a_run_is_not_overwritten(run, check_error):
     check_error(caught.value, what="holds a training run", where=str(folder), remedy="another")
 
 
+@pytest.mark.slow
 def test_divergence_stops_with_the_checkpoint_kept(tmp_path, check_error, monkeypatch):
     right = torch.nn.functional.cross_entropy
     calls = []
