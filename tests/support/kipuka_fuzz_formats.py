@@ -30,6 +30,9 @@ class Form:
         self.path = folder / sorted(self.good)[0]
 
     def mutate(self, rng):
+        for path in self.folder.iterdir():
+            if path.is_symlink() or path.is_fifo():
+                path.unlink()
         for name, content in self.good.items():
             (self.folder / name).write_bytes(content)
         self.path = self.folder / str(rng.choice(sorted(self.good)))
@@ -38,6 +41,8 @@ class Form:
                 self.edit(rng)
         if rng.random() < 0.4:
             mutations.mutate_bytes(rng, self.path)
+        if rng.random() < 0.05:
+            mutations.mutate_kind(rng, self.path)
 
 
 class Net(Form):

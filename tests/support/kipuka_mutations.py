@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 
 import h5py
@@ -83,6 +84,19 @@ def mutate_bytes(rng, path):
     path.write_bytes(bytes(data))
 
 
+def mutate_kind(rng, path):
+    """Put a pipe, a link or a hole of gigabytes in a file's place."""
+    kind = int(rng.integers(5))
+    if kind >= 3:
+        os.truncate(path, path.stat().st_size + (1 << 34))
+        return
+    path.unlink()
+    if kind == 0:
+        os.mkfifo(path)
+    else:
+        path.symlink_to(("/dev/zero", path.name)[kind - 1])
+
+
 def _encoded(value, size):
     return (int(value) % (1 << 8 * size)).to_bytes(size, "little")
 
@@ -124,7 +138,7 @@ def _mutate_object(rng, file, name):
 
 def _has_numbers(thing):
     """Whether a data set stores numbers, and not only declares terabytes of them."""
-    if not isinstance(thing, h5py.Dataset) or thing.dtype.kind not in "iufb":
+    if not isinstance(thing, h5py.Dataset) or thing.is_virtual or thing.dtype.kind not in "iufb":
         return False
     return 0 < (thing.size or 0) <= LARGEST
 
@@ -326,6 +340,9 @@ def _mutate_tensor(rng, header, name, rest):
 def _npy(rng, array):
     """A `.npy` file with something odd in its header or array."""
     kind, buffer = rng.integers(5), io.BytesIO()
+    if rng.random() < 0.1:
+        np.save(buffer, np.full(array.shape, rng.integers(256), np.uint8).view(bool))
+        return buffer.getvalue()
     with np.errstate(all="ignore"):
         odd = np.full(choice(rng, SHAPES), choice(rng, NUMBERS), np.int64)
         if kind == 0:
