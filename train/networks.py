@@ -54,6 +54,8 @@ class Sizes(NamedTuple):
         Channels, height and width in which convolutions see the inputs.
     update_gate_input : {"spikes", "current"}
         Of spiking GRU layers; see `kipuka.train.SpikingGRU`.
+    recurrent_min_steps : int
+        Least recurrent delay of spiking GRU layers that have one.
     """
 
     n_inputs: int
@@ -61,6 +63,7 @@ class Sizes(NamedTuple):
     hidden: int
     shape: Shape3
     update_gate_input: UpdateGateInput = "spikes"
+    recurrent_min_steps: int = 0
 
     @property
     def channels(self) -> int:
@@ -170,6 +173,7 @@ def build_network(
     layout: str = "csgru",
     update_gate_input: UpdateGateInput = "spikes",
     shape: tuple[int, ...] = (),
+    recurrent_min_steps: int = 0,
 ) -> torch.nn.ModuleList:
     """Build a network by its name, with freshly drawn parameters.
 
@@ -187,6 +191,8 @@ def build_network(
     shape : tuple of int
         Channels, height and width of images, which convolutional networks then see as they are;
         empty for units without places, which `layout` lays out.
+    recurrent_min_steps : int
+        Least recurrent delay in steps, where spiking GRU layers have delays in their recurrence.
 
     Raises
     ------
@@ -197,7 +203,8 @@ def build_network(
     # Also of networks that have no use for them, so that no misspelling goes unnoticed.
     laid_out = audio_shape(n_inputs, layout)
     check_update_gate_input(update_gate_input, f"network {name}")
-    sizes = Sizes(n_inputs, n_classes, hidden, _image(shape) or laid_out, update_gate_input)
+    image = _image(shape) or laid_out
+    sizes = Sizes(n_inputs, n_classes, hidden, image, update_gate_input, recurrent_min_steps)
     return torch.nn.ModuleList(build(sizes))
 
 
@@ -252,6 +259,7 @@ def _convolutional(sizes: Sizes, n_layers: int, delays: bool) -> Blocks:
                 delay_init_steps=DELAY_INIT_STEPS,
                 delay_reach_steps=DELAY_REACH_STEPS,
                 update_gate_input=sizes.update_gate_input,
+                delay_rec_min_steps=sizes.recurrent_min_steps if delays else 0,
             )
         )
     n_neurons = sizes.channels * first.output_pixels(shape)
@@ -269,6 +277,7 @@ def _gru(n_inputs: int, sizes: Sizes, delays: bool) -> SpikingGRU:
         delay_init_steps=DELAY_INIT_STEPS,
         delay_reach_steps=DELAY_REACH_STEPS,
         update_gate_input=sizes.update_gate_input,
+        delay_rec_min_steps=sizes.recurrent_min_steps if delays else 0,
     )
 
 

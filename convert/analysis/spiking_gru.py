@@ -11,7 +11,7 @@ from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
 from kipuka.convert.program import Layer
 
 MIXTURES = np.linspace(0.0, 1.0, 9)
-"""Shares of the two lines that bound the gate; each gives a valid bound, the least one counts."""
+"""Shares of the gate's line, beside its largest value; each gives a bound, the least one counts."""
 
 
 def gru_range(layer: Layer, can_spike: CanSpike, encoded: bool) -> Range:
@@ -23,9 +23,10 @@ def gru_range(layer: Layer, can_spike: CanSpike, encoded: bool) -> Range:
 class GruRange(Range):
     """The spiking GRU neuron.
 
-    The current grows to at most ``max over x of |i| gate(x) + a_i(x)``. The gate is bounded by the
-    concave envelope of the hard sigmoid over the interval that its activation can take, that is by
-    two lines; with any mixture of them the maximum over spikes `x` is a sum over sources.
+    The current grows to at most ``max over x of |i| gate(x) + a_i(x)``. A gate that is not shut is
+    at most as open as its line before it is clipped, at most as open as it ever gets, and at most
+    any mixture of the two; with a mixture the maximum over spikes `x` is a sum over sources. Where
+    the gate is shut, `a_i` alone counts.
 
     Parameters
     ----------
@@ -68,20 +69,16 @@ class GruRange(Range):
 
     def _farthest(self, state: np.ndarray, sign: int) -> np.ndarray:
         """Largest ``state * gate + sign * a_i`` for a state of that sign and magnitude."""
-        low, high = self.gate
-        at_low = np.clip(low, 0.0, 1.0)
-        knee = np.minimum(high, 1.0)
-        top = np.clip(knee, 0.0, 1.0)
-        span = np.where(knee > low, knee - low, 1.0)
-        rise = np.where(knee > low, (top - at_low) / span, 0.0)
+        top = np.clip(self.gate.high, 0.0, 1.0)
         best = np.full(state.size, np.inf)
         for share in MIXTURES:
-            slope = state * rise * share
-            level = state * (share * at_low + (1 - share) * top) + slope * (self.offset - low)
+            slope = state * share
+            level = slope * self.offset + state * (1 - share) * top
             weights = slope[:, None] * self.slopes + sign * self.current
             total = np.maximum(weights, 0.0).sum(axis=1) + level
             best = np.minimum(best, total)
-        return fixed.as_int64(np.ceil(best)) + sign * self.bias
+        shut = np.maximum(sign * self.current, 0.0).sum(axis=1)
+        return fixed.as_int64(np.ceil(np.maximum(best, shut))) + sign * self.bias
 
     def _membrane(self, i: Bounds) -> Bounds:
         """``i + (v - i) z`` lies between `i` and `v`; after a spike the threshold comes off."""

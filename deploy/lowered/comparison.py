@@ -15,16 +15,16 @@ from kipuka.deploy.lowered.counters import LoweredLayer, lowered_counters, summa
 from kipuka.deploy.lowered.graph import StockGraph
 from kipuka.deploy.lowered.interpreter import run_stock
 from kipuka.deploy.lowered.lowering import lower
+from kipuka.deploy.lowered.size import too_many_synapses
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import HardwareProfile
 
 SAMPLES = 1
 """Samples on which `without_microcode` counts: the lowered graph runs in plain numpy."""
 
-SYNAPSES_AT_MOST = 20_000_000
 MESSAGES_AT_MOST = 400_000_000
-"""Nonzero synapses, and lowered neurons times hardware steps, that are counted in reasonable time
-and memory; beyond, `without_microcode` says so."""
+"""Lowered neurons times hardware steps that are counted in reasonable time and memory; beyond,
+`without_microcode` says so."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,9 @@ def without_microcode(
     -------
     Forms or NotLowered
     """
-    synapses = sum(int(p.synapses.fan_out().sum()) for x in program.layers for p in x.projections)
-    if synapses > SYNAPSES_AT_MOST:
-        return NotLowered(
-            f"{synapses:,} synapses are more than the {SYNAPSES_AT_MOST:,} that are lowered here"
-        )
+    too_many = too_many_synapses(program)
+    if too_many is not None:
+        return NotLowered(too_many)
     try:
         graph = lower(program, inputs.shape[2])
     except KipukaError as error:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from kipuka.convert import fixed
+from kipuka.errors import KipukaError
 from kipuka.train.delays import kernels
 from kipuka.train.triton_support import takes_triton
 
@@ -147,11 +148,13 @@ class AxonalDelay(torch.nn.Module):
     reach_steps : int
         How many steps to either side of the present delay the gradient looks; see
         `finite_difference_taps`.
+    min_delay : int
+        Lower limit in steps.
 
     Attributes
     ----------
     delay : torch.nn.Parameter (neurons,)
-        Delays in steps, clamped to [0, `max_delay`] before each use, as SLAYER's own are.
+        Delays in steps, clamped to [`min_delay`, `max_delay`] before each use, as SLAYER's own are.
     rule : DelayRule
         How the delays learn.
     width_steps : float
@@ -164,9 +167,19 @@ class AxonalDelay(torch.nn.Module):
         init_steps: tuple[float, float] = (0.0, 1.0),
         max_delay: int = fixed.DELAY_MAX,
         reach_steps: int = 1,
+        min_delay: int = 0,
     ) -> None:
         super().__init__()
         self.max_delay = min(max_delay, fixed.DELAY_MAX)
+        if not 0 <= min_delay <= self.max_delay:
+            raise KipukaError(
+                "the lower limit of delays is none that a delay can have",
+                where="learnable delays, lower limit",
+                limit=f"0 to {self.max_delay} steps",
+                value=min_delay,
+                remedy="choose a limit in between",
+            )
+        self.min_delay = int(min_delay)
         self.reach_steps = reach_steps
         self.rule: DelayRule = "finite-difference"
         self.width_steps = 0.0
@@ -175,7 +188,7 @@ class AxonalDelay(torch.nn.Module):
 
     def clamp(self) -> None:
         """Bring the delays back into their range."""
-        self.delay.data.clamp_(0, self.max_delay)
+        self.delay.data.clamp_(self.min_delay, self.max_delay)
 
     @property
     def steps(self) -> torch.Tensor:

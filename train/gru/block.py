@@ -123,14 +123,30 @@ class GruBlock(torch.nn.Module):
         self.overshoot = torch.zeros(0)
 
     def add_delays(
-        self, output: bool, recurrence: bool, init_steps: tuple[float, float], reach_steps: int
+        self,
+        output: bool,
+        recurrence: bool,
+        init_steps: tuple[float, float],
+        reach_steps: int,
+        recurrent_min_steps: int,
     ) -> None:
         """Make the delays of output and recurrence learnable, one per channel."""
         channels = self.bias.numel() // 3
-        settings = {"init_steps": init_steps, "reach_steps": reach_steps}
-        self.delay = AxonalDelay(channels, **settings) if output else None  # type: ignore[arg-type]
+        self.delay = AxonalDelay(channels, init_steps, reach_steps=reach_steps) if output else None
         # Without learning the recurrence still has its one step, so the delays are fixed at zero.
-        self.delay_rec = AxonalDelay(channels, **settings) if recurrence else None  # type: ignore[arg-type]
+        self.delay_rec = None
+        if recurrence:
+            self.delay_rec = AxonalDelay(
+                channels, init_steps, reach_steps=reach_steps, min_delay=recurrent_min_steps
+            )
+        elif recurrent_min_steps:
+            raise KipukaError(
+                "delays that are not there have no lower limit",
+                where=f"{type(self).__name__}, key delay_rec_min_steps",
+                limit="0 without delay_rec",
+                value=recurrent_min_steps,
+                remedy="give delay_rec=True as well, or leave the limit out",
+            )
 
     @property
     def fed_gates(self) -> int:
@@ -207,6 +223,11 @@ class GruBlock(torch.nn.Module):
             prepare(synapse, None)
         weight: torch.Tensor = synapse.pre_hook_fx(synapse.weight)
         return weight.reshape(self.weight_shape(weight))
+
+    def rows(self, synapse: Any, weight: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Weights of a SLAYER synapse by activation: views (groups, channels / groups, sources)."""
+        gates = self.fed_gates if synapse is self.input_synapse else 3
+        return tuple(weight.reshape(gates, 1, self.bias.numel() // 3, -1))
 
     def weight_shape(self, weight: torch.Tensor) -> tuple[int, ...]:
         """Shape in which `mixing` takes the weights of a SLAYER synapse."""

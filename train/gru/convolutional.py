@@ -54,6 +54,8 @@ class ConvSpikingGRU(GruBlock):
     kernel_size_rec, dilation_rec : int or tuple of int
         Of the recurrent convolutions. Height and width are kept by padding on both sides, which
         takes an odd kernel, or a dilation of 2.
+    delay_rec_min_steps : int
+        As in the dense block.
 
     Raises
     ------
@@ -83,6 +85,7 @@ class ConvSpikingGRU(GruBlock):
         update_gate_input: UpdateGateInput = "spikes",
         kernel_size_rec: Size = 3,
         dilation_rec: Size = 1,
+        delay_rec_min_steps: int = 0,
     ) -> None:
         super().__init__(neuron_params, out_features, delay_shift, update_gate_input, count_log)
         if groups < 1 or in_features % groups or out_features % groups:
@@ -119,7 +122,7 @@ class ConvSpikingGRU(GruBlock):
         )
         self.recurrent_synapse = recurrence(3)
         self.current_synapse = recurrence(1) if update_gate_input == "current" else None
-        self.add_delays(delay, delay_rec, delay_init_steps, delay_reach_steps)
+        self.add_delays(delay, delay_rec, delay_init_steps, delay_reach_steps, delay_rec_min_steps)
 
     def fed_activations(self, x: torch.Tensor) -> torch.Tensor:
         """Weighed spikes (time, batch, fed gates x channels, height, width)."""
@@ -138,6 +141,13 @@ class ConvSpikingGRU(GruBlock):
             parts = images.unflatten(1, (self.groups, self.fed_gates, -1))
             images = parts.transpose(1, 2).flatten(1, 3)
         return images.unflatten(0, x.shape[:2])
+
+    def rows(self, synapse: Any, weight: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Weights by activation; a grouped convolution has those of a group side by side."""
+        if synapse is not self.input_synapse:
+            return super().rows(synapse, weight)
+        channels = self.bias.numel() // (3 * self.groups)
+        return tuple(weight.reshape(self.groups, self.fed_gates, channels, -1).transpose(0, 1))
 
     def weight_shape(self, weight: torch.Tensor) -> tuple[int, ...]:
         """Output channels, input channels, height, width."""

@@ -46,6 +46,9 @@ class SpikingGRU(GruBlock):
         What the update gate sees beside the delayed own spikes: the input spikes, which costs
         nothing while they are silent, or in each step the layer's own currents of the step before,
         as in CS-GRU.
+    delay_rec_min_steps : int
+        Least recurrent delay in steps. From 4 on the gates' way is hidden behind it when the block
+        is lowered to Lava's own processes; see docs/loihi2.md.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class SpikingGRU(GruBlock):
         delay_reach_steps: int = 1,
         count_log: bool = False,
         update_gate_input: UpdateGateInput = "spikes",
+        delay_rec_min_steps: int = 0,
     ) -> None:
         super().__init__(neuron_params, out_neurons, delay_shift, update_gate_input, count_log)
         self.neuron.shape = torch.Size([out_neurons])
@@ -79,7 +83,7 @@ class SpikingGRU(GruBlock):
         self.input_synapse = synapse(in_neurons, self.fed_gates)
         self.recurrent_synapse = synapse(out_neurons, 3)
         self.current_synapse = synapse(out_neurons, 1) if update_gate_input == "current" else None
-        self.add_delays(delay, delay_rec, delay_init_steps, delay_reach_steps)
+        self.add_delays(delay, delay_rec, delay_init_steps, delay_reach_steps, delay_rec_min_steps)
 
     def fed_activations(self, x: torch.Tensor) -> torch.Tensor:
         """Weighed spikes (time, batch, fed gates x neurons)."""

@@ -67,6 +67,10 @@ class DelaySettings(_Settings):
     width_steps: float = pydantic.Field(default=8.0, ge=0, le=fixed.DELAY_MAX)
     """Half width in steps from which the annealed rule starts; it ends at 0."""
 
+    recurrent_min_steps: int = pydantic.Field(default=0, ge=0, le=fixed.DELAY_MAX)
+    """Least delay in the recurrence of spiking GRU layers that have one. From 4 on it hides the way
+    through the gates, so that a chip without microcode is fast; see docs/loihi2.md."""
+
 
 class AugmentationSettings(_Settings):
     """Random changes of training samples."""
@@ -150,6 +154,10 @@ class TrainConfig(_Settings):
 
     label_smoothing: float = pydantic.Field(default=0.1, ge=0, lt=1)
     """Probability mass that the loss spreads evenly over all classes."""
+
+    proven_ranges: bool = False
+    """Keep weights of spiking GRU layers where no state can saturate, whatever the spikes: what a
+    network without microcode has to spend least on; see `kipuka.train.gru.ranges`."""
 
     gradient_clip: float = pydantic.Field(default=1.0, gt=0)
     """Limit on the norm of the gradient of weights and biases."""

@@ -11,6 +11,8 @@ from kipuka.errors import KipukaError
 from kipuka.train.audio_layout import AudioLayout
 from kipuka.train.datasets import Dataset
 from kipuka.train.delays.axonal import AxonalDelay
+from kipuka.train.gru.block import GruBlock
+from kipuka.train.gru.ranges import keep_in_range
 from kipuka.train.networks import build_network
 from kipuka.train.runs.augmentation import Augmentation
 from kipuka.train.runs.config import TrainConfig
@@ -49,6 +51,7 @@ def configured_network(config: TrainConfig, data: Dataset) -> torch.nn.ModuleLis
         layout=config.layout,
         update_gate_input=config.update_gate_input,
         shape=data.shape,
+        recurrent_min_steps=config.delays.recurrent_min_steps,
     )
 
 
@@ -80,6 +83,7 @@ class Run:
         groups = [{"params": self.weights}]
         groups += [{"params": [delay.delay for delay in self.delays]}] if self.delays else []
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate)
+        self._keep_in_range()
 
     def initial_state(self) -> RunState:
         """State before the first epoch."""
@@ -156,7 +160,14 @@ class Run:
                 remedy="lower learning_rate; the checkpoint of the best epoch is kept",
             )
         self.optimizer.step()
+        self._keep_in_range()
         return torch.stack(losses[1:]).double().cpu()
+
+    def _keep_in_range(self) -> None:
+        if self.config.proven_ranges:
+            for block in self.network:
+                if isinstance(block, GruBlock):
+                    keep_in_range(block)
 
     def _validate(self) -> tuple[float, float]:
         """Accuracy and mean cross entropy on the validation part."""

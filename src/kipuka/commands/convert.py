@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -129,10 +130,11 @@ def convert_run(
     known : mapping, optional
         Values to return besides.
     """
-    from kipuka.commands.console import print_table
+    from kipuka.commands.console import STDOUT, print_table
     from kipuka.convert.trace import accuracy
     from kipuka.deploy.fast.recording import record_for_readout
     from kipuka.deploy.fast.simulator import simulate
+    from kipuka.deploy.lowered.size import lowered_size
     from kipuka.train.runs.trainer import accuracy_of, load_run
 
     config, network, dataset = load_run(run, data_dir, data=data, dataset=dataset)
@@ -142,10 +144,17 @@ def convert_run(
         "torch": accuracy_of(network, dataset.test),
         "fast": accuracy(program, traced.layers[-1], dataset.test.labels),
     }
-    values = {**(known or {}), "accuracy": accuracies, "network": str(output)}
+    lowered = lowered_size(program, dataset.test.spikes.shape[-1])
+    values = {
+        **(known or {}),
+        "accuracy": accuracies,
+        "network": str(output),
+        "lowered": dataclasses.asdict(lowered),
+    }
     write_numbers(json_file, values)
     rows = [[name, f"{value:.2%}"] for name, value in accuracies.items()]
     print_table(f"{output}: accuracy on the test part", ["backend", "accuracy"], rows)
+    STDOUT.print(lowered.text)
     return values
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,13 +33,16 @@ def inspect(
     from kipuka.convert.analysis.summary import inspect as summarise
     from kipuka.convert.formats.net.file import load_golden
     from kipuka.convert.formats.network import load_network
+    from kipuka.deploy.lowered.size import lowered_size
 
     keep_apart(net, json=json_file)
     program, golden = load_network(net, clamp_delays=clamp_delays), load_golden(net)
     layers = summarise(program)
     ranges = _ranges(program, golden, steps)
+    lowered = lowered_size(program, ranges["steps"])
     facts = {
         "ranges": ranges,
+        "lowered": dataclasses.asdict(lowered),
         "input_shape": program.input_shape,
         "readout": program.readout.kind,
         "classes": program.n_classes,
@@ -48,7 +52,7 @@ def inspect(
         "metadata": dict(program.metadata),
     }
     write_numbers(json_file, facts)
-    _print(net, program, len(golden), layers, ranges)
+    _print(net, program, len(golden), layers, [*_range_texts(ranges), lowered.text])
     return 0
 
 
@@ -71,7 +75,7 @@ def _print(
     program: Program,
     n_golden: int,
     layers: tuple[LayerSummary, ...],
-    ranges: dict[str, Any],
+    texts: Sequence[str],
 ) -> None:
     from kipuka.commands.console import STDOUT, print_table
 
@@ -102,8 +106,12 @@ def _print(
     for layer in layers:
         for difference in layer.netx:
             STDOUT.print(f"layer {layer.layer}: stock NetX {difference}")
-    for text in ranges["states"]:
-        STDOUT.print(f"in samples of {ranges['steps']} steps, {text}")
+    for text in texts:
+        STDOUT.print(text)
+
+
+def _range_texts(ranges: dict[str, Any]) -> list[str]:
+    return [f"in samples of {ranges['steps']} steps, {text}" for text in ranges["states"]]
 
 
 def _range(value: object) -> object:

@@ -7,12 +7,13 @@ import pytest
 
 from kipuka.convert.program import Reset
 from kipuka.deploy.costs.cost import profile
-from kipuka.deploy.lowered import comparison
+from kipuka.deploy.lowered import comparison, size
 from kipuka.deploy.lowered.comparison import Forms, NotLowered, without_microcode
 from kipuka.deploy.lowered.lowering import lower
 from kipuka.deploy.reference import simulate_reference
 from kipuka.hardware_profiles import load_profile
 from kipuka_cases import (
+    calm_gru,
     cuba,
     dense,
     program,
@@ -73,6 +74,18 @@ def test_k_and_both_prices_are_of_the_same_samples(rng, chip):
     assert found.lowered.latency_s.typical >= found.period * found.fused.latency_s.typical
 
 
+def test_the_size_is_said_without_a_run(rng, monkeypatch):
+    network = program(4, calm_gru(rng, 4, 5, np.full(5, 4)), random_cuba(rng, 5, 3))
+    found = size.lowered_size(network, 20)
+    assert (found.period, found.reason) == (1, None)
+    assert [of[:2] for of in found.neurons] == [(1, 5), (2, 3)]
+    assert found.text.startswith("without microcode: K = 1 hardware step in a step, neurons 1")
+    assert size.lowered_size(network, None).period == 2
+    refused = size.lowered_size(dataclasses.replace(network, reset=Reset(5, 0)), 20)
+    assert refused.period is None
+    assert "not lowered, the lowering has no resets within a sample" in refused.text
+
+
 def test_cuba_networks_need_one_hardware_step(rng, chip):
     network = program(4, random_cuba(rng, 4, 6), random_cuba(rng, 6, 2))
     found = without_microcode(network, random_spikes(rng, 1, 4, 10), chip)
@@ -97,9 +110,9 @@ def test_why_a_network_is_not_lowered_is_one_line(rng, chip, monkeypatch):
     assert "layer 1" in mixed.reason
     assert "\n" not in found.reason + mixed.reason
     synapses = int(network.layers[0].projections[0].synapses.fan_out().sum())
-    monkeypatch.setattr(comparison, "SYNAPSES_AT_MOST", synapses - 1)
+    monkeypatch.setattr(size, "SYNAPSES_AT_MOST", synapses - 1)
     assert f"{synapses} synapses are more" in without_microcode(network, inputs, chip).reason
-    monkeypatch.setattr(comparison, "SYNAPSES_AT_MOST", synapses)
+    monkeypatch.setattr(size, "SYNAPSES_AT_MOST", synapses)
     assert without_microcode(network, inputs, chip).period == 1
     monkeypatch.setattr(comparison, "MESSAGES_AT_MOST", 5)
     assert "more than are counted" in without_microcode(network, inputs, chip).reason
