@@ -15,6 +15,7 @@ from kipuka.train.delays.axonal import AxonalDelay
 from kipuka.train.gru.block import UpdateGateInput, check_update_gate_input
 from kipuka.train.gru.convolutional import ConvSpikingGRU
 from kipuka.train.gru.dense import SpikingGRU
+from kipuka.train.network_names import NETWORK_NAMES
 from kipuka.train.slayer import cuba
 
 SURROGATE = {"tau_grad": 0.01, "scale_grad": 10.0}
@@ -151,16 +152,7 @@ def cuba_recurrent_delay(sizes: Sizes) -> Blocks:
 
 
 NETWORKS: dict[str, Callable[[Sizes], Blocks]] = {
-    "sgru": sgru,
-    "sgru-delay": sgru_delay,
-    "sgru-delay-2l": sgru_delay_2l,
-    "csgru": csgru,
-    "csgru-delay": csgru_delay,
-    "csgru-delay-2l": csgru_delay_2l,
-    "decoupled": decoupled,
-    "cuba-ff-delay": cuba_ff_delay,
-    "cuba-recurrent": cuba_recurrent,
-    "cuba-recurrent-delay": cuba_recurrent_delay,
+    name: globals()[name.replace("-", "_")] for name in NETWORK_NAMES
 }
 
 

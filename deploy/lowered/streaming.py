@@ -15,6 +15,9 @@ from kipuka.deploy.lowered.lowering import lower
 from kipuka.deploy.lowered.schedule import MEMORYLESS
 from kipuka.errors import KipukaError
 
+LONGEST_PAUSE = 16
+"""Times what a sample needs that an interval may be: whoever simulates the pause waits for it."""
+
 PARTS = 16
 """Pieces in which a sample is streamed, so that whoever waits hears of it."""
 
@@ -60,7 +63,7 @@ def plan_stream(program: Program, n_steps: int, interval: int | None = None) -> 
     Raises
     ------
     KipukaError
-        If not even one sample fits the interval.
+        If not even one sample fits the interval, or the pause is many times as long as a sample.
     """
     graph = lower(program, n_steps)
     if interval is not None and interval < graph.hardware_steps(n_steps):
@@ -72,6 +75,15 @@ def plan_stream(program: Program, n_steps: int, interval: int | None = None) -> 
             remedy="give a longer interval, or leave it to Kipuka",
         )
     needed = graph.hardware_steps(n_steps + settling_steps(program))
+    longest = LONGEST_PAUSE * power_above(needed)
+    if interval is not None and interval > longest:
+        raise KipukaError(
+            "the pause between samples is too long",
+            where="option interval",
+            limit=f"at most {longest} hardware steps, {LONGEST_PAUSE} times what a sample needs",
+            value=interval,
+            remedy="give a shorter interval, or leave it to Kipuka",
+        )
     chosen = power_above(needed) if interval is None else interval
     nodes = tuple(_resetting(node, graph, chosen) for node in graph.nodes)
     return Stream(replace(graph, nodes=nodes), n_steps, chosen, needed)

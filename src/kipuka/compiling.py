@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from numba import njit
+from numba import config, njit
+
+from kipuka.errors import KipukaError
+
+DISABLED_BY = "NUMBA_DISABLE_JIT"
+"""Environment variable that has Numba run Python instead of compiling it."""
 
 
 def kept_on_disk(sources: Iterable[Path]) -> Callable[[Any], Any]:
@@ -25,10 +31,26 @@ def kept_on_disk(sources: Iterable[Path]) -> Callable[[Any], Any]:
     mark = fingerprint([*sources, Path(__file__)])
 
     def compiled(function: Any) -> Any:
+        if config.DISABLE_JIT:
+            return _refusing
         function.__qualname__ += f"_{mark}"
-        return njit(cache=True, nogil=True, error_model="numpy")(function)
+        try:
+            return njit(cache=True, nogil=True, error_model="numpy")(function)
+        except RuntimeError:  # No folder to keep it in: each process compiles for itself.
+            return njit(nogil=True, error_model="numpy")(function)
 
     return compiled
+
+
+def _refusing(*_: Any) -> Any:
+    """Stand in for a kernel that may not be compiled; kernels are no Python that could run."""
+    raise KipukaError(
+        "the kernels may not be compiled",
+        where=f"environment variable {DISABLED_BY}",
+        limit="not set, or 0",
+        value=os.environ.get(DISABLED_BY),
+        remedy="remove it, or take the backend reference, which needs no kernels",
+    )
 
 
 def inlined(function: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TypeVar
+from unicodedata import category
 
 Choice = TypeVar("Choice")
 
@@ -41,18 +42,31 @@ class KipukaError(Exception):
 
 
 def readable(value: object) -> str:
-    """Text of a value that any terminal shows as it is.
-
-    Names and values may come from a file: what is not printable is spelled out, so that it
-    neither steers the terminal nor fails to be encoded, and what is very long is cut.
-    """
+    """Text of a value for a message: `printable`, and cut if it is very long."""
     try:
         text = str(value)
     except ValueError:  # an integer of more digits than Python writes
         text = "a number of thousands of digits"
+    if not text:
+        return "nothing"
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}... ({len(text)} characters)"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    r"""Spell out what a terminal would obey or could not show: the one place that makes text safe.
+
+    Names and values may come from a file. Control characters, line breaks, marks that turn the
+    direction of writing and halves of characters are written as Python escapes; letters of all
+    languages and spaces of all widths stay.
+
+    Examples
+    --------
+    >>> printable("a\x1b[31m b")
+    'a\\x1b[31m b'
+    """
+    return "".join(c if c.isprintable() or category(c) == "Zs" else ascii(c)[1:-1] for c in text)
 
 
 def choose(options: Mapping[str, Choice], name: str, what: str, where: str) -> Choice:

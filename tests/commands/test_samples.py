@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kipuka.commands.app import main
-from kipuka.commands.samples import labelled_samples
+from kipuka.commands.inputs.samples import labelled_samples
 from kipuka.convert.formats.net.file import load_net, save_net
 from kipuka.convert.trace import accuracy
 from kipuka.deploy.fast.simulator import simulate

@@ -52,7 +52,7 @@ def convert(run, output):
 
 
 def simulate(net, inputs, output):
-    from kipuka.commands.samples import open_network
+    from kipuka.commands.inputs.samples import open_network
     from kipuka.commands.simulate import simulate_file
 
     quiet()
@@ -60,8 +60,8 @@ def simulate(net, inputs, output):
 
 
 def report(net, inputs, output):
+    from kipuka.commands.inputs.samples import open_network
     from kipuka.commands.profile import Question, profile_file
-    from kipuka.commands.samples import open_network
 
     quiet()
     question = Question(data=str(inputs))
@@ -74,7 +74,7 @@ def server():
     context.set_forkserver_preload(
         [
             "kipuka.commands.app",
-            "kipuka.commands.samples",
+            "kipuka.commands.inputs.samples",
             "kipuka.commands.tables.costs",
             "kipuka.commands.tables.lowered_form",
             "kipuka.deploy.report.page",

@@ -16,9 +16,6 @@ from kipuka.files import replacing
 from kipuka.train.runs.old_settings import current_form
 from kipuka.yaml_text import parse_yaml, read_limited, short
 
-CONFIG_FILE = "config.yaml"
-"""Name of the settings in a run folder."""
-
 WHAT = "training configuration"
 
 CONFIG_FILE, CHECKPOINT_FILE = "config.yaml", "checkpoint.safetensors"
@@ -29,6 +26,9 @@ RUN_FILES = (CONFIG_FILE, CHECKPOINT_FILE, STATE_FILE, METRICS_FILE)
 REACHING = ("data_dir", "download")
 """Settings that lead out of the file that they stand in: they count only if the user gives them.
 So does `data` where it is no name of a data set."""
+
+WEIGHT_MAX = 1e6
+"""Largest factor in the loss that float32 adds to others without losing them."""
 
 
 class _Settings(pydantic.BaseModel):
@@ -55,7 +55,7 @@ class SplitSettings(_Settings):
 class DelaySettings(_Settings):
     """How delays start and learn."""
 
-    learning_rate: float = pydantic.Field(default=0.2, ge=0)
+    learning_rate: float = pydantic.Field(default=0.2, ge=0, le=fixed.DELAY_MAX)
     """Of delays, in steps per update; 0 leaves them where they were drawn."""
 
     rule: Literal["finite-difference", "annealed"] = "finite-difference"
@@ -91,7 +91,7 @@ class AugmentationSettings(_Settings):
 class PenaltySettings(_Settings):
     """What the loss holds against a network beside its errors."""
 
-    rate: float = pydantic.Field(default=0.0, ge=0)
+    rate: float = pydantic.Field(default=0.0, ge=0, le=WEIGHT_MAX)
     """Weight of the penalty on mean spike rates outside `rate_low` to `rate_high`."""
 
     rate_low: float = pydantic.Field(default=0.01, ge=0, le=1)
@@ -100,7 +100,7 @@ class PenaltySettings(_Settings):
     rate_high: float = pydantic.Field(default=0.15, ge=0, le=1)
     """Spikes per neuron and step below which a layer's mean rate is free."""
 
-    overshoot: float = pydantic.Field(default=0.0, ge=0)
+    overshoot: float = pydantic.Field(default=0.0, ge=0, le=WEIGHT_MAX)
     """Weight of the penalty on GRU states beyond half of their range, where saturation is near."""
 
 
@@ -116,8 +116,8 @@ class TrainConfig(_Settings):
     data_dir: str | None = None
     """Folder that the data set's files were downloaded to."""
 
-    bin_ms: float | None = pydantic.Field(default=None, gt=0)
-    """Width of a step in milliseconds; none for the data set's own."""
+    bin_ms: float | None = pydantic.Field(default=None, ge=1e-3, le=1e3)
+    """Width of a step in milliseconds, from a microsecond to a second; none for the data set's."""
 
     steps: int | None = pydantic.Field(default=None, ge=1, le=1 << 20)
     """Steps of each sample; what lies beyond is left out and counted."""
@@ -146,10 +146,10 @@ class TrainConfig(_Settings):
     batch_size: int = pydantic.Field(default=64, ge=1, le=1 << 20)
     """Samples of an update, of all processes together."""
 
-    learning_rate: float = pydantic.Field(default=5e-3, gt=0)
+    learning_rate: float = pydantic.Field(default=5e-3, gt=0, le=1e3)
     """Of weights and biases, in nominal units (Adam, one cycle)."""
 
-    spike_gain: float = pydantic.Field(default=0.5, gt=0)
+    spike_gain: float = pydantic.Field(default=0.5, gt=0, le=WEIGHT_MAX)
     """Logits per output spike."""
 
     label_smoothing: float = pydantic.Field(default=0.1, ge=0, lt=1)
@@ -159,7 +159,7 @@ class TrainConfig(_Settings):
     """Keep weights of spiking GRU layers where no state can saturate, whatever the spikes: what a
     network without microcode has to spend least on; see `kipuka.train.gru.ranges`."""
 
-    gradient_clip: float = pydantic.Field(default=1.0, gt=0)
+    gradient_clip: float = pydantic.Field(default=1.0, gt=0, le=WEIGHT_MAX)
     """Limit on the norm of the gradient of weights and biases."""
 
     selection: Literal["accuracy", "loss", "last"] = "accuracy"

@@ -14,14 +14,17 @@ from kipuka.commands.demo import demo
 from kipuka.commands.deploy import deploy
 from kipuka.commands.hardware import app as hardware_app
 from kipuka.commands.inspect import inspect
+from kipuka.commands.paths import PathCommand
 from kipuka.commands.profile import profile
 from kipuka.commands.simulate import simulate
 from kipuka.commands.train import train
 from kipuka.commands.verify import verify
-from kipuka.errors import KipukaError
+from kipuka.errors import KipukaError, printable
+from kipuka.streams import PipeClosedError, guarded_streams, let_go
 
-BAD_INPUT, INTERNAL_ERROR, INTERRUPTED = 2, 70, 130
-"""Exit statuses besides 0 and `kipuka.commands.options.MISMATCH`."""
+BAD_INPUT, INTERNAL_ERROR, INTERRUPTED, PIPE_CLOSED = 2, 70, 130, 141
+"""Exit statuses besides 0 and `kipuka.commands.options.MISMATCH`; the last one, as of a program
+that is ended by SIGPIPE, says that nobody read the output to its end, and nothing else."""
 
 app = typer.Typer(
     name="kipuka",
@@ -34,7 +37,7 @@ app = typer.Typer(
 )
 
 for _command in (demo, train, compare, convert, inspect, simulate, verify, profile, deploy):
-    app.command()(_command)
+    app.command(cls=PathCommand)(_command)
 app.add_typer(hardware_app, name="hardware")
 
 
@@ -49,33 +52,51 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
-    try:
-        result = app(words, prog_name="kipuka", standalone_mode=False)
-        if result == INTERRUPTED:  # what the option parser makes of Ctrl-C
-            return _complain("interrupted; nothing half-written is left", INTERRUPTED)
-        return result if isinstance(result, int) else 0
-    except KipukaError as error:
-        if debug:
-            raise
-        return _complain(str(error), BAD_INPUT)
-    except Exception as error:
-        if hasattr(error, "show"):  # a usage error of the option parser
-            error.show()
-            return BAD_INPUT
-        if debug:
-            raise
-        message = f"internal error: {type(error).__name__}: {error}. Run again with --debug"
-        return _complain(f"{message} and report the traceback.", INTERNAL_ERROR)
+    with guarded_streams():
+        try:
+            result = app(words, prog_name="kipuka", standalone_mode=False)
+            sys.stdout.flush()
+            if result == INTERRUPTED:  # what the option parser makes of Ctrl-C
+                return _complain("interrupted; nothing half-written is left", INTERRUPTED)
+            return result if isinstance(result, int) else 0
+        except PipeClosedError:
+            return PIPE_CLOSED
+        except Exception as error:
+            if type(error).__name__ == "NoArgsIsHelpError":
+                error.show()  # type: ignore[attr-defined]
+                return BAD_INPUT
+            if debug and not _is_usage(error):
+                raise
+            return _complain(*_said(error))
 
 
 def entry_point() -> None:
     """Run the command line as a process."""
-    sys.exit(main())
+    status = main()
+    let_go()
+    sys.exit(status)
+
+
+def _is_usage(error: Exception) -> bool:
+    """Tell errors of the option parser, whose class differs between its versions."""
+    return hasattr(error, "format_message")
+
+
+def _said(error: Exception) -> tuple[str, int]:
+    """One paragraph about what went wrong, and the exit status."""
+    if isinstance(error, KipukaError):
+        return str(error), BAD_INPUT
+    if _is_usage(error):
+        command = getattr(getattr(error, "ctx", None), "command_path", "kipuka")
+        message = " ".join(error.format_message().split()).rstrip(".")  # type: ignore[attr-defined]
+        return f"{message}. What to do: see {command} --help.", BAD_INPUT
+    message = f"internal error: {type(error).__name__}: {error}. Run again with --debug"
+    return f"{message} and report the traceback.", INTERNAL_ERROR
 
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(__version__)
+        sys.stdout.write(f"{__version__}\n")
         raise typer.Exit
 
 
@@ -92,5 +113,6 @@ def _options(
 
 
 def _complain(message: str, status: int) -> int:
-    typer.echo(f"kipuka: {message}", err=True)
+    sys.stderr.write(f"kipuka: {printable(message)}\n")
+    sys.stderr.flush()
     return status

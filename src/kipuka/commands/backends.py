@@ -84,13 +84,18 @@ def run_jobs(name: str, jobs: Sequence[tuple[Program, np.ndarray]]) -> list[Trac
     return [BACKENDS[name](program, inputs) for program, inputs in jobs]
 
 
-def chosen_backends(names: str) -> dict[str, Backend]:
-    """Backends from a comma-separated list.
+NAMES_BEFORE = {"lava-stock": "lowered"}
+"""Names of version 0.1.0, which scripts may have."""
+
+
+def backend_name(given: str, where: str = "option backend") -> str:
+    """Name of a backend, also as version 0.1.0 had it.
 
     Raises
     ------
     KipukaError
-        If a name is not known.
+        If there is no such backend.
     """
-    chosen = [name.strip() for name in names.split(",") if name.strip()]
-    return {name: choose(BACKENDS, name, "backend", "option backends") for name in chosen}
+    name = NAMES_BEFORE.get(given, given)
+    choose(BACKENDS, name, "backend", where)
+    return name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,18 +13,19 @@ import typer
 
 from kipuka.commands.convert import NETWORK_FILE, save_trained
 from kipuka.commands.options import (
+    COUNT_MAX,
+    Config,
     Data,
     DataDir,
     Hardware,
     Json,
     Settings,
-    data_files,
     given,
-    keep_apart,
     named,
     write_numbers,
 )
-from kipuka.commands.train import parse_settings, run_settings, train_with_progress
+from kipuka.commands.paths import FILLS, path_option
+from kipuka.commands.train import chosen_settings, run_settings, train_with_progress
 from kipuka.errors import KipukaError
 from kipuka.strangers import inside
 
@@ -40,16 +41,18 @@ TABLE_FILE, TEXT_FILE, PLOT_NAME = "compare.json", "compare.md", "compare"
 
 
 def compare(
-    out: Annotated[Path, typer.Option(help="Folder for all runs, table and plot.")],
+    out: Annotated[
+        Path, path_option("--out", FILLS, metavar="DIR", help="Folder for runs, table and plot.")
+    ],
     networks: Annotated[
         str, typer.Option(help="Names, separated by commas.")
     ] = "sgru,sgru-delay,sgru-delay-2l",
-    seeds: Annotated[int, typer.Option(help="Train each with seeds 0 to this less one.")] = 3,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=COUNT_MAX, help="Train each with seeds 0 to this less one.")
+    ] = 3,
     data: Data = None,
     data_dir: DataDir = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Settings of all networks as YAML.")
-    ] = None,
+    config: Config = None,
     settings: Settings = None,
     hardware: Hardware = "loihi2",
     json_file: Json = None,
@@ -58,17 +61,28 @@ def compare(
 
     Writes a table and a plot; a comparison that was stopped goes on where it was.
     """
-    chosen = {
-        **parse_settings(settings or []),
-        **given(data=data, data_dir=data_dir and str(data_dir)),
-    }
-    keep_apart(config, data, hardware, out / TEXT_FILE, *data_files(data_dir), json=json_file)
+    chosen = chosen_settings(settings or [], given(data=data, data_dir=data_dir and str(data_dir)))
+    names = named(networks)
+    _refuse_doubled(names, chosen)
     configs = [
-        run_settings(out, config, {**chosen, "network": name}, resume=False)
-        for name in named(networks)
+        run_settings(out, config, {**chosen, "network": name}, resume=False) for name in names
     ]
     compare_networks(configs, range(seeds), out, hardware, json_file)
     return 0
+
+
+def _refuse_doubled(names: Sequence[str], chosen: Mapping[str, object]) -> None:
+    """Refuse a network that is named twice, and settings that the comparison gives itself."""
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    taken = [key for key in ("network", "seed") if key in chosen]
+    if doubled or taken:
+        raise KipukaError(
+            "the comparison gives each network and seed itself, once",
+            where="option networks" if doubled else f"option set, key {taken[0]}",
+            limit="networks by --networks, each once; seeds by --seeds",
+            value=", ".join(doubled) if doubled else chosen[taken[0]],
+            remedy="leave the second one out",
+        )
 
 
 def compare_networks(
@@ -105,7 +119,7 @@ def compare_networks(
     KipukaError
         If there is nothing to compare, a folder holds another run, or a training diverges.
     """
-    from kipuka.commands.console import STDOUT, print_table
+    from kipuka.commands.console import print_line, print_table
     from kipuka.commands.tables.comparison import BASELINE, summary, table
     from kipuka.hardware_profiles import load_profile
     from kipuka.train.datasets import load_dataset
@@ -134,7 +148,7 @@ def compare_networks(
     _write(results, out)
     write_numbers(json_file, results)
     print_table(f"{dataset.name}, {len(seeds)} seeds, integer networks", *table(results))
-    STDOUT.print(f"results in {out}: {TABLE_FILE}, {TEXT_FILE}, {PLOT_NAME}.svg, {PLOT_NAME}.png")
+    print_line(f"results in {out}: {TABLE_FILE}, {TEXT_FILE}, {PLOT_NAME}.svg, {PLOT_NAME}.png")
     return results
 
 
@@ -170,7 +184,7 @@ def _run(config: TrainConfig, dataset: Dataset, out: Path, chip: HardwareProfile
     from kipuka.deploy.costs.cost import profile
 
     folder = inside(out, f"{config.network}-seed{config.seed}", is_folder=True)
-    result = train_with_progress(config, folder, resume=True, dataset=dataset)
+    result = train_with_progress(config, folder, resume=True)
     program = save_trained(result.network, config, dataset, inside(folder, NETWORK_FILE))
     start = time.perf_counter()
     on_validation = None

@@ -1,34 +1,46 @@
-"""What a person sees: tables and lines on stdout, progress on stderr."""
+"""What a person sees: tables and lines on stdout, progress on stderr.
+
+Everything that is shown is text: names from files and options are neither markup nor formats, and
+`kipuka.errors.printable` has spelled out what a terminal would obey.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich import box
+from rich import box, progress
 from rich.console import Console, JustifyMethod
 from rich.table import Table
+from rich.text import Text
 
-STDOUT = Console(highlight=False)
-STDERR = Console(stderr=True, highlight=False)
+from kipuka.errors import printable
+
+STDOUT = Console(highlight=False, markup=False, emoji=False)
+STDERR = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def print_line(text: str, *, wrap: bool = True) -> None:
+    """Print one paragraph, folded at the width of the terminal."""
+    STDOUT.print(Text(printable(text)), soft_wrap=not wrap)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; cells that are numbers stand to the right."""
+    """Print a table; cells that are numbers stand to the right, heads may have several lines."""
     table = Table(
-        title=title,
+        title=Text(printable(title), style="bold"),
         title_justify="left",
-        title_style="bold",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
     for index, column in enumerate(columns):
         numeric = all(isinstance(row[index], int | float) for row in rows)
         justify: JustifyMethod = "right" if numeric else "left"
+        head = "\n".join(printable(line) for line in column.split("\n"))
         # Rich would cut long names off with dots.
-        table.add_column(column, justify=justify, no_wrap=numeric, overflow="fold")
+        table.add_column(Text(head), justify=justify, no_wrap=numeric, overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
+        table.add_row(*(Text(printable(_cell(value))) for value in row))
     STDOUT.print(table)
 
 
@@ -38,24 +50,37 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+class _Rate(progress.ProgressColumn):
+    """Speed in the unit of the work."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: progress.Task) -> Text:
+        """Text of the column."""
+        return Text(
+            f"{self._unit}, {task.speed:.3g}/s" if task.speed else f"{self._unit}, starting"
+        )
+
+
 @contextmanager
 def progress_bar(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """Bar on stderr with rate and time left; yields a function (done, total)."""
-    from rich import progress
-
+    """Bar with rate and time left, if stderr is a terminal; yields a function (done, total)."""
+    if not STDERR.is_terminal:
+        yield lambda done, total: None
+        return
     columns = (
-        progress.TextColumn(title),
+        progress.RenderableColumn(Text(printable(title))),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
-        progress.TextColumn(f"{unit}, {{task.fields[rate]}}"),
+        _Rate(unit),
         progress.TimeRemainingColumn(),
     )
     with progress.Progress(*columns, console=STDERR, transient=True) as bar:
-        task = bar.add_task(title, total=None, rate="starting")
+        task = bar.add_task("", total=None)
 
         def advance(done: int, total: int) -> None:
-            speed = bar.tasks[0].speed
-            rate = f"{speed:.3g}/s" if speed else "starting"
-            bar.update(task, completed=done, total=total, rate=rate)
+            bar.update(task, completed=done, total=total)
 
         yield advance

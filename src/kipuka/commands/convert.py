@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kipuka.commands.options import Data, DataDir, Json, data_files, keep_apart, write_numbers
+from kipuka.commands.options import STEPS_MAX, Data, DataDir, Json, given, write_numbers
+from kipuka.commands.paths import TAKES, WRITES, path_argument, path_option
 from kipuka.strangers import exists
 
 if TYPE_CHECKING:
@@ -27,13 +28,19 @@ NETWORK_FILE = "model.net"
 
 def convert(
     run: Annotated[
-        Path, typer.Argument(metavar="RUN|NET", help="Run folder of kipuka train, or a .nir file.")
+        Path, path_argument("RUN|NET", TAKES, help="Run folder of kipuka train, or a .nir file.")
     ],
-    output: Annotated[Path, typer.Option(metavar="FILE.net", help="Network file to write.")],
+    output: Annotated[
+        Path,
+        path_option("--output", WRITES, metavar="FILE.net", help="Network file to write."),
+    ],
     data: Data = None,
     data_dir: DataDir = None,
     dt: Annotated[
-        float | None, typer.Option(help="Of a .nir file: seconds per step, which it does not hold.")
+        float | None,
+        typer.Option(
+            min=1e-9, max=1e3, help="Of a .nir file: seconds per step, which it does not hold."
+        ),
     ] = None,
     preset: Annotated[
         str | None, typer.Option("--from", help="Of a .nir file: plain, or sinabs.")
@@ -46,11 +53,16 @@ def convert(
         str | None, typer.Option(help="Of a .nir file: round decays to the nearest, or down.")
     ] = None,
     weight_max: Annotated[
-        int | None, typer.Option(help="Of a .nir file: integer of each layer's largest weight.")
+        int | None,
+        typer.Option(
+            min=1, max=STEPS_MAX, help="Of a .nir file: integer of each layer's largest weight."
+        ),
     ] = None,
     percentile: Annotated[
         float | None,
-        typer.Option(help="Of a .nir file: percentile of the weights that it stands for."),
+        typer.Option(
+            min=0, max=100, help="Of a .nir file: percentile of the weights that it stands for."
+        ),
     ] = None,
     json_file: Json = None,
 ) -> int:
@@ -58,21 +70,10 @@ def convert(
 
     The file of a run carries golden vectors from the validation part.
     """
-    from kipuka.train.runs.config import RUN_FILES
-
-    options = {
-        "dt": dt,
-        "preset": preset,
-        "bias": bias,
-        "decays": decays,
-        "weight_max": weight_max,
-        "percentile": percentile,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
-    reads = [run, data, *(run / name for name in RUN_FILES), *data_files(data_dir)]
-    keep_apart(*reads, output=output, json=json_file)
-    if given or (exists(run) and run.is_file()):
-        convert_file(run, output, given, json_file=json_file)
+    options = given(dt=dt, preset=preset, bias=bias, decays=decays)
+    options |= given(weight_max=weight_max, percentile=percentile)
+    if options or (exists(run) and run.is_file()):
+        convert_file(run, output, options, json_file=json_file)
     else:
         convert_run(run, output, data_dir, data=data, json_file=json_file)
     return 0
@@ -167,7 +168,7 @@ def save_trained(
     from kipuka.deploy.golden import golden_vectors
     from kipuka.train.runs.trainer import program_of
 
-    program = with_verdict(program_of(network, config, dataset), dataset.test.spikes.shape[-1])
+    program = with_verdict(program_of(network, config), dataset.test.spikes.shape[-1])
     golden = golden_vectors(program, dataset.validation.spikes[:GOLDEN_VECTORS])
     save_network(path, program, golden)
     return program

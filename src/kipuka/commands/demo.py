@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kipuka.commands.convert import NETWORK_FILE, save_trained
-from kipuka.commands.options import MISMATCH, Json, keep_apart, write_numbers
+from kipuka.commands.options import COUNT_MAX, MISMATCH, Json, write_numbers
+from kipuka.commands.paths import FILLS, path_option
 from kipuka.commands.train import train_with_progress
 from kipuka.strangers import inside
 
@@ -33,20 +34,20 @@ HARDWARE = ("loihi2", "loihi1")
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for all results.")] = Path("kipuka-demo"),
+    out: Annotated[
+        Path, path_option("--out", FILLS, metavar="DIR", help="Folder for all results.")
+    ] = Path("kipuka-demo"),
     seed: Annotated[int, typer.Option(help="Seed of the training run.")] = 0,
     epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 40,
-    samples: Annotated[int | None, typer.Option(help="Use only so many test samples.")] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, max=COUNT_MAX, help="Use only so many test samples.")
+    ] = None,
     json_file: Json = None,
 ) -> int:
     """Train, verify and cost a small network; write a report.
 
     Trains on handwritten digits, quantizes, simulates, runs in Lava and compares every backend.
     """
-    from kipuka.train.runs.config import RUN_FILES
-
-    own = (out / name for name in (*RUN_FILES, NETWORK_FILE, REPORT_FILE))
-    keep_apart(*own, json=json_file)
     summary = run_demo(out, seed=seed, epochs=epochs, samples=samples, json_file=json_file)
     verified = summary["verify"]
     wrong = verified["spike_mismatches"] + verified["state_mismatches"]
@@ -197,11 +198,11 @@ def _summary(compared: Compared, seconds: dict[str, float]) -> dict[str, Any]:
 
 
 def _print(summary: dict[str, Any], out: Path) -> None:
-    from kipuka.commands.console import STDOUT, print_table
+    from kipuka.commands.console import print_line, print_table
 
     rows = [[name, f"{value:.2%}"] for name, value in summary["accuracy"].items()]
     print_table("accuracy of the integer network on the test part", ["backend", "accuracy"], rows)
-    STDOUT.print(f"results in {out}: {REPORT_FILE}, {SUMMARY_FILE}, {NETWORK_FILE}")
+    print_line(f"results in {out}: {REPORT_FILE}, {SUMMARY_FILE}, {NETWORK_FILE}")
 
 
 @contextmanager

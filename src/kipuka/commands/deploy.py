@@ -14,7 +14,6 @@ from kipuka.commands.options import (
     Inputs,
     Json,
     Net,
-    keep_apart,
     write_numbers,
 )
 from kipuka.errors import choose
@@ -43,7 +42,7 @@ def deploy(
     ] = False,
     interval: Annotated[
         int | None,
-        typer.Option(help="Hardware steps between samples; a power of two for loihi2."),
+        typer.Option(min=1, help="Hardware steps between samples; a power of two for loihi2."),
     ] = None,
     slurm: Annotated[bool, typer.Option("--slurm", help="Ask SLURM for the board.")] = False,
     partition: Annotated[str | None, typer.Option(help="SLURM partition.")] = None,
@@ -55,9 +54,8 @@ def deploy(
 
     Streams the file's golden vectors, or an input file, through Lava on the CPU or a board.
     """
-    from kipuka.commands.samples import open_network
+    from kipuka.commands.inputs.samples import open_network
 
-    keep_apart(net, input_file, json=json_file)
     choose(TARGETS, target, "target", "option target")
     program = open_network(net, clamp_delays=clamp_delays)
     outcome = deploy_file(
@@ -121,7 +119,7 @@ def deploy_file(
     dict
         What ``--json`` writes; ``agree`` says whether all is well.
     """
-    from kipuka.commands.samples import samples_of
+    from kipuka.commands.inputs.samples import samples_of
     from kipuka.commands.tables import deployment
     from kipuka.convert.formats.net.file import load_golden
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kipuka.commands.options import Json, keep_apart, write_numbers
+from kipuka.commands.options import Json, write_numbers
+from kipuka.commands.paths import READS, PathCommand, file_or_name, path_argument
 
 if TYPE_CHECKING:
     from kipuka.hardware_profiles import HardwareProfile
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Hardware profiles: list, show, check a file.")
 
 
-@app.command("list")
+@app.command("list", cls=PathCommand)
 def list_profiles(json_file: Json = None) -> int:
     """List the bundled hardware profiles."""
     from kipuka.commands.console import print_table
@@ -33,15 +34,16 @@ def list_profiles(json_file: Json = None) -> int:
     return 0
 
 
-@app.command("show")
+@app.command("show", cls=PathCommand)
 def show_profile(
-    profile: Annotated[str, typer.Argument(metavar="NAME", help="Name, or file.")],
+    profile: Annotated[
+        str, typer.Argument(metavar="NAME", callback=file_or_name("NAME"), help="Name, or file.")
+    ],
     json_file: Json = None,
 ) -> int:
-    """Show every number of a profile with unit, bounds, confidence and source."""
+    """Show every number of a profile with its bounds and source."""
     from kipuka.hardware_profiles import load_profile
 
-    keep_apart(profile, json=json_file)
     loaded = load_profile(profile)
     values = {**loaded.model_dump(mode="json"), "system": None}
     if loaded.system is not None:
@@ -51,26 +53,29 @@ def show_profile(
     return 0
 
 
-@app.command("check")
+@app.command("check", cls=PathCommand)
 def check_profile(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Profile as YAML.")],
+    file: Annotated[Path, path_argument("FILE", READS, help="Profile as YAML.")],
 ) -> int:
-    """Check a profile of your own; exit status 2 with file, key and line if a rule is broken."""
-    from kipuka.commands.console import STDOUT
+    """Check a profile of your own.
+
+    Exit status 2 with file, key and line if a rule is broken.
+    """
+    from kipuka.commands.console import print_line
     from kipuka.hardware_profiles import load_profile
 
     loaded = load_profile(file)
     quantities = [quantity for _, quantity in loaded.quantities()]
     unknown = sum(quantity.value is None for quantity in quantities)
-    STDOUT.print(
+    print_line(
         f"{file}: sound; {len(quantities)} quantities, {unknown} of them not published",
-        soft_wrap=True,
+        wrap=False,
     )
     return 0
 
 
 def _print_quantities(profile: HardwareProfile) -> None:
-    from kipuka.commands.console import STDOUT, print_table
+    from kipuka.commands.console import print_line, print_table
     from kipuka.deploy.report.numbers import NOT_PUBLISHED
 
     def text(value: float | None) -> str:
@@ -88,6 +93,6 @@ def _print_quantities(profile: HardwareProfile) -> None:
     ]
     title = profile.chip if profile.system is None else profile.system.system
     print_table(title, ["quantity", "value", "low to high", "confidence", "source"], rows)
-    STDOUT.print(profile.description)
+    print_line(" ".join(profile.description.split()))
     for reference in profile.references:
-        STDOUT.print(f"[{reference.key}] {reference.citation}", markup=False)
+        print_line(f"[{reference.key}] {reference.citation}")

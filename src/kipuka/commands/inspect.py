@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kipuka.commands.options import ClampDelays, Json, Net, keep_apart, write_numbers
+from kipuka.commands.options import STEPS_MAX, ClampDelays, Json, Net, write_numbers
 
 if TYPE_CHECKING:
     from kipuka.convert.analysis.summary import LayerSummary
@@ -21,7 +21,11 @@ def inspect(
     net: Net,
     steps: Annotated[
         int | None,
-        typer.Option(help="Steps of the samples for which the range of states is analysed."),
+        typer.Option(
+            min=1,
+            max=STEPS_MAX,
+            help="Steps of the samples for which the range of states is analysed.",
+        ),
     ] = None,
     clamp_delays: ClampDelays = False,
     json_file: Json = None,
@@ -35,7 +39,6 @@ def inspect(
     from kipuka.convert.formats.network import load_network
     from kipuka.deploy.lowered.size import lowered_size
 
-    keep_apart(net, json=json_file)
     program, golden = load_network(net, clamp_delays=clamp_delays), load_golden(net)
     layers = summarise(program)
     ranges = _ranges(program, golden, steps)
@@ -62,7 +65,7 @@ def _ranges(
     """Reach of each state in samples of so many steps, or of as many as golden vectors have."""
     from kipuka.convert.analysis.state_ranges import analyse_ranges
 
-    n_steps = steps or (golden[0].input.shape[-1] if golden else None)
+    n_steps = steps if steps or not golden else golden[0].input.shape[-1]
     if n_steps is None:
         return {"steps": None, "states": []}
     states = analyse_ranges(program, n_steps).states
@@ -77,7 +80,7 @@ def _print(
     layers: tuple[LayerSummary, ...],
     texts: Sequence[str],
 ) -> None:
-    from kipuka.commands.console import STDOUT, print_table
+    from kipuka.commands.console import print_line, print_table
 
     columns = {
         "layer": "layer",
@@ -105,9 +108,9 @@ def _print(
     )
     for layer in layers:
         for difference in layer.netx:
-            STDOUT.print(f"layer {layer.layer}: stock NetX {difference}")
+            print_line(f"layer {layer.layer}: stock NetX {difference}")
     for text in texts:
-        STDOUT.print(text)
+        print_line(text)
 
 
 def _range_texts(ranges: dict[str, Any]) -> list[str]:

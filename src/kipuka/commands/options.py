@@ -12,34 +12,52 @@ from typing import Annotated, Any
 
 import typer
 
+from kipuka.commands.paths import READS, TAKES, WRITES, file_or_name, path_argument, path_option
+
 MISMATCH = 1
 """Exit status of a command that compared and found a difference."""
 
+STEPS_MAX = 1 << 20
+"""Steps of a sample, as many as training and recordings may have."""
+
+COUNT_MAX = 1 << 20
+"""Samples, cores or trainings that can be asked for."""
+
 INPUT_HELP = "Spikes [batch,] units, time as 0 and 1, or a .npz of events (see the README)."
 
-Net = Annotated[Path, typer.Argument(metavar="NET", help="Network file (.net).")]
+Net = Annotated[Path, path_argument("NET", READS, help="Network file (.net).")]
 Json = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write the same numbers as JSON.")
-]
-Inputs = Annotated[
     Path | None,
-    typer.Option("--input", metavar="X.npy", help=INPUT_HELP),
+    path_option("--json", WRITES, metavar="FILE", help="Write the same numbers as JSON."),
 ]
+Inputs = Annotated[Path | None, path_option("--input", READS, metavar="X.npy", help=INPUT_HELP)]
+InputFile = Annotated[Path, path_option("--input", READS, metavar="X.npy", help=INPUT_HELP)]
 ClampDelays = Annotated[
     bool,
     typer.Option("--clamp-delays", help="Cut delays over 62 steps, as NetX does, not refuse them."),
 ]
-InputFile = Annotated[Path, typer.Option("--input", metavar="X.npy", help=INPUT_HELP)]
 DataDir = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Folder with the data set's files.")
+    Path | None,
+    path_option("--data-dir", TAKES, metavar="DIR", help="Folder with the data set's files."),
 ]
-Hardware = Annotated[str, typer.Option(help="Name or file of a hardware profile.")]
+Hardware = Annotated[
+    str,
+    typer.Option(callback=file_or_name("--hardware"), help="Name or file of a hardware profile."),
+]
 DATA_HELP = (
     "A data set by name (digits, ntidigits, shd, ssc), or your own: a .npz of events with labels, "
     "a .h5 in SHD's form, a folder of them, or module:Class of a tonic data set."
 )
-
-Data = Annotated[str | None, typer.Option(metavar="NAME|PATH", help=DATA_HELP)]
+Data = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|PATH", callback=file_or_name("--data"), help=DATA_HELP),
+]
+Config = Annotated[
+    Path | None,
+    path_option(
+        "--config", READS, metavar="FILE", help="Settings as YAML; options given here come first."
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any setting of the training; repeatable."),
@@ -54,33 +72,6 @@ def named(text: str) -> list[str]:
 def given(**options: object) -> dict[str, object]:
     """Options that were given."""
     return {key: value for key, value in options.items() if value is not None}
-
-
-def keep_apart(*reads: Path | str | None, **writes: Path | None) -> None:
-    """Refuse an output that is an input, or another output.
-
-    Parameters
-    ----------
-    *reads : Path, str or None
-        Files that the command reads; text without a dot or a slash is another kind of name.
-    **writes : Path or None
-        By the names of their options.
-    """
-    from kipuka.files import refuse_overlap
-
-    files = [
-        Path(r) for r in reads if r is not None and (isinstance(r, Path) or set(r) & set("./"))
-    ]
-    refuse_overlap(files, {f"option {name}": path for name, path in writes.items()})
-
-
-def data_files(folder: Path | None) -> list[Path]:
-    """Files of data sets in a folder, or in tonic's folders within it."""
-    from kipuka.strangers import exists
-
-    if folder is None or not exists(folder):
-        return []
-    return [path for pattern in ("*.h*5", "*/*.h*5") for path in folder.glob(pattern)]
 
 
 def write_numbers(path: Path | None, values: Mapping[str, Any]) -> None:

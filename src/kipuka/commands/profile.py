@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kipuka.commands.options import (
+    COUNT_MAX,
     ClampDelays,
     DataDir,
     Hardware,
     Json,
     Net,
-    data_files,
-    keep_apart,
     write_numbers,
 )
+from kipuka.commands.paths import READS, WRITES, file_or_name, path_option
 
 if TYPE_CHECKING:
-    from kipuka.commands.samples import Samples
+    from kipuka.commands.inputs.samples import Samples
     from kipuka.convert.program import Program
     from kipuka.deploy.costs.advice import Advice
     from kipuka.deploy.costs.cost import Profile
@@ -39,25 +39,31 @@ def profile(
         str | None,
         typer.Option(
             metavar="X.npy|X.npz|NAME|PATH",
+            callback=file_or_name("--data"),
             help="Array, events (with labels, if you like), own data as for training, or a data "
             "set's name. Of what the network was trained on, the test part.",
         ),
     ] = None,
     data_dir: DataDir = None,
     samples: Annotated[
-        int | None, typer.Option(min=1, help="Take only so many samples of the data.")
+        int | None, typer.Option(min=1, max=COUNT_MAX, help="Take only so many samples.")
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a report as one HTML file.")
+        Path | None,
+        path_option(
+            "--report", WRITES, metavar="FILE.html", help="Write a report as one HTML file."
+        ),
     ] = None,
     cores: Annotated[
-        int | None, typer.Option(min=1, help="Spread over so many cores, not over the fewest.")
+        int | None,
+        typer.Option(min=1, max=COUNT_MAX, help="Spread over so many cores, not over the fewest."),
     ] = None,
     advise: Annotated[
         bool, typer.Option("--advise", help="Try and price changes that save energy or time.")
     ] = False,
     compare: Annotated[
-        Path | None, typer.Option(metavar="B.net", help="Show a second network beside this one.")
+        Path | None,
+        path_option("--compare", READS, metavar="B.net", help="Show a second network beside this."),
     ] = None,
     clamp_delays: ClampDelays = False,
     json_file: Json = None,
@@ -66,10 +72,8 @@ def profile(
 
     Without --data, on the file's golden vectors.
     """
-    from kipuka.commands.samples import open_network
+    from kipuka.commands.inputs.samples import open_network
 
-    reads = (net, compare, data, hardware, *data_files(data_dir))
-    keep_apart(*reads, report=report, json=json_file)
     program = open_network(net, clamp_delays=clamp_delays)
     second = None
     if compare is not None:
@@ -89,7 +93,7 @@ class Question:
     hardware : str
         Name or file of a hardware profile.
     data : str or None
-        As in `kipuka.commands.samples.labelled_samples`.
+        As in `kipuka.commands.inputs.samples.labelled_samples`.
     data_dir : Path or None
     first : int or None
         Samples, if not all.
@@ -194,7 +198,7 @@ def _numbers(answer: Answer) -> dict[str, Any]:
 
 
 def _print(answer: Answer) -> None:
-    from kipuka.commands.console import STDOUT
+    from kipuka.commands.console import print_line
     from kipuka.commands.tables import costs
     from kipuka.commands.tables.lowered_form import print_forms
 
@@ -204,9 +208,7 @@ def _print(answer: Answer) -> None:
     print_forms(answer.forms, answer.hardware.name)
     if own.accuracy is not None:
         source = f"{len(own.samples.values)} samples, {own.samples.source}"
-        STDOUT.print(
-            f"accuracy of the integer network: {own.accuracy:.2%} ({source})", markup=False
-        )
+        print_line(f"accuracy of the integer network: {own.accuracy:.2%} ({source})")
     if answer.changes is not None:
         costs.print_advice(answer.changes)
     if answer.compared:
@@ -231,7 +233,7 @@ def _names_apart(net: Path, other: Path) -> tuple[str, str]:
 
 def _priced(net: Path, program: Program, question: Question, hardware: HardwareProfile) -> Priced:
     from kipuka.commands.console import progress_bar
-    from kipuka.commands.samples import labelled_samples
+    from kipuka.commands.inputs.samples import labelled_samples
     from kipuka.convert.trace import accuracy
     from kipuka.deploy.costs.cost import profile as price
     from kipuka.deploy.fast.simulator import simulate

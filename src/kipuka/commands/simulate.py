@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kipuka.commands.options import ClampDelays, InputFile, Json, Net, keep_apart, write_numbers
+from kipuka.commands.options import STEPS_MAX, ClampDelays, InputFile, Json, Net, write_numbers
+from kipuka.commands.paths import WRITES, path_option
 from kipuka.errors import KipukaError
 
 if TYPE_CHECKING:
@@ -22,19 +23,30 @@ def simulate(
     net: Net,
     input_file: InputFile,
     output: Annotated[
-        Path, typer.Option(metavar="Y.npy", help="Spikes of the last layer, delayed.")
+        Path,
+        path_option("--output", WRITES, metavar="Y.npy", help="Spikes of the last layer, delayed."),
     ],
     layer: Annotated[
         int | None,
-        typer.Option(help="Write the spikes that this layer emits (NetX numbering) instead."),
+        typer.Option(
+            min=0, help="Write the spikes that this layer emits (NetX numbering) instead."
+        ),
     ] = None,
     backend: Annotated[
-        str, typer.Option(help="fast, reference, torch, lava, lava-stock or netx.")
+        str, typer.Option(help="fast, reference, torch, lava, lowered or netx.")
     ] = "fast",
     reset_interval: Annotated[
-        int | None, typer.Option(help="Reset every neuron every so many steps, as NetX can.")
+        int | None,
+        typer.Option(
+            min=1, max=STEPS_MAX, help="Reset every neuron every so many steps, as NetX can."
+        ),
     ] = None,
-    reset_offset: Annotated[int, typer.Option(help="Step of the first layer's first reset.")] = 0,
+    reset_offset: Annotated[
+        int | None,
+        typer.Option(
+            min=-STEPS_MAX, max=STEPS_MAX, help="Step of the first layer's first reset, not 0."
+        ),
+    ] = None,
     clamp_delays: ClampDelays = False,
     json_file: Json = None,
 ) -> int:
@@ -42,13 +54,29 @@ def simulate(
 
     Writes the spikes that the readout receives, or those that a layer emits.
     """
-    from kipuka.commands.samples import open_network
+    from kipuka.commands.backends import backend_name
+    from kipuka.commands.inputs.samples import open_network
 
-    keep_apart(net, input_file, output=output, json=json_file)
-    reset = None if reset_interval is None else (reset_interval, reset_offset)
+    backend = backend_name(backend)
+    reset = _reset(reset_interval, reset_offset)
     program = open_network(net, clamp_delays=clamp_delays, reset=reset)
     simulate_file(program, input_file, output, backend, layer, json_file)
     return 0
+
+
+def _reset(interval: int | None, offset: int | None) -> tuple[int, int] | None:
+    """Interval and offset of resets, if there are any."""
+    if interval is not None:
+        return interval, offset or 0
+    if offset is None:
+        return None
+    raise KipukaError(
+        "an offset of resets says nothing without their interval",
+        where="option --reset-offset",
+        limit="--reset-interval given too",
+        value=offset,
+        remedy="give the interval as well, or leave the offset out",
+    )
 
 
 def simulate_file(
@@ -60,7 +88,7 @@ def simulate_file(
     json_file: Path | None = None,
 ) -> dict[str, Any]:
     """Run a network on an input file and write the readout's input, or a layer's spikes."""
-    from kipuka.commands.backends import chosen_backends
+    from kipuka.commands.backends import BACKENDS, backend_name
     from kipuka.commands.console import print_table
     from kipuka.convert.trace import decide, readout_input
     from kipuka.deploy.inputs import load_inputs, save_spikes
@@ -70,7 +98,7 @@ def simulate_file(
     if backend == "fast":
         trace, spikes = _fast(program, given.values, position)
     else:
-        trace = chosen_backends(backend)[backend](program, given.values)
+        trace = BACKENDS[backend_name(backend)](program, given.values)
         spikes = [int(layer.spikes.sum()) for layer in trace.layers]
     last = trace.layers[-1]
     if position is None:

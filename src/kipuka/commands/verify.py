@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kipuka.commands.options import (
+    COUNT_MAX,
     MISMATCH,
     ClampDelays,
     Data,
@@ -15,8 +16,7 @@ from kipuka.commands.options import (
     Inputs,
     Json,
     Net,
-    data_files,
-    keep_apart,
+    named,
     write_numbers,
 )
 from kipuka.errors import KipukaError
@@ -31,13 +31,13 @@ def verify(
     net: Net,
     backends: Annotated[
         str,
-        typer.Option(help="Two or more of fast, reference, torch, lava, lava-stock, netx."),
+        typer.Option(help="Two or more of fast, reference, torch, lava, lowered, netx."),
     ] = "reference,fast,lava",
     input_file: Inputs = None,
     data: Data = None,
     data_dir: DataDir = None,
     samples: Annotated[
-        int | None, typer.Option(min=1, help="Take only so many samples of the data.")
+        int | None, typer.Option(min=1, max=COUNT_MAX, help="Take only so many samples.")
     ] = None,
     clamp_delays: ClampDelays = False,
     json_file: Json = None,
@@ -46,9 +46,8 @@ def verify(
 
     On --data or --input; without them, on the file's golden vectors. Exit status 1 on a mismatch.
     """
-    from kipuka.commands.samples import labelled_samples, open_network, samples_of
+    from kipuka.commands.inputs.samples import labelled_samples, open_network, samples_of
 
-    keep_apart(net, input_file, data, *data_files(data_dir), json=json_file)
     program = open_network(net, clamp_delays=clamp_delays)
     inputs = None
     if data is not None:
@@ -78,15 +77,15 @@ def verify_file(
     json_file: Path | None = None,
 ) -> dict[str, Any]:
     """Compare backends on a network file; without inputs on its golden vectors, and with these."""
-    from kipuka.commands.backends import chosen_backends
+    from kipuka.commands.backends import BACKENDS, backend_name
     from kipuka.commands.console import print_table
-    from kipuka.commands.samples import samples_of
+    from kipuka.commands.inputs.samples import samples_of
     from kipuka.commands.tables.verification import print_verification, verification_numbers
     from kipuka.convert.formats.net.file import load_golden
     from kipuka.deploy.golden import golden_mismatches
     from kipuka.deploy.verification import verify as compare_traces
 
-    chosen = chosen_backends(backends)
+    chosen = {name: BACKENDS[name] for name in map(backend_name, named(backends))}
     golden = load_golden(net) if inputs is None else ()
     inputs = samples_of(net, program, None) if inputs is None else inputs
     traces = {name: run(program, inputs) for name, run in chosen.items()}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kipuka.commands.train import parse_settings, run_settings
+from kipuka.commands.train import chosen_settings, run_settings
 from kipuka.errors import KipukaError
 from kipuka.train.runs.config import (
     TrainConfig,
@@ -97,7 +97,7 @@ def test_a_typing_error_is_answered_with_the_nearest_name(check_error):
 
 def test_options_change_one_setting_of_a_group_in_a_file(tmp_path):
     save_config(tmp_path / "c.yaml", ANNEALED)
-    given = parse_settings(["delays.width_steps=5", "time_shift_steps=2", "penalties.rate=1"])
+    given = chosen_settings(["delays.width_steps=5", "time_shift_steps=2", "penalties.rate=1"], {})
     assert run_settings(tmp_path, tmp_path / "c.yaml", given, resume=False) == TrainConfig(
         delays={"rule": "annealed", "width_steps": 5.0},
         augmentation={"time_shift_steps": 2},

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kipuka.commands.app import main
-from kipuka.commands.samples import labelled_samples
+from kipuka.commands.inputs.samples import labelled_samples
 from kipuka.convert.formats.net.file import load_net
 from kipuka.errors import KipukaError
 from kipuka.train.datasets import Dataset, load_dataset

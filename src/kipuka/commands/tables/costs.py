@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kipuka.commands.console import STDOUT, print_table
+from kipuka.commands.console import print_line, print_table
 from kipuka.deploy.costs.advice import SMALLEST_GAIN, Advice
 from kipuka.deploy.costs.cost import TERMS, Profile
 from kipuka.deploy.costs.mapping.limits import NAMES
@@ -118,12 +118,12 @@ def print_profile(priced: Profile) -> None:
     columns = ["layer", "neurons", "spikes", "synaptic\noperations", "neuron\nupdates"]
     columns += ["dynamic\nenergy", "low to high"]
     print_table(f"estimate per sample on {priced.hardware}", columns, rows)
-    STDOUT.print(
+    print_line(
         f"dynamic energy {bounds_text(priced.dynamic_energy_j, 'J')}, "
         f"static energy {bounds_text(priced.static_energy_j, 'J')}, "
         f"latency at least {bounds_text(priced.latency_s, 's')}"
     )
-    STDOUT.print(f"left out: {'; '.join(priced.left_out)}")
+    print_line(f"left out: {'; '.join(priced.left_out)}")
 
 
 def print_mapping(priced: Profile) -> None:
@@ -142,7 +142,7 @@ def print_mapping(priced: Profile) -> None:
     busiest = int(priced.work.synaptic_operations.argmax())
     owner = next(o.layer for o in mapping.layers if o.cores.start <= busiest < o.cores.stop)
     bounding = ", ".join(f"{name} in {n:,}" for name, n in bound_by(priced).items() if n)
-    STDOUT.print(f"busiest core: {busiest} (layer {owner}); steps are bounded by: {bounding}")
+    print_line(f"busiest core: {busiest} (layer {owner}); steps are bounded by: {bounding}")
 
 
 def print_advice(advice: Sequence[Advice]) -> None:
@@ -168,10 +168,10 @@ def print_advice(advice: Sequence[Advice]) -> None:
     print_table("advice (each change run and priced on these samples)", columns, rows)
     for one in advice:
         if one.refusal is not None:
-            STDOUT.print(f"would not fit: {one.change}; {one.refusal}")
+            print_line(f"would not fit: {one.change}; {one.refusal}")
     little = [one.change for one in advice if not one.worthwhile and one.refusal is None]
     if little:
-        STDOUT.print(
+        print_line(
             f"tried, with less than {SMALLEST_GAIN:.1%} saved or more lost: {'; '.join(little)}"
         )
 

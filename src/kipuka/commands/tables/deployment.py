@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kipuka.commands.console import STDOUT, print_table
+from kipuka.commands.console import print_line, print_table
 from kipuka.commands.tables.lowered_form import forms_numbers, print_forms
 from kipuka.convert.analysis.state_ranges import RangeAnalysis
 from kipuka.deploy.loihi2 import DryRun
@@ -62,7 +62,7 @@ def dry_run_numbers(checked: Checked) -> dict[str, Any]:
 def print_dry_run(checked: Checked) -> None:
     """Print processes, cores, findings, both forms and the reach of the states."""
     stream, outcome = checked.stream, checked.outcome
-    STDOUT.print(
+    print_line(
         f"lowered to stock processes: K = {stream.graph.period} hardware steps per algorithmic "
         f"step, a sample every {stream.interval} hardware steps"
     )
@@ -72,16 +72,16 @@ def print_dry_run(checked: Checked) -> None:
     columns = ["process", "neurons\non a core", "axons", "words", "cores"]
     print_table(f"neuro cores, an estimate: {outcome.cores}", columns, cores)
     for remark in outcome.remarks:
-        STDOUT.print(f"remark: {remark}")
+        print_line(f"remark: {remark}")
     for finding in outcome.findings:
-        STDOUT.print(f"would not run on the chip: {finding}")
+        print_line(f"would not run on the chip: {finding}")
     if checked.stream_mismatches:
-        STDOUT.print(
+        print_line(
             f"would not run right: {checked.stream_mismatches} values differ in a stream of "
             "samples, because something of one sample reaches the next; give a longer --interval"
         )
     else:
-        STDOUT.print("samples in a stream, in numpy: 0 values differ from the reference")
+        print_line("samples in a stream, in numpy: 0 values differ from the reference")
     print_forms(checked.forms, checked.hardware.name)
     _print_ranges(checked)
 
@@ -95,12 +95,12 @@ def print_streamed(
     run: BoardRun | None,
 ) -> None:
     """Print what the target did with the samples, and what a board measured."""
-    STDOUT.print(
+    print_line(
         f"{len(found)} samples streamed through {target}: {mismatches} of {found.size:,} output "
         f"spikes differ from the reference, {stale} of {n_golden} golden vectors"
     )
     if run is not None:
-        STDOUT.print(
+        print_line(
             f"measured on the board, per sample: {si(run.time_s, 's')}, total energy "
             f"{si(run.total_energy_j, 'J')}, of which dynamic {si(run.dynamic_energy_j, 'J')}"
         )

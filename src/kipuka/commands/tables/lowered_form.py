@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from kipuka.commands.console import STDOUT, print_table
+from kipuka.commands.console import print_line, print_table
 from kipuka.deploy.lowered.comparison import Forms, NotLowered
 from kipuka.deploy.lowered.counters import LoweredLayer
 from kipuka.deploy.report.numbers import si_bounds
@@ -36,7 +36,7 @@ def forms_numbers(forms: Forms | NotLowered) -> dict[str, Any]:
 def print_forms(forms: Forms | NotLowered, hardware: str) -> None:
     """Print K, the processes of each layer and what doing without microcode costs, or why not."""
     if isinstance(forms, NotLowered):
-        STDOUT.print(f"without microcode: not lowered, {forms.reason}")
+        print_line(f"without microcode: not lowered, {forms.reason}")
         return
     print_lowered_layers(forms.layers)
     rows = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from kipuka.commands.console import STDOUT, print_table
+from kipuka.commands.console import print_line, print_table
 from kipuka.deploy.verification import Verification
 
 
@@ -21,7 +21,7 @@ def verification_numbers(verification: Verification) -> dict[str, Any]:
 def print_verification(verification: Verification) -> None:
     """Print the outcome in a line, and a row per disagreement."""
     names = ", ".join(verification.backends)
-    STDOUT.print(
+    print_line(
         f"{verification.values_compared:,} values in {verification.samples} samples x "
         f"{verification.steps} steps compared between {names}: "
         f"{verification.spike_mismatches} spike mismatches, "

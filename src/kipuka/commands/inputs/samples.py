@@ -106,7 +106,7 @@ def labelled_samples(
 
 
 def _samples_at(program: Program, data: str, data_dir: Path | None) -> Samples:
-    from kipuka.commands import data_sets
+    from kipuka.commands.inputs import data_sets
 
     source = f"all of {Path(data).name}"
     if Path(data).suffix in ARRAY_FILES:

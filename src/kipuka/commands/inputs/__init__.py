@@ -1,0 +1,1 @@
+"""What a command runs a network on: files, data sets by name, golden vectors."""
