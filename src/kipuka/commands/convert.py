@@ -114,6 +114,7 @@ def convert_run(
     dataset: Dataset | None = None,
     json_file: Path | None = None,
     known: Mapping[str, Any] | None = None,
+    shown: str = "",
 ) -> dict[str, Any]:
     """Quantize a run folder's network, with golden vectors from the validation part.
 
@@ -130,8 +131,10 @@ def convert_run(
         Receives what is returned.
     known : mapping, optional
         Values to return besides.
+    shown : str
+        Line to print before the table, once everything is written.
     """
-    from kipuka.commands.console import STDOUT, print_table
+    from kipuka.commands.console import print_line, print_table
     from kipuka.convert.trace import accuracy
     from kipuka.deploy.fast.recording import record_for_readout
     from kipuka.deploy.fast.simulator import simulate
@@ -153,9 +156,11 @@ def convert_run(
         "lowered": dataclasses.asdict(lowered),
     }
     write_numbers(json_file, values)
+    if shown:
+        print_line(shown)
     rows = [[name, f"{value:.2%}"] for name, value in accuracies.items()]
     print_table(f"{output}: accuracy on the test part", ["backend", "accuracy"], rows)
-    STDOUT.print(lowered.text)
+    print_line(lowered.text)
     return values
 
 

@@ -132,6 +132,8 @@ def deploy_file(
         write_numbers(json_file, facts)
         deployment.print_dry_run(checked)
         return facts
+    # Written before anything is shown; nothing agrees until the stream has run.
+    write_numbers(json_file, {**facts, "agree": False})
     deployment.print_dry_run(checked)
     found, run = TARGETS[target](program, checked.stream, inputs, host)
     golden = load_golden(net) if input_file is None else ()

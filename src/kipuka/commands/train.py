@@ -62,8 +62,6 @@ def train_run(
 
     Under ``torchrun`` only the first process converts and prints.
     """
-    from kipuka.commands.console import print_line
-
     config = run_settings(out, config_file, chosen, resume=resume)
     output = inside(out, NETWORK_FILE)
 
@@ -75,8 +73,9 @@ def train_run(
     values = {"config": config.model_dump(), "metrics": list(result.metrics)}
     if os.environ.get("RANK", "0") != "0":
         return values
-    print_line(str(dataset))
-    return convert_run(out, output, dataset=dataset, json_file=json_file, known=values)
+    return convert_run(
+        out, output, dataset=dataset, json_file=json_file, known=values, shown=str(dataset)
+    )
 
 
 def run_settings(
