@@ -44,6 +44,22 @@ MESSAGE_BITS = 12
 MESSAGE_LIMIT = 1 << (MESSAGE_BITS - 1)
 """Largest magnitude of a GRU current that is sent as a graded message, in weight units."""
 
+GRADED_SHIFT = 2 * STATE_SHIFT
+"""Left shift from weight units to the states of sigma-delta neurons: Lava's ``spike_exp``, 6, and
+``state_exp``, 6. Payloads have the first shift alone.
+"""
+
+GRADED_BITS = 16
+GRADED_LIMIT = (1 << (GRADED_BITS - 1)) - 1
+"""Largest magnitude of the signed payload that sigma-delta neurons send (NetX's message bits)."""
+
+SIGMA_BITS = 24
+SIGMA_LIMIT = (1 << (SIGMA_BITS - 1)) - 1
+"""Largest magnitude of the sums and activations of sigma-delta neurons."""
+
+GRADED_THRESHOLD_MAX = SIGMA_LIMIT >> GRADED_SHIFT
+"""Largest ``vThMant`` of a sigma-delta neuron, and largest magnitude of its bias: 24-bit states."""
+
 INT32_MAX = (1 << 31) - 1
 """Largest sum that the 32-bit words of the simulators and of Lava hold."""
 

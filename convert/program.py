@@ -18,7 +18,7 @@ from kipuka.convert.synapses import OWN, PREVIOUS, ConvSynapses, Synapses
 Target = str
 """Name of an activation that a neuron model receives, such as ``a``; see `NeuronModel.targets`."""
 
-ReadoutKind = Literal["spike_count", "membrane"]
+ReadoutKind = Literal["spike_count", "membrane", "value"]
 
 __all__ = [
     "OWN",
@@ -58,7 +58,8 @@ class Projection(ByValue):
     weight_exponent : int
         The sum of weights is shifted left by this many bits, 0 to 7; -1 halves the even sum.
     message : str
-        What travels, one of the sending model's `messages`.
+        What travels, one of the sending model's `messages`. ``spikes`` is what the sender emits; a
+        graded spike adds its payload times the weight.
         ``current`` is the graded message of a spiking GRU's own current to its own
         update gate, sent in every step and received in the next one:
         ``((weights . (i[t - 1] >> 6)) >> 6)``. It has no further delay and no exponent. A message
@@ -146,12 +147,13 @@ class Layer(ByValue):
 
 @dataclass(frozen=True, eq=False)
 class Readout(ByValue):
-    """How the last layer's activity becomes a class.
+    """How the last layer's activity becomes a class, or the values of a regression.
 
     Attributes
     ----------
-    kind : {"spike_count", "membrane"}
-        Argmax over classes of the spikes, or of the membrane, summed over time.
+    kind : {"spike_count", "membrane", "value"}
+        Argmax over classes of the spikes, of the membrane, or of the value that a sigma-delta layer
+        has (a decoder's sum or a neuron's activation), summed over time.
     delays : int16 array (neurons,)
         Axonal delay between the last layer and the readout, in steps; spikes that would arrive
         after the last step of a sample are not counted.

@@ -18,7 +18,8 @@ class LayerTrace:
     Attributes
     ----------
     spikes : bool array (samples, neurons, steps)
-        In the step in which the neuron emits them, before any delay.
+        In the step in which the neuron emits them, before any delay. Of neurons that send graded
+        spikes int32: the payload, and 0 where nothing is sent.
     states : mapping of str to int32 array (samples, neurons, steps)
         State variables at the end of each step (after a hard reset), in state units.
     """
@@ -49,7 +50,9 @@ class Trace:
         """SHA-256 over all spikes and states of one sample, in a fixed byte order."""
         sha = hashlib.sha256()
         for layer in self.layers:
-            sha.update(np.packbits(layer.spikes[sample]).tobytes())
+            spikes = layer.spikes[sample]
+            graded = spikes.dtype != np.bool_
+            sha.update((spikes.astype("<i4") if graded else np.packbits(spikes)).tobytes())
             for name in sorted(layer.states):
                 sha.update(layer.states[name][sample].astype("<i4").tobytes())
         return sha.hexdigest()
@@ -61,11 +64,11 @@ def readout_input(readout: Readout, spikes: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     readout : Readout
-    spikes : bool array (samples, neurons, steps)
+    spikes : bool or int32 array (samples, neurons, steps)
 
     Returns
     -------
-    bool array (samples, neurons, steps)
+    array (samples, neurons, steps)
         Each neuron's spikes moved later by its delay; what would arrive after the end is gone.
     """
     shifted = np.zeros_like(spikes)
@@ -89,12 +92,41 @@ def decide(program: Program, last: LayerTrace) -> np.ndarray:
     -------
     int64 array (samples,)
     """
-    membrane = program.readout.kind == "membrane"
-    values = last.states["v"] if membrane else readout_input(program.readout, last.spikes)
+    values = read_values(program, last)
     totals = values.sum(axis=-1, dtype=np.int64)
     # Sums decide like means, because all populations have the same size.
     per_class = totals.reshape(totals.shape[0], program.n_classes, -1).sum(axis=-1)
     return np.argmax(per_class, axis=1)
+
+
+def read_values(program: Program, last: LayerTrace) -> np.ndarray:
+    """What the readout sums up: spikes as they arrive there, membranes, or decoded values.
+
+    Parameters
+    ----------
+    program : Program
+    last : LayerTrace
+        Trace of the last layer.
+
+    Returns
+    -------
+    bool or int32 array (samples, neurons, steps)
+        Membranes and values in state units.
+    """
+    state = read_state(program)
+    if state is None:
+        return readout_input(program.readout, last.spikes)
+    return last.states[state]
+
+
+def read_state(program: Program) -> str | None:
+    """Name of the last layer's state that the readout looks at; None if it counts spikes."""
+    if program.readout.kind == "membrane":
+        return "v"
+    if program.readout.kind == "value":
+        names = [state.name for state in program.layers[-1].neuron_model.states]
+        return "act" if "act" in names else "sigma"
+    return None
 
 
 def accuracy(program: Program, last: LayerTrace, labels: np.ndarray) -> float:

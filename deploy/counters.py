@@ -17,7 +17,8 @@ class LayerCounters:
     layer : int
         Number in the file.
     spikes : int64 array (samples, steps)
-        Spikes that the layer's neurons emitted; see `Counters.per_step`.
+        Spikes, or graded spikes with a payload besides 0, that the layer's neurons emitted; see
+        `Counters.per_step`.
     spikes_per_neuron : int64 array (neurons,)
         The same summed over samples and steps.
     synaptic_operations : int64 array (samples, steps)

@@ -178,6 +178,10 @@ def _is_batched(array: np.ndarray, program: Program, where: str) -> bool:
 
 
 def save_spikes(path: str | Path, spikes: np.ndarray, batched: bool) -> None:
-    """Write spikes (samples, units, steps) as uint8, without the batch axis if not `batched`."""
+    """Write spikes (samples, units, steps) as uint8, without the batch axis if not `batched`.
+
+    Payloads of graded spikes, and encoded inputs, stay int32.
+    """
+    written = spikes if batched else spikes[0]
     with replacing(path) as temporary:
-        write_npy(temporary, (spikes if batched else spikes[0]).astype(np.uint8))
+        write_npy(temporary, written.astype(np.uint8) if written.dtype == np.bool_ else written)

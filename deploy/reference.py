@@ -69,16 +69,16 @@ def _run_layer(
     encoded = arriving[-1] if program.encoder and position == 0 else None
     n_samples, _, n_steps = arriving[-1].shape
     shape = (n_samples, layer.n_neurons, n_steps)
-    # One step longer than the run: the last step's spikes are written but never arrive.
-    own = np.zeros((n_samples, layer.n_neurons, n_steps + 1), dtype=bool)
     model = layer.neuron_model
+    spikes = np.zeros(shape, dtype=np.int32 if model.sends.graded else bool)
+    # One step longer than the run: the last step's spikes are written but never arrive.
+    own = np.zeros((n_samples, layer.n_neurons, n_steps + 1), dtype=spikes.dtype)
     # Payloads that a layer sends to itself beside its spikes, by message.
     payloads = {
         p.message: np.zeros(own.shape, np.int64)
         for p in layer.projections
         if p.message != SPIKES.name
     }
-    spikes = np.zeros(shape, dtype=bool)
     states: dict[str, np.ndarray] = {}
     operations = np.zeros((n_samples, n_steps), dtype=np.int64)
     saturations = np.zeros(layer.n_neurons, dtype=np.int64)
@@ -115,13 +115,13 @@ def _run_layer(
     for projection in layer.projections:
         source = own if projection.source == OWN else arriving[position - projection.source]
         if projection.message in payloads:
-            source = payloads[projection.message] != 0
-        arrivals += _arrivals(projection, source[..., :n_steps])
+            source = payloads[projection.message]
+        arrivals += _arrivals(projection, source[..., :n_steps] != 0)
 
     return LayerTrace(spikes, states), LayerCounters(
         layer=program.numbers[position],
-        spikes=spikes.sum(axis=1, dtype=np.int64),
-        spikes_per_neuron=spikes.sum(axis=(0, 2), dtype=np.int64),
+        spikes=np.count_nonzero(spikes, axis=1).astype(np.int64),
+        spikes_per_neuron=np.count_nonzero(spikes, axis=(0, 2)).astype(np.int64),
         synaptic_operations=operations,
         arrivals_per_neuron=arrivals,
         updates=spikes.size,
@@ -152,14 +152,15 @@ def _deliver(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Activation (samples, targets) and synaptic operations (samples,) of one projection.
 
-    `arriving` holds, per step, the source spikes that arrive then if they have no delay.
+    `arriving` holds, per step, the source spikes, or payloads, that arrive then if they have no
+    delay.
     """
     synapses, delays = projection.synapses, projection.delays
     if delays.ndim == 1:
         when = step - delays.astype(np.int64)
-        spikes = arriving[:, np.arange(delays.size), np.maximum(when, 0)] & (when >= 0)
+        spikes = arriving[:, np.arange(delays.size), np.maximum(when, 0)] * (when >= 0)
         activation = synapses.weighted_sum(spikes)
-        reached = spikes.astype(np.int64) @ synapses.fan_out()
+        reached = (spikes != 0).astype(np.int64) @ synapses.fan_out()
     else:
         activation = np.zeros((arriving.shape[0], synapses.n_targets), dtype=np.int64)
         reached = np.zeros(arriving.shape[0], dtype=np.int64)
@@ -167,7 +168,7 @@ def _deliver(
             chosen = DenseSynapses(np.where(delays == delay, synapses.weights, 0))
             spikes = arriving[:, :, step - delay]
             activation += chosen.weighted_sum(spikes)
-            reached += spikes.astype(np.int64) @ chosen.fan_out()
+            reached += (spikes != 0).astype(np.int64) @ chosen.fan_out()
     return fixed.shift_left(activation, projection.weight_exponent), reached
 
 

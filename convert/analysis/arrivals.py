@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.program import OWN, Layer, Projection, Target
 from kipuka.convert.synapses import Synapses
-
-CanSpike = Mapping[int, np.ndarray]
-"""By source of a projection, in layers back: which neurons can ever spike, bool (sources,)."""
 
 DENSE_LIMIT = 1 << 24
 """Weights of one activation up to which its inputs are looked at one by one."""
@@ -24,6 +21,15 @@ class Bounds(NamedTuple):
 
     low: np.ndarray
     high: np.ndarray
+
+
+Sent = np.ndarray | Bounds
+"""What is known of senders: which of them can ever spike, bool (sources,), or between what the sum
+of all payloads that each has sent so far stays.
+"""
+
+CanSpike = Mapping[int, Any]
+"""`Sent` by source of a projection, in layers back."""
 
 
 def brings_spikes(projection: Projection) -> bool:
@@ -54,17 +60,36 @@ def activation_bounds(layer: Layer, can_spike: CanSpike | None = None) -> dict[T
         spiking = np.ones(synapses.n_sources, dtype=bool)
         if can_spike is not None:
             spiking = can_spike[projection.source]
-        # Sums, not a list of synapses: a small file can mean very many of a convolution.
+        nothing = np.zeros_like(spiking)
         low, high = (
-            fixed.shift_left(
-                replace(synapses, weights=part).weighted_sum(spiking[np.newaxis])[0],
-                projection.weight_exponent,
-            )
-            for part in (np.minimum(synapses.weights, 0), np.maximum(synapses.weights, 0))
+            split_sum(projection, *both) for both in ((nothing, spiking), (spiking, nothing))
         )
         old = bounds[projection.target]
         bounds[projection.target] = Bounds(old.low + low, old.high + high)
     return bounds
+
+
+def split_sum(
+    projection: Projection, at_positive: np.ndarray, at_negative: np.ndarray
+) -> np.ndarray:
+    """Weighted sum per target, int64 (targets,), of values that depend on the weight's sign.
+
+    Parameters
+    ----------
+    projection : Projection
+    at_positive, at_negative : arrays (sources,)
+        What comes over positive, and over negative weights.
+    """
+    synapses = projection.synapses
+    # Sums, not a list of synapses: a small file can mean very many of a convolution.
+    total: np.ndarray = sum(
+        replace(synapses, weights=part).weighted_sum(values[np.newaxis])[0]
+        for part, values in (
+            (np.maximum(synapses.weights, 0), at_positive),
+            (np.minimum(synapses.weights, 0), at_negative),
+        )
+    )
+    return fixed.shift_left(total, projection.weight_exponent)
 
 
 def largest_fan_in(projection: Projection) -> int:

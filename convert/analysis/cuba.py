@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.analysis.arrivals import Bounds, CanSpike, activation_bounds
-from kipuka.convert.analysis.steps import Range
+from kipuka.convert.analysis.arrivals import Bounds, activation_bounds
+from kipuka.convert.analysis.steps import Given, Range
 from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.program import Layer
 
 
-def cuba_range(layer: Layer, can_spike: CanSpike, encoded: bool) -> Range:
-    """Begin the analysis of a layer; an encoded input can be any number."""
-    if encoded:
-        any_number = np.full(layer.n_neurons, fixed.CUBA_STATE_LIMIT)
+def cuba_range(layer: Layer, given: Given) -> Range:
+    """Begin the analysis of a layer; an encoded input can be any number of its magnitude."""
+    if given.largest_input is not None:
+        any_number = np.full(layer.n_neurons, min(given.largest_input, fixed.CUBA_STATE_LIMIT))
         return CubaRange(layer.neuron, Bounds(-any_number, any_number))
-    return CubaRange(layer.neuron, activation_bounds(layer, can_spike)["a"])
+    return CubaRange(layer.neuron, activation_bounds(layer, given.can_spike)["a"])
 
 
 class CubaRange(Range):

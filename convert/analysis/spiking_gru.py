@@ -6,7 +6,7 @@ import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.analysis.arrivals import Bounds, CanSpike, brings_spikes, shared_inputs
-from kipuka.convert.analysis.steps import Range
+from kipuka.convert.analysis.steps import Given, Range
 from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
 from kipuka.convert.program import Layer
 
@@ -14,10 +14,9 @@ MIXTURES = np.linspace(0.0, 1.0, 9)
 """Shares of the gate's line, beside its largest value; each gives a bound, the least one counts."""
 
 
-def gru_range(layer: Layer, can_spike: CanSpike, encoded: bool) -> Range:
+def gru_range(layer: Layer, given: Given) -> Range:
     """Begin the analysis of a layer, which the design rules keep from an encoder."""
-    del encoded
-    return GruRange(layer, can_spike)
+    return GruRange(layer, given.can_spike)
 
 
 class GruRange(Range):

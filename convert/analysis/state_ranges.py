@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kipuka.convert.analysis.arrivals import CanSpike
+from kipuka.convert import fixed
+from kipuka.convert.analysis.arrivals import Sent
 from kipuka.convert.analysis.cuba import cuba_range
+from kipuka.convert.analysis.sigma_delta import delta_range, sigma_delta_range, sigma_range
 from kipuka.convert.analysis.spiking_gru import gru_range
-from kipuka.convert.analysis.steps import Range
-from kipuka.convert.neurons import CUBA, SPIKING_GRU
+from kipuka.convert.analysis.steps import Given, Range
+from kipuka.convert.neurons import CUBA, DELTA, SIGMA, SIGMA_DELTA, SPIKING_GRU
 from kipuka.convert.neurons.model import StateVariable
 from kipuka.convert.program import OWN, Layer, Program
 
@@ -94,7 +96,9 @@ class RangeAnalysis:
         return next(s for s in self.states if (s.layer, s.variable) == (layer, variable))
 
 
-def analyse_ranges(program: Program, n_steps: int) -> RangeAnalysis:
+def analyse_ranges(
+    program: Program, n_steps: int, largest_input: int = fixed.INT32_MAX
+) -> RangeAnalysis:
     """Bound every state over all possible inputs.
 
     Parameters
@@ -103,6 +107,8 @@ def analyse_ranges(program: Program, n_steps: int) -> RangeAnalysis:
         With resets of its own, their interval limits the steps.
     n_steps : int
         Longest run between two resets.
+    largest_input : int
+        Of a network with an encoder: largest magnitude of what the encoder gives, in weight units.
 
     Returns
     -------
@@ -110,17 +116,16 @@ def analyse_ranges(program: Program, n_steps: int) -> RangeAnalysis:
     """
     if program.reset:
         n_steps = min(n_steps, program.reset.interval)
-    spiking = [np.ones(program.n_inputs, dtype=bool)]
+    spiking: list[Sent] = [np.ones(program.n_inputs, dtype=bool)]
     states: list[StateRange] = []
     for position, layer in enumerate(program.layers):
         can_spike = {back: spiking[max(1 + position - back, 0)] for back in layer.sources}
-        encoded = program.encoder is not None and position == 0
+        encoded = largest_input if program.encoder is not None and position == 0 else None
         # First as if all neurons of the layer could spike, then without those that cannot.
-        own = np.ones(layer.n_neurons, dtype=bool)
+        own: Sent = np.ones(layer.n_neurons, dtype=bool)
         for _ in range(2):
-            ranges, own = _layer_ranges(
-                layer, program.numbers[position], {**can_spike, OWN: own}, n_steps, encoded
-            )
+            given = Given({**can_spike, OWN: own}, encoded, n_steps, program.reset is not None)
+            ranges, own = _layer_ranges(layer, program.numbers[position], given)
         states += ranges
         spiking.append(own)
     return RangeAnalysis(n_steps, tuple(states))
@@ -141,22 +146,20 @@ def with_verdict(program: Program, n_steps: int) -> Program:
     return replace(program, metadata={**program.metadata, "ranges": text})
 
 
-def _layer_ranges(
-    layer: Layer, number: int, can_spike: CanSpike, n_steps: int, encoded: bool
-) -> tuple[list[StateRange], np.ndarray]:
-    """Ranges of a layer's states, and which of its neurons can spike."""
+def _layer_ranges(layer: Layer, number: int, given: Given) -> tuple[list[StateRange], Sent]:
+    """Ranges of a layer's states, and what is known of what its neurons send."""
     states = layer.neuron_model.states
     if layer.model not in RANGES:
-        return [_unknown(number, state, layer.n_neurons) for state in states], can_spike[OWN]
-    run = RANGES[layer.model](layer, can_spike, encoded)
-    for _ in range(n_steps):
+        return [_unknown(number, state, layer.n_neurons) for state in states], given.can_spike[OWN]
+    run = RANGES[layer.model](layer, given)
+    for _ in range(given.n_steps):
         if not run.advance():
             break
     ranges = [
         StateRange(number, state.name, *run.seen[k], run.reach[k], state.limit, state.overflow)
         for k, state in enumerate(states)
     ]
-    return ranges, run.can_spike
+    return ranges, run.sent
 
 
 def _unknown(number: int, state: StateVariable, n_neurons: int) -> StateRange:
@@ -165,8 +168,11 @@ def _unknown(number: int, state: StateVariable, n_neurons: int) -> StateRange:
     return StateRange(number, state.name, -ends, ends, ends + 1, state.limit, state.overflow)
 
 
-RANGES: dict[str, Callable[[Layer, CanSpike, bool], Range]] = {
+RANGES: dict[str, Callable[[Layer, Given], Range]] = {
     CUBA: cuba_range,
+    DELTA: delta_range,
+    SIGMA: sigma_range,
+    SIGMA_DELTA: sigma_delta_range,
     SPIKING_GRU: gru_range,
 }
 """How to bound the states of each model; nothing is proven of a model that is not here."""

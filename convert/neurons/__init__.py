@@ -7,14 +7,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from kipuka.convert.neurons import cuba, spiking_gru
+from kipuka.convert.neurons import cuba, sigma_delta, spiking_gru
 from kipuka.convert.neurons.model import NeuronModel, Overflow, handler
 
-__all__ = ["CUBA", "MODELS", "SPIKING_GRU", "NeuronModel", "Overflow", "handler", "model_of"]
+__all__ = [
+    "CUBA",
+    "DELTA",
+    "MODELS",
+    "SIGMA",
+    "SIGMA_DELTA",
+    "SPIKING_GRU",
+    "NeuronModel",
+    "Overflow",
+    "handler",
+    "model_of",
+]
 
 CUBA, SPIKING_GRU = cuba.MODEL.name, spiking_gru.MODEL.name
+DELTA, SIGMA_DELTA, SIGMA = (model.name for model in sigma_delta.MODELS)
 
-MODELS: dict[str, NeuronModel] = {model.name: model for model in (cuba.MODEL, spiking_gru.MODEL)}
+MODELS: dict[str, NeuronModel] = {
+    model.name: model for model in (cuba.MODEL, spiking_gru.MODEL, *sigma_delta.MODELS)
+}
 """Every neuron model by name."""
 
 

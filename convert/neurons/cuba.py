@@ -146,6 +146,7 @@ MODEL = NeuronModel(
     reset="hard",
     programmable=False,
     takes_input=True,
+    receives="spikes",
     readouts=_readouts,
     step=_step,
 )

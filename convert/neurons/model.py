@@ -101,7 +101,8 @@ class Message:
     Attributes
     ----------
     name : str
-        As it stands in `Projection.message`.
+        As it stands in `Projection.message`. What other layers receive is called ``spikes``, with a
+        payload (the graded spikes of Loihi 2) or without.
     bits : int
         1 for a spike; width of a signed payload otherwise. A payload of 0 is no message.
     payload : callable (state, emitted) -> int64 or bool array
@@ -161,13 +162,16 @@ class NeuronModel:
         What it can send; other layers receive the first, the layer itself any.
     state_words : int
         Words of a chip's memory that the state of one neuron takes.
-    reset : {"hard", "soft"}
+    reset : {"hard", "soft", "none"}
         A hard reset sets the membrane to 0 in the step of the spike, a soft one takes the threshold
         off in the step that follows.
     programmable : bool
         Whether a chip needs neurons that can be programmed to run it as one process.
     takes_input : bool
         Whether a real-valued input may be its activation.
+    receives : {"spikes", "graded", "nothing"}
+        What its synapses bring: spikes, graded spikes, or nothing, because it only stands where the
+        real-valued input comes in.
     readouts : callable (parameters) -> tuple of str
         Kinds of readout that fit neurons with such parameters.
     step : callable (parameters, state, activations) -> state, emitted, Overflow
@@ -182,11 +186,17 @@ class NeuronModel:
     targets: tuple[str, ...]
     messages: tuple[Message, ...]
     state_words: int
-    reset: Literal["hard", "soft"]
+    reset: Literal["hard", "soft", "none"]
     programmable: bool
     takes_input: bool
+    receives: Literal["spikes", "graded", "nothing"]
     readouts: Callable[[Any], tuple[str, ...]]
     step: Callable[[Any, Any, Mapping[str, Any]], tuple[Any, Any, Overflow]]
+
+    @property
+    def sends(self) -> Message:
+        """What other layers receive."""
+        return self.messages[0]
 
     def message(self, name: str) -> Message | None:
         """Return the message of that name, or None if the model sends none."""

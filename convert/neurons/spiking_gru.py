@@ -167,6 +167,7 @@ MODEL = NeuronModel(
     reset="soft",
     programmable=True,
     takes_input=False,
+    receives="spikes",
     readouts=_readouts,
     step=_step,
 )

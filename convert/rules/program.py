@@ -18,7 +18,9 @@ from kipuka.convert.rules.projections import (
     convolution_fits_shapes,
     convolutions_share_geometry,
     current_stays_in_the_layer,
+    message_suits_receiver,
     projection_connects_neighbours,
+    weighted_payloads_fit_32_bits,
 )
 from kipuka.convert.synapses import OWN, PREVIOUS, ConvSynapses
 from kipuka.errors import KipukaError
@@ -60,8 +62,10 @@ def check_program(program: Program) -> None:
             source_is_a_layer(program, position, projection, named)
             sender = program.shape_of(position - projection.source)
             projection_connects_neighbours(projection, layer, int(np.prod(sender)), named)
+            message_suits_receiver(program, position, projection, named)
             if isinstance(projection.synapses, ConvSynapses):
                 convolution_fits_shapes(projection.synapses, sender, layer.shape, named)
+        weighted_payloads_fit_32_bits(program, position, where)
     readout_fits_last_layer(program)
 
 
@@ -78,7 +82,17 @@ def program_has_layers(program: Program) -> None:
 
 
 def encoder_drives_first_layer(program: Program) -> None:
-    """With an encoder the first layer is CUBA and has no projections."""
+    """With an encoder the first layer takes real numbers and has no projections."""
+    for position, layer in enumerate(program.layers):
+        if layer.neuron_model.receives == "nothing" and (position or program.encoder is None):
+            raise KipukaError(
+                "encoder_drives_first_layer: neurons that encode an input have none",
+                where=f"layer {program.numbers[position]}",
+                limit=f"{layer.model} neurons in the first layer, with an encoder",
+                value=f"layer {position} of {len(program.layers)}, counted from 0, "
+                f"{'with' if program.encoder else 'without'} an encoder",
+                remedy="put them first and give the network an encoder",
+            )
     if program.encoder is None:
         return
     first = program.layers[0]
@@ -86,7 +100,7 @@ def encoder_drives_first_layer(program: Program) -> None:
         raise KipukaError(
             "encoder_drives_first_layer: the first layer does not take a real-valued input",
             where=f"layer {program.numbers[0]}",
-            limit="CUBA neurons without projections",
+            limit="CUBA or DELTA neurons without projections",
             value=f"{first.model} neurons, {len(first.projections)} projections",
             remedy="give the input neurons a layer of their own, or leave the encoder out",
         )
@@ -196,7 +210,8 @@ def readout_fits_last_layer(program: Program) -> None:
             "readout_fits_last_layer: the readout does not fit the last layer",
             where=f"readout, after layer {program.numbers[-1]} ({last.model})",
             limit=f"spike_count after neurons that spike, membrane after CUBA neurons with "
-            f"vThMant {fixed.THRESHOLD_MAX} or more; {last.n_neurons} delays; a population that "
+            f"vThMant {fixed.THRESHOLD_MAX} or more, value after sigma-delta neurons or their "
+            f"decoder; {last.n_neurons} delays; a population that "
             f"divides {last.n_neurons}",
             value=f"{readout.kind}, {readout.delays.size} delays, population {readout.population}",
             remedy="choose the other readout or change the last layer's threshold",

@@ -10,11 +10,11 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.convert.neurons.model import SPIKES
 from kipuka.convert.rules.checks import check_delays, check_range, check_weights
-from kipuka.convert.synapses import OWN, ConvSynapses, DenseSynapses, SparseSynapses
+from kipuka.convert.synapses import OWN, ConvSynapses, DenseSynapses, SparseSynapses, Synapses
 from kipuka.errors import KipukaError
 
 if TYPE_CHECKING:
-    from kipuka.convert.program import Layer, Projection
+    from kipuka.convert.program import Layer, Program, Projection
 
 
 def weights_are_even_8_bit(projection: Projection, where: str) -> None:
@@ -193,10 +193,7 @@ def current_stays_in_the_layer(projection: Projection, layer: Layer, where: str)
             f"longest delay {projection.delays.max(initial=0)}",
             remedy="send spikes, or change what the limit names",
         )
-    axes = tuple(range(1, projection.synapses.weights.ndim))
-    largest = int(
-        np.abs(projection.synapses.weights.astype(np.int64)).sum(axis=axes).max(initial=0)
-    )
+    largest = _largest_fan_in(projection.synapses)
     if largest * message.limit > fixed.INT32_MAX:
         raise KipukaError(
             "current_stays_in_the_layer: the weighted sum of the messages may leave 32 bits",
@@ -205,6 +202,57 @@ def current_stays_in_the_layer(projection: Projection, layer: Layer, where: str)
             value=largest,
             remedy="make the weights smaller, or connect fewer neurons, as a convolution does",
         )
+
+
+def message_suits_receiver(
+    program: Program, position: int, projection: Projection, where: str
+) -> None:
+    """Graded spikes go to neurons that add them up, spikes to all others."""
+    layer, sender = program.layers[position], position - projection.source
+    sent = program.layers[sender].neuron_model.sends if sender >= 0 else SPIKES
+    graded = projection.message == SPIKES.name and sent.graded
+    if graded != (layer.neuron_model.receives == "graded"):
+        raise KipukaError(
+            "message_suits_receiver: spikes and graded spikes meet the wrong neurons",
+            where=where,
+            limit=f"{layer.neuron_model.receives} for {layer.model} neurons",
+            value=f"{'graded spikes' if graded else 'spikes'} of "
+            f"{program.layers[sender].model if sender >= 0 else 'the input'}",
+            remedy="put sigma-delta layers behind an encoder and before nothing but their kind",
+        )
+
+
+def weighted_payloads_fit_32_bits(program: Program, position: int, where: str) -> None:
+    """What graded spikes can bring in a step fits 32-bit words, beside a sum of 24 bits."""
+    layer = program.layers[position]
+    if layer.neuron_model.receives != "graded":
+        return
+    largest = 0
+    for projection in layer.projections:
+        sender = program.layers[position - projection.source].neuron_model
+        magnitudes = fixed.shift_left(
+            _largest_fan_in(projection.synapses), projection.weight_exponent
+        )
+        largest += magnitudes * sender.sends.limit
+    if largest > fixed.INT32_MAX - fixed.SIGMA_LIMIT:
+        raise KipukaError(
+            "weighted_payloads_fit_32_bits: the weighted sum of graded spikes may leave 32 bits",
+            where=f"{where}, key weight",
+            limit=f"a sum of weight magnitudes times payloads per neuron up to "
+            f"{fixed.INT32_MAX - fixed.SIGMA_LIMIT}",
+            value=largest,
+            remedy="make the weights smaller, or connect fewer neurons, as a convolution does",
+        )
+
+
+def _largest_fan_in(synapses: Synapses) -> int:
+    """Largest sum of weight magnitudes over a target's synapses, in weight units."""
+    magnitudes = np.abs(synapses.weights.astype(np.int64))
+    if isinstance(synapses, SparseSynapses):
+        sums = np.bincount(synapses.targets, magnitudes, synapses.n_targets)
+    else:
+        sums = magnitudes.sum(axis=tuple(range(1, magnitudes.ndim)))
+    return int(sums.max(initial=0))
 
 
 PROJECTION_RULES: tuple[Callable[[Projection, str], None], ...] = (

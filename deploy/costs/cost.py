@@ -18,6 +18,7 @@ from kipuka.deploy.costs.energy import Prices, energy_of, prices_of, total_of
 from kipuka.deploy.costs.latency import TERMS, Timing, timing_of
 from kipuka.deploy.costs.mapping import Mapping, Spread, map_program
 from kipuka.deploy.reference import Simulation
+from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import SiBounds
 
 if TYPE_CHECKING:
@@ -104,6 +105,19 @@ class Profile:
         return sum(layer.neuron_updates for layer in self.layers)
 
 
+def _refuse_graded(program: Program) -> None:
+    """Refuse graded spikes, of whose payload the prices of a spike say nothing."""
+    for number, layer in zip(program.numbers, program.layers, strict=True):
+        if layer.neuron_model.sends.graded:
+            raise KipukaError(
+                "graded spikes have no price yet",
+                where=f"layer {number}",
+                limit="neurons that send spikes without a payload",
+                value=layer.model,
+                remedy="take the counts of a simulation, or price a network of spikes",
+            )
+
+
 def profile(
     program: Program,
     inputs: np.ndarray,
@@ -133,6 +147,7 @@ def profile(
     KipukaError
         If the network does not fit the chip.
     """
+    _refuse_graded(program)
     counters = simulation.counters
     load = tuple(layer.arrivals_per_neuron for layer in counters.layers)
     mapping = map_program(program, hardware, load, None if cores is None else Spread(cores))

@@ -56,6 +56,7 @@ MODEL = NeuronModel(
     reset="hard",
     programmable=True,
     takes_input=False,
+    receives="spikes",
     readouts=lambda p: ("spike_count",),
     step=leaky_step,
 )

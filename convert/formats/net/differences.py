@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from kipuka.convert.neurons import CUBA
+from kipuka.convert.formats.net.keys import SDNN_MODELS
+from kipuka.convert.neurons import CUBA, DELTA, SIGMA, SIGMA_DELTA
 from kipuka.convert.neurons.cuba import CubaParameters
+from kipuka.convert.neurons.sigma_delta import UNIT
 from kipuka.convert.program import OWN, Layer, Program, Projection
 from kipuka.convert.synapses import ConvSynapses
 
-NETX_MODELS = {CUBA: "LIF"}
+NETX_MODELS = {CUBA: "LIF", DELTA: "Delta", SIGMA_DELTA: "SigmaDelta", SIGMA: "Sigma"}
 """Models that stock NetX builds as Kipuka runs them, with the process that it takes."""
 
 
@@ -64,16 +66,24 @@ def _of_layer(program: Program, position: int, layer: Layer) -> tuple[str, ...]:
     # Sums of odd weights, doubled and halved, are as NetX has them.
     if any(p.weight_exponent > 0 for p in layer.projections):
         notes.append("ignores the weight exponent")
-    for key, values in (
-        ("iDecay", layer.neuron.current_decay),
-        ("vDecay", layer.neuron.voltage_decay),
-        ("vThMant", layer.neuron.threshold),
-    ):
-        if np.any(values != values[0]):
-            notes.append(f"has one {key} per layer")
+    for parameter in layer.neuron_model.parameters:
+        values = getattr(layer.neuron, parameter.name)
+        if parameter.key.startswith("neuron/") and np.any(values != values[0]):
+            notes.append(f"has one {parameter.label} per layer")
+    if layer.model in SDNN_MODELS:
+        return tuple(notes + _of_sigma_delta(program, layer))
     if program.encoder and position == 0:
         notes += _of_input(layer.neuron)
     return tuple(notes)
+
+
+def _of_sigma_delta(program: Program, layer: Layer) -> list[str]:
+    notes = []
+    if layer.model == SIGMA_DELTA and np.any(layer.neuron.activation == UNIT):
+        notes.append("rectifies every activation")
+    if program.reset:
+        notes.append("resets no sigma-delta neurons")
+    return notes
 
 
 def _clipped(layer: Layer) -> bool:

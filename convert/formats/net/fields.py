@@ -13,6 +13,7 @@ from kipuka.convert import fixed
 from kipuka.convert.formats.guarded.records import Record
 from kipuka.convert.formats.net.keys import (
     ALIASES,
+    SDNN,
     TRAINING_KEYS,
     gated_layers,
     neuron_models,
@@ -305,10 +306,10 @@ def cuba_parameters(record: Record, shape: tuple[int, ...], bias_key: str) -> Cu
         raise KipukaError(
             "the neuron type is not supported",
             where=f"{neuron.where}, key type",
-            limit=", ".join(neuron_models()),
+            limit=", ".join((*neuron_models(), SDNN)),
             value=model,
-            remedy="use CUBA neurons; sigma-delta (SDNN) and resonate-and-fire (RF) neurons send "
-            "graded spikes or have complex states, which Kipuka does not run",
+            remedy="use CUBA or sigma-delta (SDNN) neurons; resonate-and-fire (RF) and adaptive "
+            "(ALIF, ADRF) neurons have states that Kipuka does not run",
         )
     neuron.ignore(*TRAINING_KEYS)
     for key, exact in EXACT.items():

@@ -23,6 +23,7 @@ from kipuka.convert import fixed
 from kipuka.convert.formats.guarded.hdf5 import Expected, opened
 from kipuka.convert.formats.guarded.records import Record
 from kipuka.convert.formats.net.reader import NetworkReader
+from kipuka.convert.formats.net.sigma_delta import sends_payloads
 from kipuka.convert.formats.net.writer import write_layers
 from kipuka.convert.program import Program, Readout, ReadoutKind, Reset
 from kipuka.errors import KipukaError
@@ -45,7 +46,7 @@ class GoldenVector:
     input : array (units, steps)
         Spikes as bool; for a network with an encoder, activations as int32.
     output : bool array (neurons, steps)
-        Spikes as the readout receives them.
+        Spikes as the readout receives them; int32 payloads of neurons that send graded spikes.
     digest : str
         SHA-256 over every spike and state of every layer (`Trace.digest`).
     """
@@ -138,7 +139,8 @@ def load_golden(path: str | Path) -> tuple[GoldenVector, ...]:
         encoded = layers.group("0").has("neuron")
         units = sum(_units(layers.group(str(number))) for number in _layer_numbers(layers))
         numbers = range(len(group.keys()))
-        return tuple(_golden_vector(group.group(str(n)), encoded, units) for n in numbers)
+        graded = sends_payloads(layers)
+        return tuple(_golden_vector(group.group(str(n)), encoded, graded, units) for n in numbers)
 
 
 def _units(layer: Record) -> int:
@@ -147,16 +149,16 @@ def _units(layer: Record) -> int:
     return math.prod(layer.numbers("shape").ravel().tolist()) if neurons else 0
 
 
-def _golden_vector(record: Record, encoded: bool, units: int) -> GoldenVector:
+def _golden_vector(record: Record, encoded: bool, graded: bool, units: int) -> GoldenVector:
     given, right = record.numbers("input"), record.numbers("output")
     n_steps = given.shape[-1] if given.ndim else 0
     # Whoever runs it keeps spikes and states of all units in all steps, and takes time for a step.
     record.spend(n_steps * max(units + UNITS_PER_STEP, 0) // UNIT_STEPS_PER_NUMBER, "input")
     steps = {values.shape[-1] for values in (given, right) if values.ndim == 2}
-    largest = fixed.INT32_MAX if encoded else 1
+    ends = {True: (-fixed.INT32_MAX, fixed.INT32_MAX), False: (0, 1)}
     fits = all(
         values.size and low <= values.min() and values.max() <= high
-        for values, low, high in ((given, -largest if encoded else 0, largest), (right, 0, 1))
+        for values, (low, high) in ((given, ends[encoded]), (right, ends[graded]))
     )
     if given.ndim != 2 or right.ndim != 2 or len(steps) != 1 or not fits:
         raise KipukaError(
@@ -169,7 +171,7 @@ def _golden_vector(record: Record, encoded: bool, units: int) -> GoldenVector:
         )
     return GoldenVector(
         given.astype(np.int32 if encoded else bool),
-        right.astype(bool),
+        right.astype(np.int32 if graded else bool),
         record.text_attribute("digest", ""),
     )
 
@@ -207,12 +209,15 @@ def _layer_numbers(layers: Record) -> list[int]:
 def _read_own(root: Record, reader: NetworkReader) -> dict[str, Any]:
     """Readout, reset and metadata, or what a NetX file means by its silence.
 
-    That is no reset, and spike counts, or the membrane of a last layer that cannot spike.
+    That is no reset, and spike counts, or the membrane of a last layer that cannot spike, or the
+    value of a sigma-delta layer.
     """
     if not root.has("kipuka"):
         last = reader.layers[-1] if reader.layers else None
-        membrane = last is not None and "membrane" in last.neuron_model.readouts(last.neuron)
-        kind: ReadoutKind = "membrane" if membrane else "spike_count"
+        # In the order of what says most about the last layer.
+        known: tuple[ReadoutKind, ...] = ("membrane", "value", "spike_count")
+        kinds = last.neuron_model.readouts(last.neuron) if last else ()
+        kind: ReadoutKind = next((one for one in known if one in kinds), "spike_count")
         readout = Readout(kind, reader.readout_delays(), reader.population)
         return {"readout": readout, "metadata": {"origin": "NetX"}}
     own = root.group("kipuka")

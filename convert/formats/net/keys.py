@@ -24,6 +24,10 @@ layer has three axes and the geometry of what arrives under the keys of ``conv``
 spikes under the same with ``_rec`` behind them, and that of its own current with ``_current``. Its
 biases and delays are stored one per channel where a channel shares them.
 
+Sigma-delta neurons are of type ``SDNN``: in an ``input`` layer the encoder, with the key
+``neuron/sigma_output`` the decoder, elsewhere neurons. ``neuron/activation`` is ``relu`` or
+``unit``.
+
 What ``neuron/type`` and the parameters of a neuron model are called stands in the model's file in
 `kipuka.convert.neurons`. A model with one activation has the layer types of CUBA, a model with
 several has a layer type of its own, its name in small letters.
@@ -36,7 +40,7 @@ NetX. Where inputs and neurons are equally many, the first meaning counts.
 
 from __future__ import annotations
 
-from kipuka.convert.neurons import CUBA, MODELS, NeuronModel
+from kipuka.convert.neurons import CUBA, DELTA, MODELS, SIGMA, SIGMA_DELTA, NeuronModel
 from kipuka.errors import KipukaError
 
 ALIASES = {"LOIHI": CUBA}
@@ -44,6 +48,9 @@ ALIASES = {"LOIHI": CUBA}
 
 NETX_CONSTANTS = {CUBA: {"refDelay": 1, "gradedSpike": False}}
 """Neuron keys that NetX wants, and that have one value where it computes what Kipuka computes."""
+
+SDNN, SDNN_MODELS = "SDNN", (DELTA, SIGMA_DELTA, SIGMA)
+"""NetX's word for sigma-delta neurons, and the models that it stands for: see `sigma_delta`."""
 
 ONE_ACTIVATION = ("dense", "dense_rec", "conv", "pool")
 """Types of layers whose neurons receive one activation."""
@@ -61,7 +68,11 @@ def layer_types() -> tuple[str, ...]:
 
 def neuron_models() -> dict[str, NeuronModel]:
     """Return the models of neurons with one activation, by every name that a file may give them."""
-    single = {name: model for name, model in MODELS.items() if len(model.targets) == 1}
+    single = {
+        name: model
+        for name, model in MODELS.items()
+        if len(model.targets) == 1 and name not in SDNN_MODELS
+    }
     return {**single, **{alias: single[name] for alias, name in ALIASES.items()}}
 
 

@@ -12,6 +12,7 @@ from kipuka.convert.formats.net import fields
 from kipuka.convert.formats.net.fields import Sender
 from kipuka.convert.formats.net.gates import GateReader
 from kipuka.convert.formats.net.keys import ONE_ACTIVATION, gated_layers, layer_types, unknown_type
+from kipuka.convert.formats.net.sigma_delta import input_neurons, neurons
 from kipuka.convert.program import OWN, Encoder, Layer, Projection
 from kipuka.convert.synapses import DenseSynapses
 from kipuka.errors import KipukaError
@@ -90,7 +91,7 @@ class NetworkReader:
                 values[key] = fields.single(record, key)
         fields.expect(record.group("neuron"), "wgtExp", (0,))
         self.encoder = Encoder(**values)
-        neuron = fields.cuba_parameters(record, self.input_shape, "neuron_bias")
+        neuron = input_neurons(record, self.input_shape)
         self.layers.append(Layer(neuron, self.input_shape, ()))
         self.numbers.append(0)
         return Sender(0, self.input_shape, nothing)
@@ -129,7 +130,7 @@ class NetworkReader:
         sizes = [int(np.prod(sender.shape)) for sender in senders]
         for key, expected in (("inFeatures", sum(sizes)), ("outFeatures", n_neurons)):
             fields.expect(record, key, (expected,))
-        neuron = fields.neurons(record, (n_neurons,))
+        neuron = neurons(record, (n_neurons,))
         extra = fields.exponent_of_neuron(record)
         projections = []
         weights, exponent = fields.scaled(
@@ -194,7 +195,7 @@ class NetworkReader:
             )
             for part, sender, low, high in zip(synapses, senders, units, units[1:], strict=False)
         ]
-        return Layer(fields.neurons(record, shape), shape, tuple(projections))
+        return Layer(neurons(record, shape), shape, tuple(projections))
 
     def _flattened(self, number: int, record: Record) -> tuple[Sender, ...]:
         senders = self._outlets[number - 1]

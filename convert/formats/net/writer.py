@@ -11,7 +11,8 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.convert.formats.net.fields import scaled
 from kipuka.convert.formats.net.gates import CURRENT_KEY
-from kipuka.convert.formats.net.keys import NETX_CONSTANTS
+from kipuka.convert.formats.net.keys import NETX_CONSTANTS, SDNN, SDNN_MODELS
+from kipuka.convert.formats.net.sigma_delta import sdnn_words
 from kipuka.convert.program import (
     OWN,
     PREVIOUS,
@@ -206,10 +207,13 @@ def _write_geometry(target: h5py.Group, feeding: Sequence[Projection], suffix: s
 
 
 def _write_neuron(target: h5py.Group, layer: Layer) -> None:
-    target["neuron/type"] = layer.model
-    for key, value in NETX_CONSTANTS.get(layer.model, {}).items():
+    target["neuron/type"] = SDNN if layer.model in SDNN_MODELS else layer.model
+    words = sdnn_words(layer) if layer.model in SDNN_MODELS else {}
+    for key, value in {**NETX_CONSTANTS.get(layer.model, {}), **words}.items():
         target[f"neuron/{key}"] = value
     for parameter in layer.neuron_model.parameters:
+        if parameter.label in words:
+            continue
         values = getattr(layer.neuron, parameter.name)
         if parameter.default is not None and np.all(values == parameter.default):
             continue

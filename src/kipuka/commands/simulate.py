@@ -99,7 +99,7 @@ def simulate_file(
         trace, spikes = _fast(program, given.values, position)
     else:
         trace = BACKENDS[backend_name(backend)](program, given.values)
-        spikes = [int(layer.spikes.sum()) for layer in trace.layers]
+        spikes = [int((layer.spikes != 0).sum()) for layer in trace.layers]
     last = trace.layers[-1]
     if position is None:
         written = readout_input(program.readout, last.spikes)

@@ -123,8 +123,8 @@ def test_layer_types_that_are_not_supported_are_named(net, kind, check_error):
 
 
 def test_unknown_neuron_type(net, check_error):
-    edit(net, lambda f: replace(f, "layer/2/neuron/type", "SDNN"))
-    refused(net, check_error, what="neuron type", limit="CUBA", value="SDNN")
+    edit(net, lambda f: replace(f, "layer/2/neuron/type", "ALIF"))
+    refused(net, check_error, what="neuron type", limit="CUBA", value="ALIF")
 
 
 def test_unknown_key_is_not_dropped(net, check_error):

@@ -263,7 +263,7 @@ def test_flatten_of_another_size(refused):
     refused(source(1, 4, 3), flatten, where="layer 1, key shape", limit="12", value="11")
 
 
-@pytest.mark.parametrize("name", ["SDNN", "RF", "RF_PHASE", "ADRF"])
+@pytest.mark.parametrize("name", ["ALIF", "RF", "RF_PHASE", "ADRF"])
 def test_other_neuron_models_are_refused_by_name(refused, name):
     layer = dense(2, 3, neuron={**NEURON, "type": name})
     refused(source(3), layer, what="neuron type", where="layer 1, key neuron", value=name)
