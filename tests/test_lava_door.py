@@ -1,6 +1,7 @@
-"""The door to Lava: one dataclass gets a hash while its module is imported, and nothing else."""
+"""The door to Lava: two of its modules are mended when they run, and nothing else."""
 
 import dataclasses
+import functools
 import importlib
 import re
 import subprocess
@@ -34,8 +35,9 @@ def stranger(tmp_path, monkeypatch):
     """A module as Lava's is, that the door knows by name."""
     (tmp_path / "stranger.py").write_text(STRANGER)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "meta_path", [lava_door.HashableDefaults, *sys.meta_path])
-    monkeypatch.setitem(lava_door.NEEDS_HASHABLE, "stranger", "Encoder")
+    monkeypatch.setattr(sys, "meta_path", [lava_door.Door, *sys.meta_path])
+    mend = functools.partial(lava_door.hashable, class_name="Encoder")
+    monkeypatch.setitem(lava_door.MENDS, "stranger", mend)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     yield importlib.import_module("stranger")
     del sys.modules["stranger"]
@@ -56,8 +58,8 @@ def test_the_decorator_is_its_own_again_and_the_file_untouched(stranger):
 
 
 def test_other_modules_are_not_its_business():
-    assert lava_door.HashableDefaults.find_spec("dataclasses") is None
-    assert lava_door.HashableDefaults.find_spec("lava.magma.compiler.compiler") is None
+    assert lava_door.Door.find_spec("dataclasses") is None
+    assert lava_door.Door.find_spec("lava.magma.compiler.compiler") is None
 
 
 @pytest.mark.parametrize("first", ["kipuka", "kipuka.errors", "kipuka.convert"])
@@ -65,10 +67,10 @@ def test_importing_anything_of_kipuka_opens_it_once(first):
     code = f"""
 import sys, {first}, kipuka.lava_door as door
 door.open_door()
-print(sum(finder is door.HashableDefaults for finder in sys.meta_path))
+print(sum(finder is door.Door for finder in sys.meta_path))
 """
     printed = subprocess.check_output([sys.executable, "-c", code], text=True)
-    due = sys.version_info >= lava_door.HASHABLE_DEFAULTS_SINCE
+    due = sys.version_info >= lava_door.NEEDED_SINCE
     assert printed.strip() == str(int(due))
 
 
@@ -82,6 +84,20 @@ print(var_model.CoreEncoder(), "torch" in __import__("sys").modules)
     printed = subprocess.check_output([sys.executable, "-c", code], text=True)
     byte = "ByteEncoder(base=0, len=0, ptr=0)"
     assert printed == f"CoreEncoder(x={byte}, y={byte}, p={byte}) False\n"
+
+
+def test_reshaped_ports_work_with_every_numpy():
+    pytest.importorskip("lava", reason="needs the lava extra")
+    code = """
+import kipuka
+import numpy as np
+from lava.magma.core.process.ports.ports import ReshapePort
+port = ReshapePort((2, 3), (6,))
+forward = port.get_transform_func_fwd()(np.arange(6))
+print(forward.tolist(), port.get_transform_func_bwd()(forward).tolist())
+"""
+    printed = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert printed == "[[0, 1, 2], [3, 4, 5]] [0, 1, 2, 3, 4, 5]\n"
 
 
 def test_the_commands_that_install_lava_name_what_is_asked_for():

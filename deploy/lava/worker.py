@@ -7,8 +7,11 @@ processes of Lava that it has forked.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from typing import Any
 import numpy as np
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.magma.runtime.message_infrastructure.multiprocessing import SystemProcess
 from lava.proc.io.sink import RingBuffer as Sink
 
 from kipuka.convert.formats.net.file import load_net
@@ -159,6 +163,18 @@ def _zero(variable: Any) -> None:
     variable.set(np.zeros(variable.shape, dtype=np.int32))
 
 
+def run_or_end_worker(process: multiprocessing.Process) -> None:
+    """Run one of Lava's processes; an error in it is printed and ends the worker.
+
+    Lava keeps the error for later, while all others wait for ever for the messages of this process.
+    """
+    try:
+        multiprocessing.Process.run(process)
+    except Exception:
+        traceback.print_exc()
+        os.kill(os.getppid(), signal.SIGTERM)
+
+
 def main(kind: str, folders: list[str]) -> None:
     """Run jobs one after the other and print the number of steps done after each step."""
     steps = 0
@@ -181,4 +197,5 @@ if __name__ == "__main__":
     # Each process that Lava forks does so in turn; else it would wait for messages for ever.
     os.register_at_fork(after_in_child=die_with_parent)
     die_with_parent(int(sys.argv[1]))
+    SystemProcess.run = run_or_end_worker
     main(sys.argv[2], sys.argv[3:])

@@ -1,29 +1,34 @@
 """The door to Lava and lava-dl: makes them importable on Pythons that they were not written for.
 
-Both declare Python 3.10 and nothing newer. One module of lava-nc 0.10.0 stands in the way from
-3.11 on: ``lava.magma.compiler.var_model`` has dataclass fields whose default is an instance of
-another dataclass, `ByteEncoder`, and since 3.11 a default must be hashable (CPython's gh-88840).
+Both declare Python 3.10 and numpy below 2, and nothing newer. Two modules of lava-nc 0.10.0 stand
+in the way of what people have:
+
+- ``lava.magma.compiler.var_model`` has dataclass fields whose default is an instance of another
+  dataclass, `ByteEncoder`, and since Python 3.11 a default must be hashable (CPython's gh-88840);
+- ``lava.magma.core.process.ports.ports`` names an argument of ``numpy.reshape``, ``newshape``, that
+  later releases of numpy do not have any more; a process behind a reshaped port then ends in its
+  first step.
+
 Importing `kipuka` opens the door, so that it stands open in every process that reaches anything of
 Kipuka's, those that unpickle it included. No file of Lava's is changed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
 from kipuka.errors import KipukaError
 
-NEEDS_HASHABLE = {"lava.magma.compiler.var_model": "ByteEncoder"}
-"""Modules with a dataclass that stands as a default, and its name."""
-
-HASHABLE_DEFAULTS_SINCE = (3, 11)
-"""Version of Python that asks of a dataclass field's default that it can be hashed."""
+NEEDED_SINCE = (3, 11)
+"""Version of Python from which on something has to be mended."""
 
 INSTALL = (
     "in a clone: uv sync; elsewhere: pip install 'kipuka[training]' && "
@@ -32,15 +37,57 @@ INSTALL = (
 """Commands that install what training and Lava need, on every Python that Kipuka supports."""
 
 
-class HashableDefaults:
-    """Finder on ``sys.meta_path`` for the modules of `NEEDS_HASHABLE`."""
+@contextlib.contextmanager
+def hashable(module: ModuleType, class_name: str) -> Iterator[None]:
+    """Give one dataclass of a module a hash while the module runs.
+
+    The hash is that of the fields, as ``unsafe_hash`` has it; Lava hashes no such object.
+    """
+    plain = dataclasses.dataclass
+
+    def dataclass(cls: Any = None, /, **settings: Any) -> Any:
+        if cls is not None and (cls.__module__, cls.__name__) == (module.__name__, class_name):
+            return plain(unsafe_hash=True, **settings)(cls)
+        return plain(cls, **settings)
+
+    dataclasses.dataclass = dataclass
+    try:
+        yield
+    finally:
+        dataclasses.dataclass = plain
+
+
+@contextlib.contextmanager
+def reshaping_by_position(module: ModuleType) -> Iterator[None]:
+    """Let the ports of a module that has run name no argument of ``numpy.reshape``."""
+    yield
+    port = module.ReshapePort
+
+    def reshape(shape: tuple[int, ...], data: Any) -> Any:
+        return module.np.reshape(data, shape)
+
+    port.get_transform_func_fwd = lambda self: functools.partial(reshape, self.shape)
+    port.get_transform_func_bwd = lambda self: functools.partial(reshape, self.old_shape)
+
+
+Mend = Callable[[ModuleType], contextlib.AbstractContextManager[None]]
+
+MENDS: dict[str, Mend] = {
+    "lava.magma.compiler.var_model": functools.partial(hashable, class_name="ByteEncoder"),
+    "lava.magma.core.process.ports.ports": reshaping_by_position,
+}
+"""What stands around the run of a module, by the module's name."""
+
+
+class Door:
+    """Finder on ``sys.meta_path`` for the modules of `MENDS`."""
 
     @staticmethod
     def find_spec(
         name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find such a module where Python does, and have its dataclass made hashable."""
-        if name not in NEEDS_HASHABLE:
+        """Find such a module where Python does, and have it mended when it runs."""
+        if name not in MENDS:
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
@@ -49,10 +96,7 @@ class HashableDefaults:
 
 
 class _Loader:
-    """Runs a module by its own loader, with one of its dataclasses given a hash.
-
-    The hash is that of the fields, as ``unsafe_hash`` has it; Lava hashes no such object.
-    """
+    """Runs a module by its own loader, inside its mend."""
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader
@@ -65,26 +109,15 @@ class _Loader:
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the module while ``dataclasses.dataclass`` knows the one class."""
-        plain = dataclasses.dataclass
-        wanted = (module.__name__, NEEDS_HASHABLE[module.__name__])
-
-        def dataclass(cls: Any = None, /, **settings: Any) -> Any:
-            if cls is not None and (cls.__module__, cls.__name__) == wanted:
-                return plain(unsafe_hash=True, **settings)(cls)
-            return plain(cls, **settings)
-
-        dataclasses.dataclass = dataclass
-        try:
+        """Run the module while what it needs holds."""
+        with MENDS[module.__name__](module):
             self._loader.exec_module(module)
-        finally:
-            dataclasses.dataclass = plain
 
 
 def open_door() -> None:
-    """Let `HashableDefaults` look first, once, on a Python that needs it."""
-    if sys.version_info >= HASHABLE_DEFAULTS_SINCE and HashableDefaults not in sys.meta_path:
-        sys.meta_path.insert(0, HashableDefaults)
+    """Let `Door` look first, once, on a Python that needs it."""
+    if sys.version_info >= NEEDED_SINCE and Door not in sys.meta_path:
+        sys.meta_path.insert(0, Door)
 
 
 def missing(*modules: str) -> list[str]:

@@ -117,6 +117,23 @@ def test_a_killed_process_of_lava_is_noticed_at_once(network, rng, left_behind, 
     assert left_of(memory) == []
 
 
+FAILING = """
+import time
+from kipuka.deploy.lava.worker import SystemProcess, run_or_end_worker
+def step():
+    raise ValueError("a step that cannot be")
+SystemProcess.run = run_or_end_worker
+SystemProcess(target=step).start()
+time.sleep(60)
+"""
+
+
+def test_an_error_in_a_process_of_lava_ends_its_worker_with_the_message():
+    ended = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, text=True)
+    assert ended.returncode == -signal.SIGTERM
+    assert ended.stderr.splitlines()[-1] == "ValueError: a step that cannot be"
+
+
 PARENT = """
 import sys, tempfile, numpy as np
 from pathlib import Path
