@@ -31,6 +31,9 @@ STATE_SCALE = WEIGHT_SCALE << STATE_SHIFT
 WEIGHT_MIN, WEIGHT_MAX, WEIGHT_STEP = -256, 254, 2
 """Weights and GRU biases: even integers, 8 bits with a step of two (NetX convention)."""
 
+WEIGHT_EXPONENT_MIN, WEIGHT_EXPONENT_MAX = -1, 7
+"""Bits by which sums of weights are shifted left; one to the right rounds no even sum."""
+
 CUBA_BIAS_MIN, CUBA_BIAS_MAX = -(1 << 12), (1 << 12) - 1
 """Signed 13-bit ``bias_mant`` of the CUBA neuron, in weight units."""
 

@@ -1,21 +1,26 @@
 """From layers in floats to a Program in integers, with what the rounding did.
 
 A layer has one scale ``s`` that turns its membrane into weight units: weights become
-``even(s gain w)``, thresholds ``round(s v_threshold)``, biases likewise, and decays
-``round(4096 dt / tau)``. The scale is the largest for which weights have 8 bits and thresholds 17.
+``even(s gain w / 2^e)`` with the layer's weight exponent ``e``, thresholds
+``round(s v_threshold)``, biases likewise, and decays ``round(4096 dt / tau)``. The scale is the
+largest for which weights have 8 bits and thresholds 17; the exponent is the smallest that keeps
+thresholds and biases exact to `COARSE` of the threshold.
+
+A scale for each channel would need a threshold for each, and Lava's ``LIF`` has one per process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from kipuka.convert import fixed
+from kipuka.convert.analysis.state_ranges import RangeAnalysis, analyse_ranges
+from kipuka.convert.float_network import FloatLayer, FloatNetwork, FloatProjection
 from kipuka.convert.neurons.cuba import CubaParameters
-from kipuka.convert.program import OWN, Layer, Program, Projection, Readout
+from kipuka.convert.program import Layer, Program, Projection, Readout
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses, Synapses
 from kipuka.errors import KipukaError, choose
 
@@ -28,70 +33,18 @@ ROUNDINGS: dict[str, Rounding] = {"nearest": np.round, "down": np.floor}
 TAU_NOISE = 1
 """Difference of rounded decays within a layer that is taken for float noise in its file."""
 
+VALUE_NOISE = 1e-5
+"""Relative difference of thresholds within a layer that is taken for float noise in its file."""
 
-@dataclass(frozen=True, eq=False)
-class FloatProjection:
-    """Weights in floats.
+COARSE = 2.0**-10
+"""Share of the threshold by which rounding may move a threshold or a bias; more raises the weight
+exponent. A bias acts in every step, so that its error adds up over the steps of a leak."""
 
-    Attributes
-    ----------
-    linear : float array (targets, sources), or an object with ``weights`` and ``geometry``
-        Of a convolution: floats, and a `ConvSynapses` for all else.
-    source : int
-        In layers back; see `Projection`.
-    delays_steps : int64 array (sources,)
-    """
+SEPARATOR = " | "
+"""Stands between the layers in a Program's metadata."""
 
-    linear: Any
-    source: int
-    delays_steps: np.ndarray
-
-    @property
-    def weights(self) -> np.ndarray:
-        """The weights alone."""
-        found: np.ndarray = getattr(self.linear, "weights", self.linear)
-        return found
-
-
-@dataclass(frozen=True, eq=False)
-class FloatLayer:
-    """A layer of CUBA neurons in floats; arrays are (neurons,).
-
-    Attributes
-    ----------
-    name : str
-    shape : tuple of int
-    projections : tuple of FloatProjection
-    gain : float array
-        What a weight of 1 adds to the membrane's drive in the step of a spike.
-    current_decay, voltage_decay : float array
-        Share that is lost in a step, 0 to 1.
-    threshold : float array or None
-        None for neurons without spikes, which are read by their membrane.
-    bias : float array
-        What is added to the membrane in each step.
-    scale : float or None
-        Weight units per unit of the membrane, where a file that Kipuka wrote says it.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    projections: tuple[FloatProjection, ...]
-    gain: np.ndarray
-    current_decay: np.ndarray
-    voltage_decay: np.ndarray
-    threshold: np.ndarray | None
-    bias: np.ndarray
-    scale: float | None
-
-
-@dataclass(frozen=True, eq=False)
-class FloatNetwork:
-    """Layers in floats, as in a `Program`."""
-
-    input_shape: tuple[int, ...]
-    layers: tuple[FloatLayer, ...]
-    readout_delays_steps: np.ndarray
+RANGE_STEPS = 1000
+"""Steps of the runs that the range analysis answers for."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +66,19 @@ class LayerQuantization:
     current_decay_error, voltage_decay_error : float
         Largest rounding error of a decay, in 1 / 4096.
     threshold : int
-        Smallest ``vThMant``; its share of 17 bits is the head-room.
+        Smallest ``vThMant``; `headroom` says what is above the largest.
     threshold_error : float
         Largest rounding error of a threshold, relative.
+    weight_exponent : int
+        Bits by which the integer weights are shifted left.
+    bias_error : float
+        Largest rounding error of a bias, relative to the smallest threshold.
+    headroom : float
+        Factor between the largest threshold and the 17-bit limit; infinite without spikes.
+    uniform : bool
+        Whether all neurons share decays and threshold, without which Lava's LIF refuses the layer.
+    range_verdict : str
+        What the range analysis proves of the states over `RANGE_STEPS` steps.
     """
 
     layer: str
@@ -127,15 +90,29 @@ class LayerQuantization:
     voltage_decay_error: float
     threshold: int
     threshold_error: float
+    weight_exponent: int
+    bias_error: float
+    headroom: float
+    uniform: bool
+    range_verdict: str
 
     def __str__(self) -> str:
+        ends = f"; {self.range_verdict}"
+        if not self.uniform:
+            ends += "; several decays or thresholds, which no Lava backend takes"
         if self.rating == "exact":
-            return f"{self.layer}: exact, scale {self.scale:g}"
+            return f"{self.layer}: exact, scale {self.scale:g}{ends}"
+        threshold = "no threshold"
+        if np.isfinite(self.headroom):
+            threshold = (
+                f"threshold {self.threshold} ({self.threshold_error:.2%}), head-room "
+                f"{self.headroom:.1f} times"
+            )
         return (
             f"{self.layer}: rounded, scale {self.scale:g}, weights {self.weight_error:.2%} rms, "
-            f"clipped {self.clipped:.2%}, decays {self.current_decay_error:.2f} and "
-            f"{self.voltage_decay_error:.2f} of 4096, threshold {self.threshold} "
-            f"({self.threshold_error:.2%})"
+            f"exponent {self.weight_exponent}, clipped {self.clipped:.2%}, decays "
+            f"{self.current_decay_error:.2f} and {self.voltage_decay_error:.2f} of 4096, "
+            f"biases {self.bias_error:.2%}, {threshold}{ends}"
         )
 
 
@@ -192,9 +169,21 @@ def quantize(
     silent = network.layers[-1].threshold is None
     delays = network.readout_delays_steps.astype(np.int16)
     readout = Readout("membrane" if silent else "spike_count", delays)
-    text = "; ".join(str(report) for report in reports)
-    program = Program(network.input_shape, tuple(layers), readout, {"quantization": text})
-    return Quantized(program, tuple(reports))
+    program = Program(network.input_shape, tuple(layers), readout)
+    ranges = analyse_ranges(program, RANGE_STEPS)
+    reports = [
+        replace(report, range_verdict=_verdict(ranges, number))
+        for report, number in zip(reports, program.numbers, strict=True)
+    ]
+    text = SEPARATOR.join(str(report) for report in reports)
+    return Quantized(replace(program, metadata={"quantization": text}), tuple(reports))
+
+
+def _verdict(ranges: RangeAnalysis, number: int) -> str:
+    unsafe = [one for one in ranges.states if one.layer == number and not one.safe]
+    if not unsafe:
+        return f"no state can overflow in {ranges.n_steps} steps"
+    return ", ".join(f"{one.variable} may {one.overflow}" for one in unsafe)
 
 
 def _quantized(
@@ -202,15 +191,16 @@ def _quantized(
 ) -> tuple[Layer, LayerQuantization]:
     exact = [_scaled(layer, p) for p in layer.projections]
     magnitudes = np.concatenate([np.abs(weights).ravel() for weights in exact])
-    scale = _scale(layer, magnitudes, weight_max, percentile)
-    rounded = [_even(weights * scale) for weights in exact]
+    scale, exponent = _scale(layer, magnitudes, weight_max, percentile)
+    unit = 1 << exponent
+    rounded = [_even(weights * (scale / unit)) for weights in exact]
     parameters, reached = _neurons(layer, scale, rounding)
     projections = tuple(
-        Projection(_synapses(p, weights), p.source, "a", _delays(p))
+        Projection(_synapses(p, weights), p.source, "a", _delays(p), exponent)
         for p, weights in zip(layer.projections, rounded, strict=True)
     )
     return Layer(parameters, layer.shape, projections), _report(
-        layer, scale, exact, rounded, parameters, reached
+        layer, (scale, exponent), exact, rounded, parameters, reached
     )
 
 
@@ -225,19 +215,35 @@ def _scaled(layer: FloatLayer, projection: FloatProjection) -> np.ndarray:
     return weights * per_channel[:, :1, None, None]
 
 
-def _scale(layer: FloatLayer, magnitudes: np.ndarray, weight_max: int, percentile: float) -> float:
+def _scale(
+    layer: FloatLayer, magnitudes: np.ndarray, weight_max: int, percentile: float
+) -> tuple[float, int]:
+    """Weight units per unit of the membrane, and the weight exponent."""
     if layer.scale is not None:
-        return layer.scale
+        return layer.scale, layer.weight_exponent
     largest = float(np.percentile(magnitudes, percentile)) if magnitudes.size else 0.0
     if largest == 0.0:
         largest = float(magnitudes.max(initial=0.0))
     if largest == 0.0:
         raise _misfit(layer, "weights", "a weight that is not 0", "weights of 0 only")
-    scale = weight_max / largest
+    limit = float("inf")
     if layer.threshold is not None:
-        scale = min(scale, fixed.THRESHOLD_MAX / float(layer.threshold.max()))
+        limit = fixed.THRESHOLD_MAX / float(layer.threshold.max())
     room = float(np.abs(layer.bias).max(initial=0.0))
-    return min(scale, fixed.CUBA_BIAS_MAX / room) if room else scale
+    limit = min(limit, fixed.CUBA_BIAS_MAX / room) if room else limit
+    scale, exponent = weight_max / largest, 0
+    while exponent < fixed.WEIGHT_EXPONENT_MAX and 2 * scale <= limit and _coarse(layer, scale):
+        scale, exponent = 2 * scale, exponent + 1
+    return min(scale, limit), exponent
+
+
+def _coarse(layer: FloatLayer, scale: float) -> bool:
+    """Whether rounding at that scale moves a threshold or a bias by more than `COARSE`."""
+    if layer.threshold is None:
+        return False
+    unit = float(layer.threshold.min()) * scale
+    moved = [np.abs(np.round(x * scale) - x * scale).max() for x in (layer.threshold, layer.bias)]
+    return bool(max(moved) > COARSE * unit)
 
 
 def _even(values: np.ndarray) -> np.ndarray:
@@ -252,7 +258,7 @@ def _neurons(
     n = layer.gain.size
     thresholds = np.full(n, fixed.NEVER_SPIKES, dtype=np.int64)
     if layer.threshold is not None:
-        thresholds = fixed.as_int64(np.round(layer.threshold * scale))
+        thresholds = _common_thresholds(layer.threshold, scale)
         if np.any(thresholds < 1):
             limit = f"at least 1 weight unit at the scale {scale:g}"
             raise _misfit(layer, "threshold", limit, f"{layer.threshold.min() * scale:g}")
@@ -262,6 +268,14 @@ def _neurons(
     ]
     bias = fixed.as_int64(np.round(layer.bias * scale))
     return CubaParameters(decays[0], decays[1], thresholds, bias), thresholds
+
+
+def _common_thresholds(thresholds: np.ndarray, scale: float) -> np.ndarray:
+    """Thresholds in weight units, one for all where they differ by float noise only."""
+    rounded = fixed.as_int64(np.round(thresholds * scale))
+    if np.ptp(thresholds) <= VALUE_NOISE * thresholds.max():
+        return np.full_like(rounded, int(np.median(rounded)))
+    return rounded
 
 
 def _common(decays: np.ndarray) -> np.ndarray:
@@ -291,13 +305,14 @@ def _delays(projection: FloatProjection) -> np.ndarray:
 
 def _report(
     layer: FloatLayer,
-    scale: float,
+    scale_and_exponent: tuple[float, int],
     exact: Sequence[np.ndarray],
     rounded: Sequence[np.ndarray],
     parameters: CubaParameters,
     thresholds: np.ndarray,
 ) -> LayerQuantization:
-    wanted = np.concatenate([weights.ravel() for weights in exact]) * scale
+    scale, exponent = scale_and_exponent
+    wanted = np.concatenate([weights.ravel() for weights in exact]) * (scale / (1 << exponent))
     got = np.concatenate([weights.ravel() for weights in rounded]).astype(float)
     power = float(np.sqrt(np.mean(wanted**2)))
     error = float(np.sqrt(np.mean((got - wanted) ** 2))) / power if power else 0.0
@@ -308,22 +323,32 @@ def _report(
             (layer.voltage_decay, parameters.voltage_decay),
         )
     )
-    wrong = 0.0
+    wrong, headroom, smallest = 0.0, float("inf"), 1.0
     if layer.threshold is not None:
         wrong = float(np.abs(thresholds / (layer.threshold * scale) - 1).max())
+        headroom = fixed.THRESHOLD_MAX / float(thresholds.max())
+        smallest = float(thresholds.min())
     bias_error = float(np.abs(layer.bias * scale - parameters.bias).max(initial=0.0))
     # Float32 files carry noise of 1e-7; what is far below a unit of the integers is none.
     lost = max(error, wrong, current_error / fixed.UNITY, voltage_error / fixed.UNITY, bias_error)
+    shared = (parameters.current_decay, parameters.voltage_decay, parameters.threshold)
     return LayerQuantization(
-        layer.name,
-        "exact" if lost < EXACT_BELOW else "rounded",
-        scale,
-        error,
-        float(np.mean(wanted > fixed.WEIGHT_MAX + 1) + np.mean(wanted < fixed.WEIGHT_MIN - 1)),
-        current_error,
-        voltage_error,
-        int(thresholds.min()),
-        wrong,
+        layer=layer.name,
+        rating="exact" if lost < EXACT_BELOW else "rounded",
+        scale=scale,
+        weight_error=error,
+        clipped=float(
+            np.mean(wanted > fixed.WEIGHT_MAX + 1) + np.mean(wanted < fixed.WEIGHT_MIN - 1)
+        ),
+        current_decay_error=current_error,
+        voltage_decay_error=voltage_error,
+        threshold=int(thresholds.min()),
+        threshold_error=wrong,
+        weight_exponent=exponent,
+        bias_error=bias_error / smallest,
+        headroom=headroom,
+        uniform=all(np.all(values == values[0]) for values in shared),
+        range_verdict="",
     )
 
 
@@ -335,52 +360,3 @@ def _misfit(layer: FloatLayer, what: str, limit: str, value: object) -> KipukaEr
         value=value,
         remedy="scale the layer before exporting it, or see what dt it was made for",
     )
-
-
-def simulate_floats(network: FloatNetwork, spikes: np.ndarray) -> list[np.ndarray]:
-    """Run a network in floats, step by step, to compare its rounding with.
-
-    Parameters
-    ----------
-    network : FloatNetwork
-    spikes : bool array (samples, units, steps)
-
-    Returns
-    -------
-    list of array (samples, neurons, steps)
-        For each layer its spikes as bool; for a last layer without spikes its membrane in floats.
-    """
-    arriving: dict[int, np.ndarray] = {-1: spikes}
-    found: list[np.ndarray] = []
-    n_samples, _, n_steps = spikes.shape
-    for position, layer in enumerate(network.layers):
-        n = layer.gain.size
-        matrices = [_matrix(layer, p) for p in layer.projections]
-        own = np.zeros((n_samples, n, n_steps + 1), dtype=bool)
-        out = np.zeros((n_samples, n, n_steps), dtype=float if layer.threshold is None else bool)
-        u, v = np.zeros((n_samples, n)), np.zeros((n_samples, n))
-        for step in range(n_steps):
-            drive = np.zeros((n_samples, n))
-            for projection, matrix in zip(layer.projections, matrices, strict=True):
-                sent = own if projection.source == OWN else arriving[position - projection.source]
-                when = step - projection.delays_steps
-                here = sent[:, np.arange(when.size), np.maximum(when, 0)] & (when >= 0)
-                drive += here.astype(float) @ matrix.T
-            u = u * (1 - layer.current_decay) + drive
-            v = v * (1 - layer.voltage_decay) + u + layer.bias
-            if layer.threshold is None:
-                out[..., step] = v
-                continue
-            fired = v > layer.threshold
-            v = np.where(fired, 0.0, v)
-            out[..., step] = own[..., step + 1] = fired
-        found.append(out)
-        arriving[position] = own[..., :n_steps]
-    return found
-
-
-def _matrix(layer: FloatLayer, projection: FloatProjection) -> np.ndarray:
-    linear = projection.linear
-    matrix = linear if isinstance(linear, np.ndarray) else linear.matrix()
-    scaled: np.ndarray = matrix * layer.gain[:, None]
-    return scaled

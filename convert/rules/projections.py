@@ -78,7 +78,7 @@ def weight_exponent_is_small(projection: Projection, where: str) -> None:
     check_range(
         "weight_exponent_is_small",
         np.asarray(projection.weight_exponent),
-        (-1, 7),
+        (fixed.WEIGHT_EXPONENT_MIN, fixed.WEIGHT_EXPONENT_MAX),
         f"{where}, key wgtExp",
         "bits",
         "scale the weights instead",

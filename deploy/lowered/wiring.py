@@ -13,7 +13,7 @@ from kipuka.deploy.lowered.graph import CONSTANT, Wire
 DIGIT_BITS = 7
 """Sources of constants send powers of ``2**7``, from which weights pick digits of 7 bits."""
 
-EXPONENT_MIN, EXPONENT_MAX = -1, 7
+EXPONENT_MIN, EXPONENT_MAX = fixed.WEIGHT_EXPONENT_MIN, fixed.WEIGHT_EXPONENT_MAX
 """Exponents for integer factors; -1 makes every integer of 8 bits out of the even weights."""
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kipuka.convert.float_network import simulate_floats
 from kipuka.convert.formats.nir.file import floats_of, quantized_nir
-from kipuka.convert.quantization import simulate_floats
 from kipuka.deploy import simulate, simulate_reference
 from kipuka.errors import KipukaError
 from kipuka_cases import random_spikes

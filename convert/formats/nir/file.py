@@ -10,23 +10,26 @@ from typing import Any
 import numpy as np
 
 from kipuka.convert import fixed
+from kipuka.convert.float_network import FloatNetwork
 from kipuka.convert.formats.net.file import GoldenVector
 from kipuka.convert.formats.nir.graph import read_graph
 from kipuka.convert.formats.nir.network import (
     BIASES,
-    PRESETS,
+    EXPONENT_KEY,
+    RESETS,
     SCALE_KEY,
     Reading,
     float_network,
 )
+from kipuka.convert.formats.nir.presets import PRESETS
 from kipuka.convert.neurons import CUBA
 from kipuka.convert.program import OWN, Layer, Program, Projection
-from kipuka.convert.quantization import FloatNetwork, Quantized, quantize
+from kipuka.convert.quantization import Quantized, quantize
 from kipuka.convert.synapses import ConvSynapses
 from kipuka.errors import KipukaError, choose
 from kipuka.files import replacing
 
-OPTIONS = ("dt", "preset", "bias", "weight_max", "percentile", "decays")
+OPTIONS = ("dt", "preset", "bias", "reset", "weight_max", "percentile", "decays")
 """What `load_nir` takes beside the path."""
 
 
@@ -44,6 +47,7 @@ def quantized_nir(
     dt: float | None = None,
     preset: str = "plain",
     bias: str = "refuse",
+    reset: str = "zero",
     weight_max: int = fixed.WEIGHT_MAX,
     percentile: float = 100.0,
     decays: str = "nearest",
@@ -54,11 +58,14 @@ def quantized_nir(
     ----------
     path : str or Path
     dt : float
-        Step in the unit of the file's time constants (seconds). A NIR file does not hold it.
-    preset : {"plain", "sinabs"}
-        Habit of the exporter: ``sinabs`` takes the input of IF neurons per step.
+        Step in the unit of the file's time constants (seconds). A NIR file does not hold it;
+        left out, it is that of the preset, if that has one.
+    preset : {"plain", "norse", "sinabs", "snntorch"}
+        Habit of the exporter; see `kipuka.convert.formats.nir.presets`.
     bias : {"refuse", "steady"}
         What becomes of biases before a synaptic filter.
+    reset : {"zero", "subtract"}
+        How the network was trained to reset, which no NIR file says; ``subtract`` is refused.
     weight_max : int
         Integer that the largest weight of each layer becomes.
     percentile, decays
@@ -70,14 +77,25 @@ def quantized_nir(
         If the graph cannot be read, or holds what would have to be dropped; it names the node.
     """
     return quantize(
-        floats_of(path, dt=dt, preset=preset, bias=bias), weight_max, percentile, decays
+        floats_of(path, dt=dt, preset=preset, bias=bias, reset=reset),
+        weight_max,
+        percentile,
+        decays,
     )
 
 
 def floats_of(
-    path: str | Path, *, dt: float | None = None, preset: str = "plain", bias: str = "refuse"
+    path: str | Path,
+    *,
+    dt: float | None = None,
+    preset: str = "plain",
+    bias: str = "refuse",
+    reset: str = "zero",
 ) -> FloatNetwork:
     """Read a NIR graph as layers in floats, for `simulate_floats`; see `quantized_nir`."""
+    habit = choose(PRESETS, preset, "preset", "option preset")
+    choose({name: name for name in BIASES}, bias, "treatment of biases", "option bias")
+    dt = habit.dt_s if dt is None else dt
     if dt is None or not np.isfinite(dt) or dt <= 0:
         raise KipukaError(
             "the step of a NIR graph is not known",
@@ -87,9 +105,16 @@ def floats_of(
             remedy="give the dt that the network was trained with: exporters use 1e-4, 1e-3 or 1, "
             "and no file says which",
         )
-    choose({name: name for name in PRESETS}, preset, "preset", "option preset")
-    choose({name: name for name in BIASES}, bias, "treatment of biases", "option bias")
-    return float_network(read_graph(path), Reading(float(dt), preset, bias))
+    if choose({name: name for name in RESETS}, reset, "reset", "option reset") != "zero":
+        raise KipukaError(
+            "a soft reset is not a reset of Lava's neuron",
+            where=f"{path}, option reset",
+            limit="zero: a membrane that returns to 0 after a spike",
+            value=reset,
+            remedy="train the network with a reset to zero; the file would read the same, and "
+            "every spike after the first come out wrong",
+        )
+    return float_network(read_graph(path), Reading(float(dt), habit, bias))
 
 
 def save_nir(
@@ -126,10 +151,13 @@ def save_nir(
         where = f"layer {program.numbers[position]}"
         name = f"layer_{position}"
         nodes[name] = _neurons(nir, layer, dt, where)
+        # Gains of 1 leave weights in weight units, and the file says so.
+        exponent = _exponent(layer, where)
+        nodes[name].metadata = {SCALE_KEY: 1.0, EXPONENT_KEY: exponent}
         for number, projection in enumerate(layer.projections):
             sender = position - projection.source
             weights, delay = f"{name}_weights_{number}", f"{name}_delay_{number}"
-            nodes[weights] = _weights(nir, projection, where)
+            nodes[weights] = _weights(nir, projection, 1 << exponent, where)
             source = "input" if sender < 0 else f"layer_{sender}"
             if _flattens(program, position, projection):
                 nodes[f"{weights}_flat"] = _flatten(nir, program.shape_of(sender))
@@ -172,8 +200,6 @@ def _neurons(nir: Any, layer: Layer, dt: float, where: str) -> Any:
         raise _no_node(where, "a current that decays; membranes that all leak or none", "others")
     bias = neuron.bias.astype(float).reshape(layer.shape)
     ends: dict[str, Any] = {"v_threshold": threshold, "v_reset": 0 * ones} if spikes else {}
-    # Gains of 1 leave weights in weight units, and the file says so.
-    ends["metadata"] = {SCALE_KEY: 1.0}
     if np.all(current == 1) and np.all(voltage == 0):
         if np.any(bias) or not spikes:
             raise _no_node(where, "no bias, and spikes, of neurons that never leak", "others")
@@ -195,18 +221,25 @@ def _neurons(nir: Any, layer: Layer, dt: float, where: str) -> Any:
     )
 
 
-def _weights(nir: Any, projection: Projection, where: str) -> Any:
+def _exponent(layer: Layer, where: str) -> int:
+    found = {projection.weight_exponent for projection in layer.projections}
+    if len(found) > 1 or min(found) < 0:
+        raise _no_node(
+            where, "one weight exponent from 0 on for all of a layer", f"{sorted(found)}"
+        )
+    return found.pop()
+
+
+def _weights(nir: Any, projection: Projection, unit: int, where: str) -> Any:
     synapses = projection.synapses
     if projection.delays.ndim > 1:
         raise _no_node(where, "a delay per source neuron", "a delay per synapse")
-    if projection.weight_exponent:
-        raise _no_node(where, "weight exponents of 0", str(projection.weight_exponent))
     if isinstance(synapses, ConvSynapses):
         if synapses.output_shape != synapses.formula_shape():
             raise _no_node(where, "an output by the convolution's formula", "a larger one")
         return nir.Conv2d(
             input_shape=synapses.input_shape[1:],
-            weight=synapses.weights.astype(float),
+            weight=synapses.weights.astype(float) * unit,
             stride=synapses.stride,
             padding=synapses.padding,
             dilation=synapses.dilation,
@@ -215,7 +248,7 @@ def _weights(nir: Any, projection: Projection, where: str) -> Any:
         )
     entries = synapses.entries()
     matrix = np.zeros((synapses.n_targets, synapses.n_sources))
-    matrix[entries.targets, entries.sources] = entries.weights
+    matrix[entries.targets, entries.sources] = entries.weights * float(unit)
     return nir.Linear(matrix)
 
 

@@ -13,23 +13,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kipuka.convert import fixed
+from kipuka.convert.float_network import FloatLayer, FloatNetwork, FloatProjection
 from kipuka.convert.formats.nir.graph import Graph, Node
 from kipuka.convert.formats.nir.operators import Operator, applied
-from kipuka.convert.quantization import FloatLayer, FloatNetwork, FloatProjection
+from kipuka.convert.formats.nir.presets import Preset
 from kipuka.errors import KipukaError
 
 NEURONS = ("IF", "LIF", "CubaLIF", "LI", "CubaLI", "Threshold")
 """Nodes with a state, each a layer."""
 
 BIASES = ("refuse", "steady")
-PRESETS = ("plain", "sinabs")
-"""Habits of exporters: Sinabs writes IF neurons whose input counts per step, not per second."""
+RESETS = ("zero", "subtract")
 
-SCALE_KEY = "kipuka_scale"
-"""Metadata of a node that Kipuka wrote: weight units per unit of the membrane."""
+SCALE_KEY, EXPONENT_KEY = "kipuka_scale", "kipuka_weight_exponent"
+"""Metadata of a node that Kipuka wrote: weight units per unit of the membrane, and exponent."""
 
 NODES_MAX, PATHS_MAX = 64, 256
 """Nodes without a state in a row, and paths through them: they double with every fork and join."""
+
+WHOLE_STEP_NOISE = 1e-6
+"""Share by which float noise in a file may make a time constant shorter than a step."""
 
 GRID_TOLERANCE = 1e-3
 """Share of a step by which a delay may miss the grid of whole steps, for float noise in a file."""
@@ -43,14 +46,14 @@ class Reading:
     ----------
     dt_s : float
         Step in the unit of the file's time constants, seconds by NIR's definition.
-    preset : {"plain", "sinabs"}
+    preset : Preset
     bias : {"refuse", "steady"}
         What becomes of a constant input to a neuron with a synaptic filter, which Lava's neuron
         adds behind the filter: refused, or its steady value.
     """
 
     dt_s: float
-    preset: str
+    preset: Preset
     bias: str
 
 
@@ -216,7 +219,8 @@ def _layer(
         delays = delays + max(back - 1, 0)
         linear = operator.matrix() if operator.linear is None else operator.linear
         projections.append(FloatProjection(linear, back, delays))
-    steady = constant * (neuron.gain / _filter_gain(node, n, reading))
+    # A current that settles is its input's gain over its decay.
+    steady = constant * (neuron.gain / neuron.current_decay)
     return FloatLayer(
         name=name,
         shape=shape,
@@ -226,18 +230,27 @@ def _layer(
         voltage_decay=neuron.voltage_decay,
         threshold=neuron.threshold,
         bias=neuron.bias + steady,
-        scale=_written_scale(node),
+        scale=_written(node, SCALE_KEY),
+        weight_exponent=_written_exponent(node),
     )
 
 
-def _written_scale(node: Node) -> float | None:
-    key = f"metadata/{SCALE_KEY}"
+def _written(node: Node, name: str) -> float | None:
+    key = f"metadata/{name}"
     if key not in node.values:
         return None
     values = node.array(key).ravel()
-    if values.size != 1 or values[0] <= 0:
+    if values.size != 1 or values[0] < 0 or (values[0] == 0 and name == SCALE_KEY):
         raise node.refused(key, "one number above 0", values[:4].tolist())
     return float(values[0])
+
+
+def _written_exponent(node: Node) -> int:
+    found = _written(node, EXPONENT_KEY) or 0.0
+    if found not in range(fixed.WEIGHT_EXPONENT_MAX + 1):
+        limit = f"whole numbers from 0 to {fixed.WEIGHT_EXPONENT_MAX}"
+        raise node.refused(f"metadata/{EXPONENT_KEY}", limit, found)
+    return int(found)
 
 
 def _sum_of(paths: list[Operator], name: str) -> Operator:
@@ -248,13 +261,6 @@ def _sum_of(paths: list[Operator], name: str) -> Operator:
     if not others:
         return first
     return replace(first, linear=np.sum([op.matrix() for op in paths], axis=0))
-
-
-def _filter_gain(node: Node, n: int, reading: Reading) -> np.ndarray:
-    """Share of a constant input that the current takes up in its first step."""
-    if "tau_syn" not in node.values:
-        return np.ones(n)
-    return reading.dt_s / _per_neuron(node, "tau_syn", n)
 
 
 def _steps(delays_s: np.ndarray, dt_s: float, name: str) -> np.ndarray:
@@ -296,26 +302,29 @@ def _positive(node: Node, key: str, n: int) -> np.ndarray:
     return values
 
 
-def _decay(node: Node, key: str, n: int, dt_s: float) -> np.ndarray:
-    """``dt / tau``, the share that a step takes."""
-    share = dt_s / _positive(node, key, n)
-    if np.any(share > 1):
+def _decay(node: Node, key: str, n: int, reading: Reading) -> np.ndarray:
+    """``dt / tau``, the share that a step takes, or what an exponential loses in one."""
+    share = reading.dt_s / _positive(node, key, n)
+    if reading.preset.exponential:
+        return -np.expm1(-share)
+    if np.any(share > 1 + WHOLE_STEP_NOISE):
         worst = float(share.max())
-        limit = f"time constants of at least one step, {dt_s:g} s"
+        limit = f"time constants of at least one step, {reading.dt_s:g} s"
         raise node.refused(key, limit, f"{1 / worst:g} steps")
-    return share
+    return np.minimum(share, 1.0)
 
 
 def _integrator(node: Node, n: int, reading: Reading) -> Neuron:
     _no_reset_value(node, n)
-    gain = _per_neuron(node, "r", n) * (1.0 if reading.preset == "sinabs" else reading.dt_s)
+    per_step = node.kind in reading.preset.per_step
+    gain = _per_neuron(node, "r", n) * (1.0 if per_step else reading.dt_s)
     threshold = _positive(node, "v_threshold", n)
     return Neuron(gain, np.ones(n), np.zeros(n), threshold, np.zeros(n))
 
 
 def _leaky(node: Node, n: int, reading: Reading) -> Neuron:
     _no_reset_value(node, n)
-    decay = _decay(node, "tau", n, reading.dt_s)
+    decay = _decay(node, "tau", n, reading)
     bias = _per_neuron(node, "v_leak", n) * decay if "v_leak" in node.values else np.zeros(n)
     threshold = _positive(node, "v_threshold", n) if node.kind == "LIF" else None
     return Neuron(_per_neuron(node, "r", n) * decay, np.ones(n), decay, threshold, bias)
@@ -323,10 +332,11 @@ def _leaky(node: Node, n: int, reading: Reading) -> Neuron:
 
 def _current_based(node: Node, n: int, reading: Reading) -> Neuron:
     _no_reset_value(node, n)
-    synapse = _decay(node, "tau_syn", n, reading.dt_s)
-    membrane = _decay(node, "tau_mem", n, reading.dt_s)
+    synapse = _decay(node, "tau_syn", n, reading)
+    membrane = _decay(node, "tau_mem", n, reading)
     weight = _per_neuron(node, "w_in", n) if "w_in" in node.values else np.ones(n)
-    gain = weight * synapse * _per_neuron(node, "r", n) * membrane
+    jump = 1.0 if node.kind in reading.preset.per_step else synapse
+    gain = weight * jump * _per_neuron(node, "r", n) * membrane
     bias = _per_neuron(node, "v_leak", n) * membrane if "v_leak" in node.values else np.zeros(n)
     threshold = _positive(node, "v_threshold", n) if node.kind == "CubaLIF" else None
     return Neuron(gain, synapse, membrane, threshold, bias)

@@ -43,11 +43,16 @@ def convert(
         ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option("--from", help="Of a .nir file: plain, or sinabs.")
+        str | None,
+        typer.Option("--from", help="Of a .nir file: norse, sinabs, snntorch, or plain."),
     ] = None,
     bias: Annotated[
         str | None,
         typer.Option(help="Of a .nir file: refuse, or steady, biases before a synaptic filter."),
+    ] = None,
+    reset: Annotated[
+        str | None,
+        typer.Option(help="Of a .nir file: zero, or subtract, which is refused."),
     ] = None,
     decays: Annotated[
         str | None, typer.Option(help="Of a .nir file: round decays to the nearest, or down.")
@@ -70,7 +75,7 @@ def convert(
 
     The file of a run carries golden vectors from the validation part.
     """
-    options = given(dt=dt, preset=preset, bias=bias, decays=decays)
+    options = given(dt=dt, preset=preset, bias=bias, reset=reset, decays=decays)
     options |= given(weight_max=weight_max, percentile=percentile)
     if options or (exists(run) and run.is_file()):
         convert_file(run, output, options, json_file=json_file)
@@ -94,10 +99,11 @@ def convert_file(
     """
     from kipuka.commands.console import print_table
     from kipuka.convert.formats.network import load_network, save_network
+    from kipuka.convert.quantization import SEPARATOR
 
     program = load_network(path, **options)
     save_network(output, program)
-    layers = program.metadata.get("quantization", "").split("; ")
+    layers = program.metadata.get("quantization", "").split(SEPARATOR)
     values = {"network": str(output), "quantization": [text for text in layers if text]}
     write_numbers(json_file, values)
     rows = [list(text.partition(": ")[::2]) for text in values["quantization"]]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from kipuka.convert import load_network, save_network
+from kipuka.convert.float_network import simulate_floats
 from kipuka.convert.formats.nir.file import floats_of, load_nir, quantized_nir, save_nir
 from kipuka.convert.program import OWN
-from kipuka.convert.quantization import simulate_floats
 from kipuka.convert.synapses import ConvSynapses
 from kipuka.deploy.reference import simulate_reference
 from kipuka.errors import KipukaError
@@ -93,6 +93,169 @@ def test_a_layer_that_loses_nothing_is_called_exact(tmp_path, weight, rating):
     path = chain(tmp_path, [2], nir.Linear(weights), lif(1, 0.008, 300))
     (report,) = quantized_nir(path, dt=DT).layers
     assert (report.rating, report.threshold) == (rating, 300)
+
+
+def test_a_coarse_threshold_raises_the_weight_exponent(tmp_path):
+    weights = np.array([[1.0, 0.37]])
+    path = chain(tmp_path, [2], nir.Linear(weights), lif(1, 0.001, 0.0371))
+    (report,), network = quantized_nir(path, dt=DT).layers, load_nir(path, dt=DT)
+    # At exponent 0 the threshold would be 9.42 weight units; 6 bits more make it 603.1.
+    assert (report.weight_exponent, report.threshold) == (6, 603)
+    assert network.layers[0].projections[0].weight_exponent == 6
+    assert network.layers[0].projections[0].synapses.weights.tolist() == [[254, 94]]
+    assert report.threshold_error < 2**-9
+    assert report.headroom == 131071 / 603
+    assert "exponent 6" in network.metadata["quantization"]
+
+
+def test_a_report_says_what_the_range_analysis_proves(tmp_path):
+    def reports(weight):
+        return quantized_nir(
+            chain(tmp_path, [2], nir.Linear(np.array([[1.0, weight]])), lif(1, 1.0, 0.01)), dt=DT
+        ).layers
+
+    assert "no state can overflow" in reports(0.5)[0].range_verdict
+    assert "v may saturate" in reports(-1.0)[0].range_verdict
+
+
+def test_thresholds_that_differ_are_kept_and_named_and_noise_is_not(tmp_path):
+    def loaded(threshold):
+        node = lif(2)
+        node.v_threshold = np.array([1.0, threshold])
+        found = quantized_nir(chain(tmp_path, [2], nir.Linear(np.eye(2)), node), dt=DT)
+        return found.program.layers[0].neuron.threshold.tolist(), found.layers[0]
+
+    thresholds, report = loaded(1.5)
+    assert thresholds == [2540, 3810]
+    assert not report.uniform
+    assert "no Lava backend" in str(report)
+    thresholds, report = loaded(1.0 + 3e-6)
+    assert thresholds == [2540, 2540]
+    assert report.uniform
+
+
+def test_time_constants_that_differ_by_float_noise_are_one_decay(tmp_path):
+    node = lif(3)
+    node.tau = np.array([0.01, 0.01 + 2e-9, 0.01 - 2e-9], dtype=np.float32)
+    node.v_reset = np.zeros(3)
+    layer = load_nir(chain(tmp_path, [2], nir.Linear(np.ones((3, 2))), node), dt=DT).layers[0]
+    assert len(set(layer.neuron.voltage_decay.tolist())) == 1
+    # One step exactly, but for the noise of float32.
+    node.tau = np.full(3, np.float32(1e-3) * (1 - 6e-8))
+    layer = load_nir(chain(tmp_path, [2], nir.Linear(np.ones((3, 2))), node), dt=DT).layers[0]
+    assert set(layer.neuron.voltage_decay.tolist()) == {4096}
+
+
+def cubalif(n, **others):
+    ones = np.ones(n)
+    values = {"r": ones, "v_leak": 0 * ones, "v_threshold": ones, "w_in": ones, **others}
+    return nir.CubaLIF(tau_syn=0.004 * ones, tau_mem=0.02 * ones, v_reset=0 * ones, **values)
+
+
+def test_presets_read_what_their_exporters_mean(tmp_path):
+    weights = nir.Linear(np.array([[2.0]]))
+    plain, norse = (
+        floats_of(chain(tmp_path, [1], weights, cubalif(1)), dt=DT, preset=p).layers[0]
+        for p in ("plain", "norse")
+    )
+    # Norse's current jumps by its input; NIR's rises by dt / tau_syn of it.
+    assert np.allclose([plain.gain[0], norse.gain[0]], [0.25 * 0.05, 0.05])
+    path = chain(tmp_path, [1], weights, lif(1, tau=10.0))
+    sinabs = floats_of(path, preset="sinabs").layers[0]
+    assert np.allclose([sinabs.voltage_decay[0], sinabs.gain[0]], 1 - np.exp(-0.1))
+    path = chain(tmp_path, [1], weights, lif(1, tau=1e-3, r=np.array([10.0])))
+    snntorch = floats_of(path, preset="snntorch").layers[0]
+    assert np.allclose([snntorch.voltage_decay[0], snntorch.gain[0]], [0.1, 1.0])
+
+
+@pytest.mark.parametrize("kind", ["LI", "CubaLI"])
+def test_a_last_layer_without_spikes_is_read_by_its_membrane(tmp_path, rng, kind):
+    ones = np.ones(3)
+    node = nir.LI(tau=0.01 * ones, r=ones, v_leak=0 * ones)
+    if kind == "CubaLI":
+        node = nir.CubaLI(0.004 * ones, 0.02 * ones, ones, 0 * ones, w_in=ones)
+    weights = rng.normal(size=(3, 5))
+    network = load_nir(chain(tmp_path, [5], nir.Linear(weights), node), dt=DT)
+    assert network.readout.kind == "membrane"
+    spikes = random_spikes(rng, 2, 5, 50, 0.2)
+    assert not simulate_reference(network, spikes).trace.layers[0].spikes.any()
+
+
+def test_parameters_of_one_value_stand_for_all_neurons(tmp_path, rng):
+    weights = nir.Linear(rng.normal(size=(3, 2)))
+    one = lif(1, tau=0.02, threshold=0.3)
+    scalar = nir.LIF(*(np.array([x]) for x in (0.02, 1.0, 0.0, 0.3, 0.0)))
+    for node in (one, scalar):
+        path = chain(tmp_path, [2], weights, node)
+        assert load_nir(path, dt=DT) == load_nir(
+            chain(tmp_path, [2], weights, lif(3, 0.02, 0.3)), dt=DT
+        )
+
+
+@pytest.mark.parametrize("shape", [[2, 6, 5], [1, 2, 6, 5], [1, 1, 2, 6, 5]])
+def test_images_come_with_and_without_batch_axes(tmp_path, rng, shape):
+    conv2d = nir.Conv2d((6, 5), np.ones((3, 2, 3, 3)), 1, np.array([1, 1]), 1, 1, np.zeros(3))
+    network = load_nir(chain(tmp_path, shape, conv2d, lif((3, 6, 5))), dt=DT)
+    assert network.input_shape == (2, 6, 5)
+    assert network.layers[0].shape == (3, 6, 5)
+
+
+def test_images_of_several_samples_are_refused(tmp_path, check_error):
+    conv2d = nir.Conv2d((6, 5), np.ones((3, 2, 3, 3)), 1, 1, 1, 1, np.zeros(3))
+    with pytest.raises(KipukaError) as caught:
+        load_nir(chain(tmp_path, [4, 2, 6, 5], conv2d, lif((3, 6, 5))), dt=DT)
+    check_error(caught.value, what="Input", where="shape", limit="channels", value="4")
+
+
+def recurrent_block(rng, n, delay_steps):
+    """Input, neurons and a delayed loop, as exporters nest them."""
+    nodes = {
+        "input": nir.Input(np.array([n])),
+        "lif": lif(n),
+        "late": nir.Delay(np.full(n, delay_steps * DT)),
+        "w_rec": nir.Linear(rng.normal(size=(n, n))),
+        "output": nir.Output(np.array([n])),
+    }
+    edges = [("input", "lif"), ("lif", "late"), ("late", "w_rec"), ("w_rec", "lif")]
+    return nir.NIRGraph(nodes=nodes, edges=[*edges, ("lif", "output")], type_check=False)
+
+
+def nested(tmp_path, rng, delay_steps):
+    nodes = {
+        "input": nir.Input(np.array([3])),
+        "w": nir.Linear(rng.normal(size=(4, 3))),
+        "block": nir.NIRGraph(
+            nodes={
+                "input": nir.Input(np.array([4])),
+                "inner": recurrent_block(rng, 4, delay_steps),
+                "output": nir.Output(np.array([4])),
+            },
+            edges=[("input", "inner"), ("inner", "output")],
+            type_check=False,
+        ),
+        "w2": nir.Linear(rng.normal(size=(2, 4))),
+        "last": lif(2),
+        "output": nir.Output(np.array([2])),
+    }
+    return write(tmp_path, nodes, list(pairwise(nodes)))
+
+
+def test_a_loop_with_a_delay_within_nested_graphs(tmp_path, rng):
+    network = load_nir(nested(tmp_path, rng, 7), dt=DT)
+    first, last = network.layers
+    assert first.from_source(OWN)[0].delays.tolist() == [7, 7, 7, 7]
+    assert first.from_source(1)[0].delays.tolist() == [0, 0, 0]
+    assert last.from_source(1)[0].delays.tolist() == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(("steps", "value"), [(2.5, "2.5 steps"), (63, "63 steps")])
+def test_a_loop_off_the_grid_or_too_late_is_refused(tmp_path, rng, steps, value, check_error):
+    with pytest.raises(KipukaError) as caught:
+        load_nir(nested(tmp_path, rng, steps), dt=DT)
+    check_error(
+        caught.value, what="grid", where="block.inner.lif", limit="0 to 62", value=value,
+        remedy="steps",
+    )  # fmt: skip
 
 
 def test_pooling_before_a_convolution_stays_a_convolution_and_the_same_operator(tmp_path, rng):
@@ -190,6 +353,12 @@ def random_program(rng):
     return program((2, 5, 4), conv_cuba(first), hidden, last, readout_delays=[0, 4, 62])
 
 
+def test_weight_exponents_come_back(tmp_path, rng):
+    network = program(3, cuba(4, dense(even(rng, (4, 3)), exponent=5), threshold=900))
+    save_network(tmp_path / "p.nir", network)
+    assert load_network(tmp_path / "p.nir", dt=DT).layers == network.layers
+
+
 def test_a_program_comes_back_with_the_same_integers(tmp_path, rng):
     network = random_program(rng)
     save_network(tmp_path / "p.nir", network)
@@ -223,6 +392,8 @@ def test_a_program_comes_back_with_the_same_integers(tmp_path, rng):
         ),
         ((nir.Linear(np.ones((1, 2))), lif(1)), {"dt": DT, "preset": "x"}, "preset", "sinabs"),
         ((nir.Linear(np.ones((1, 2))), lif(1)), {"dt": DT, "bias": "x"}, "bias", "steady"),
+        ((nir.Linear(np.ones((1, 2))), lif(1)), {"dt": DT, "reset": "x"}, "reset", "subtract"),
+        ((nir.Linear(np.ones((1, 2))), lif(1)), {"dt": DT, "reset": "subtract"}, "reset", "to 0"),
         ((nir.Linear(np.ones((1, 2))), lif(1)), {"dt": DT, "decays": "x"}, "decays", "nearest"),
         ((nir.Linear(np.ones((1, 2))), lif(1)), {"dt": DT, "weight_max": 300}, "weight_max", "254"),
         ((nir.Linear(np.ones((1, 2))), lif(1), nir.Linear(np.ones((1, 1)))), {"dt": DT}, "output",
