@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kipuka.lazy import loaded_on_use
 
 if TYPE_CHECKING:
-    from kipuka.deploy.costs.cost import Profile, profile
+    from kipuka.deploy.costs.cost import Cost, profile
     from kipuka.deploy.fast.simulator import (
         COUNTERS,
         EVERYTHING,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kipuka.deploy.verification import Verification, verify
 
 _MODULES = {
-    **dict.fromkeys(("Profile", "profile"), "costs.cost"),
+    **dict.fromkeys(("Cost", "profile"), "costs.cost"),
     **dict.fromkeys(("COUNTERS", "EVERYTHING", "Events", "Record"), "fast.simulator"),
     **dict.fromkeys(("simulate", "simulate_each"), "fast.simulator"),
     "golden_vectors": "golden",
@@ -47,8 +47,8 @@ _MODULES = {
 __all__ = [
     "COUNTERS",
     "EVERYTHING",
+    "Cost",
     "Events",
-    "Profile",
     "Record",
     "ReportContents",
     "Simulation",

@@ -21,6 +21,7 @@ from kipuka.lazy import loaded_on_use
 if TYPE_CHECKING:
     from kipuka.hardware_profiles.loading import load_profile, profile_names
     from kipuka.hardware_profiles.quantity import (
+        Ability,
         Basis,
         Confidence,
         FormulaInput,
@@ -38,13 +39,16 @@ if TYPE_CHECKING:
 
 _MODULES = {
     **dict.fromkeys(("load_profile", "profile_names"), "loading"),
-    **dict.fromkeys(("Basis", "Confidence", "FormulaInput", "Quantity", "Reference"), "quantity"),
+    **dict.fromkeys(
+        ("Ability", "Basis", "Confidence", "FormulaInput", "Quantity", "Reference"), "quantity"
+    ),
     **dict.fromkeys(("Energy", "EnergyCase", "HardwareProfile"), "schema"),
     **dict.fromkeys(("Latency", "Limits", "SystemProfile"), "schema"),
 }
 
 __all__ = [
     "UNITS",
+    "Ability",
     "Basis",
     "Confidence",
     "Energy",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from kipuka.errors import KipukaError
+from kipuka.hardware_profiles.architecture import ARCHITECTURE
 from kipuka.hardware_profiles.schema import HardwareProfile, SystemProfile
 from kipuka.yaml_text import parse_yaml, place, read_limited, short
 
@@ -89,11 +91,32 @@ def _parse(content: bytes, file_name: str) -> HardwareProfile:
     is_system = isinstance(data, dict) and "chip_profile" in data
     try:
         if not is_system:
-            return HardwareProfile.model_validate(data)
+            return _of_chip(data)
         system = SystemProfile.model_validate(data)
     except ValidationError as error:
         raise _schema_error(error, root, file_name) from error
     return _of_system(system, f"{file_name}, key chip_profile, line {_line_of(root, _CHIP)}")
+
+
+def _of_chip(data: Any) -> HardwareProfile:
+    """Profile of a chip; a file from before there were groups of architecture gets bundled ones."""
+    groups = [group for group in ARCHITECTURE if group not in data]
+    if len(groups) < len(ARCHITECTURE):
+        return HardwareProfile.model_validate(data)
+    second = "loihi 2" in str(data.get("chip")).lower() or "loihi2" in str(data.get("name"))
+    bundled = load_profile("loihi2" if second else "loihi1")
+    filled = {group: getattr(bundled, group) for group in groups}
+    mine = HardwareProfile.model_validate({**data, **filled, "references": _joined(data, bundled)})
+    return mine.model_copy(update={"taken_over": (bundled.name, *groups)})
+
+
+def _joined(data: Any, bundled: HardwareProfile) -> Any:
+    """References of a file, and those of a bundled profile that it lacks."""
+    own = data.get("references")
+    if not isinstance(own, list):
+        return own
+    keys = {one.get("key") for one in own if isinstance(one, dict)}
+    return [*own, *(one for one in bundled.references if one.key not in keys)]
 
 
 _CHIP = ("chip_profile",)

@@ -14,6 +14,7 @@ Confidence: TypeAlias = Literal[
     "derived",
     "plot reading",
     "script comment",
+    "guess",
 ]
 
 # Strict, because a lax float would take the text '23.6' or the switch 'yes' for a number.
@@ -60,6 +61,20 @@ class Basis(Strict):
     source: Source
     confidence: Confidence
     secondary: bool = False
+
+
+class Ability(Basis):
+    """What a chip can or cannot do.
+
+    Parameters
+    ----------
+    able : bool
+    note : str, optional
+        What this means for a network.
+    """
+
+    able: Annotated[bool, Field(strict=True)]
+    note: Text | None = None
 
 
 class FormulaInput(Basis):

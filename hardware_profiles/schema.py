@@ -5,6 +5,16 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
+from kipuka.hardware_profiles.architecture import (
+    Abilities,
+    AxonQuantity,
+    BitQuantity,
+    CoreQuantity,
+    HostInput,
+    Mesh,
+    Packing,
+    SecondQuantity,
+)
 from kipuka.hardware_profiles.quantity import Quantity, Reference, Strict, Text, measured_in
 from kipuka.hardware_profiles.refused import refuse_unsourced_energies
 from kipuka.hardware_profiles.units import CITATION, refusal
@@ -23,11 +33,7 @@ def states_boundary(quantity: Quantity) -> Quantity:
 
 
 JouleQuantity: TypeAlias = Annotated[Quantity, measured_in("J")]
-SecondQuantity: TypeAlias = Annotated[Quantity, measured_in("s")]
 ByteQuantity: TypeAlias = Annotated[Quantity, measured_in("bytes")]
-BitQuantity: TypeAlias = Annotated[Quantity, measured_in("bits")]
-AxonQuantity: TypeAlias = Annotated[Quantity, measured_in("axons")]
-CoreQuantity: TypeAlias = Annotated[Quantity, measured_in("cores")]
 NeuronQuantity: TypeAlias = Annotated[Quantity, measured_in("neurons")]
 StaticPower: TypeAlias = Annotated[Quantity, measured_in("W"), AfterValidator(states_boundary)]
 
@@ -74,13 +80,15 @@ class Latency(Strict):
     hop : Quantity
         s per spike message and hop between neighbouring tiles.
     barrier : Quantity
-        s per step that the synchronization of all cores takes.
+        s per step that the synchronization of all cores of one chip takes.
     synaptic_memory_read : Quantity
         s per word of synaptic memory that a core reads.
     link_message : Quantity
         s per spike message on a directed link between two routers.
     chip_link_message : Quantity
         s per binary spike message on a directed link between two chips.
+    barrier_of_chips : Quantity, optional
+        s per step that the synchronization of several chips takes; where it is absent, that of one.
     """
 
     synaptic_operation: SecondQuantity
@@ -92,6 +100,7 @@ class Latency(Strict):
     synaptic_memory_read: SecondQuantity
     link_message: SecondQuantity
     chip_link_message: SecondQuantity
+    barrier_of_chips: SecondQuantity | None = None
 
 
 class Limits(Strict):
@@ -224,6 +233,10 @@ class HardwareProfile(Strict):
         Power of one idle chip, in W; its note states the boundary.
     limits : Limits
         Capacity of cores and chip.
+    mesh : Mesh
+    packing : Packing
+    abilities : Abilities
+    host_input : HostInput
     references : tuple of Reference
         The sources that the quantities cite.
     energy_cases : tuple of EnergyCase
@@ -231,6 +244,8 @@ class HardwareProfile(Strict):
         where the energies of the operations are independent.
     system : SystemProfile or None
         The system whose chips these are; None for a chip by itself. No key of a chip's file.
+    taken_over : tuple of str
+        Groups that the file does not have and that are those of a bundled profile. No key either.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -240,9 +255,14 @@ class HardwareProfile(Strict):
     latency: Latency
     static_power: StaticPower
     limits: Limits
+    mesh: Mesh
+    packing: Packing
+    abilities: Abilities
+    host_input: HostInput
     references: tuple[Reference, ...]
     energy_cases: tuple[EnergyCase, ...] = ()
     system: SystemProfile | None = Field(default=None, exclude=True)
+    taken_over: tuple[str, ...] = Field(default=(), exclude=True)
 
     @property
     def title(self) -> str:
@@ -251,13 +271,15 @@ class HardwareProfile(Strict):
 
     def quantities(self) -> Iterator[tuple[str, Quantity]]:
         """Yield every quantity with its dotted key, such as ``energy.hop``, in file order."""
-        for group_name in ("energy", "latency", "static_power", "limits"):
+        groups = ("energy", "latency", "static_power", "limits", "mesh", "packing", "host_input")
+        for group_name in groups:
             group = getattr(self, group_name)
             if isinstance(group, Quantity):
                 yield group_name, group
                 continue
             for name in type(group).model_fields:
-                yield f"{group_name}.{name}", getattr(group, name)
+                if getattr(group, name) is not None:
+                    yield f"{group_name}.{name}", getattr(group, name)
         for number, case in enumerate(self.energy_cases):
             yield f"energy_cases.{number}.synaptic_operation", case.synaptic_operation
             yield f"energy_cases.{number}.neuron_update", case.neuron_update
@@ -268,8 +290,10 @@ class HardwareProfile(Strict):
 
     @model_validator(mode="after")
     def _citations_resolve(self) -> "HardwareProfile":
-        """Require a reference for every citation key that a quantity uses."""
+        """Require a reference for every citation key that a quantity or an ability uses."""
         _check_citations(self.quantities(), self.references)
+        for name, ability in self.abilities.each():
+            _check_sources(f"abilities.{name}", ability.source, self.references)
         return self
 
     @model_validator(mode="after")
@@ -283,14 +307,18 @@ class HardwareProfile(Strict):
 def _check_citations(
     quantities: Iterator[tuple[str, Quantity]], references: tuple[Reference, ...]
 ) -> None:
-    known = [reference.key for reference in references]
     for name, quantity in quantities:
-        for key in CITATION.findall(" ".join(quantity.sources())):
-            if key not in known:
-                raise refusal(
-                    f"{name} cites a source that the profile does not list",
-                    limit=f"one of {', '.join(known)}",
-                    found=f"[{key}]",
-                    remedy="add the source to references, or correct the key",
-                    key=name,
-                )
+        _check_sources(name, " ".join(quantity.sources()), references)
+
+
+def _check_sources(name: str, sources: str, references: tuple[Reference, ...]) -> None:
+    known = [reference.key for reference in references]
+    for key in CITATION.findall(sources):
+        if key not in known:
+            raise refusal(
+                f"{name} cites a source that the profile does not list",
+                limit=f"one of {', '.join(known)}",
+                found=f"[{key}]",
+                remedy="add the source to references, or correct the key",
+                key=name,
+            )

@@ -27,6 +27,7 @@ UNITS: dict[str, tuple[str, str]] = {
     "cores": ("cores", "1"),
     "groups": ("groups", "1"),
     "neurons": ("neurons", "1"),
+    "routers": ("routers", "1"),
     "slots": ("slots", "1"),
     "steps": ("steps", "1"),
     "synapses": ("synapses", "1"),

@@ -9,9 +9,9 @@ import numpy as np
 from kipuka.convert.program import Program
 from kipuka.convert.trace import accuracy
 from kipuka.deploy.costs.changes import Change, changes
-from kipuka.deploy.costs.core_activity import record_for_costs
-from kipuka.deploy.costs.cost import Profile, profile
+from kipuka.deploy.costs.cost import Cost, profile
 from kipuka.deploy.costs.mapping.limits import SYNAPTIC_MEMORY
+from kipuka.deploy.costs.program_run import record_for_costs
 from kipuka.deploy.fast.recording import Record, record_for_readout
 from kipuka.deploy.fast.simulator import simulate
 from kipuka.deploy.reference import Simulation
@@ -84,7 +84,7 @@ def advise(
     inputs: np.ndarray,
     simulation: Simulation,
     hardware: HardwareProfile,
-    now: Profile,
+    now: Cost,
     cores: int | None = None,
     labels: np.ndarray | None = None,
 ) -> tuple[Advice, ...]:
@@ -97,7 +97,7 @@ def advise(
     simulation : Simulation
         Of these inputs, with what the readout decides from.
     hardware : HardwareProfile
-    now : Profile
+    now : Cost
         Cost as it is.
     cores : int, optional
         Cores over which it is spread.
@@ -128,7 +128,7 @@ def _spread(
     inputs: np.ndarray,
     simulation: Simulation,
     hardware: HardwareProfile,
-    now: Profile,
+    now: Cost,
 ) -> Advice | None:
     """Twice the cores, if the chips in use have them."""
     cores = 2 * now.mapping.n_cores
@@ -139,7 +139,9 @@ def _spread(
         return None
     text = f"spread over up to {cores} cores (--cores {cores})"
     try:
-        spread = profile(program, inputs, simulation, hardware, cores=cores)
+        spread = profile(
+            program, inputs, simulation, hardware, cores=cores, host_input=now.host_input
+        )
     except KipukaError as error:
         return Advice(text, refusal=_refused(error))
     if spread.mapping.n_cores <= now.mapping.n_cores:
@@ -151,7 +153,7 @@ def _tried(
     change: Change,
     inputs: np.ndarray,
     hardware: HardwareProfile,
-    now: Profile,
+    now: Cost,
     cores: int | None,
     labels: np.ndarray | None,
     before: float | None,
@@ -159,7 +161,9 @@ def _tried(
     """Run and price a changed network."""
     run = simulate(change.program, inputs, record=record_for_advice(change.program))
     try:
-        then = profile(change.program, inputs, run, hardware, cores=cores)
+        then = profile(
+            change.program, inputs, run, hardware, cores=cores, host_input=now.host_input
+        )
     except KipukaError as error:
         return Advice(change.text, change.layer, refusal=_refused(error))
     lost = None
@@ -175,8 +179,8 @@ def _refused(error: KipukaError) -> str:
 def _gain(
     text: str,
     layer: int | None,
-    then: Profile,
-    now: Profile,
+    then: Cost,
+    now: Cost,
     *,
     exact: bool = False,
     accuracy_change: float | None = None,

@@ -1,38 +1,64 @@
-"""What each core and link did, step by step: recorded spikes laid over the mapping."""
+"""What each core and link did, step by step: what a run sent, laid over the mapping."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from kipuka.convert.neurons.spiking_gru import current_message
-from kipuka.convert.program import OWN, Program, Projection
-from kipuka.convert.trace import LayerTrace
 from kipuka.deploy.costs.mapping.axons import Axons
-from kipuka.deploy.costs.mapping.mapping import Mapping
+from kipuka.deploy.costs.mapping.groups import Bundle, Group
+from kipuka.deploy.costs.mapping.mapping import Mapping as CoreMapping
 from kipuka.deploy.costs.mapping.traffic import Routes, routes_of
-from kipuka.deploy.fast.recording import Record
-from kipuka.deploy.reference import Simulation
-from kipuka.errors import KipukaError
+from kipuka.deploy.counters import Counters
 
 _VALUES_AT_ONCE = 40_000_000
-"""Spikes of one layer, over samples and steps, that are laid out at the same time."""
+"""Messages of one group, over samples and steps, that are laid out at the same time."""
+
+Channel = tuple[int, str]
+"""Who sends what: position of a group, or `INPUT`, and the kind of message."""
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
-    """Work of a run by core and link.
+class Sent:
+    """What was sent in a run.
+
+    Attributes
+    ----------
+    n_samples, n_steps : int
+        Steps of the chip.
+    widest : int
+        Neurons of the largest group, or units of the input.
+    of_samples : callable
+        Give a slice of the samples, get by `Channel` arrays (samples, neurons, steps); what is not
+        0 is a message.
+    """
+
+    n_samples: int
+    n_steps: int
+    widest: int
+    of_samples: Callable[[slice], Mapping[Channel, np.ndarray]]
+
+    def slices(self) -> list[slice]:
+        """Samples in portions that fit memory."""
+        at_once = max(1, _VALUES_AT_ONCE // max(self.widest * self.n_steps, 1))
+        return [slice(first, first + at_once) for first in range(0, self.n_samples, at_once)]
+
+
+@dataclass(frozen=True, eq=False)
+class CoreActivity:
+    """Activity of a run by core and link.
 
     Attributes
     ----------
     synaptic_operations : int64 array (cores,)
         Over the whole run.
     active_updates, updates : int64 array (cores,)
-        Neuron updates over the whole run; at most so many were of neurons that a spike reached.
+        Neuron updates over the whole run; at most so many were of neurons that a message reached.
     messages : int64 array (cores,)
-        Spike messages that each core sent to cores, one for each core that a spike reaches.
+        Messages that each core sent to cores, one for each core that a message reaches.
     hops : int64 array (cores,)
         Steps between routers that they took, by the sending core.
     busiest_operations : int64 array (samples, steps)
@@ -60,50 +86,47 @@ class Work:
     routes: Routes
 
 
-def work_of(program: Program, mapping: Mapping, inputs: np.ndarray, simulation: Simulation) -> Work:
-    """Lay the spikes of a run over a mapping.
+def core_activity(
+    groups: tuple[Group, ...], mapping: CoreMapping, counters: Counters, sent: Sent
+) -> CoreActivity:
+    """Lay a run over a mapping.
 
     Parameters
     ----------
-    program : Program
+    groups : tuple of Group
     mapping : Mapping
-    inputs : array (samples, units, steps)
-    simulation : Simulation
-        Of these inputs, with the spikes of every layer.
-
-    Raises
-    ------
-    KipukaError
-        If the spikes of a layer were not recorded.
+        Of these groups.
+    counters : Counters
+        Of the run, with an entry for each group.
+    sent : Sent
     """
-    n_samples, _, n_steps = inputs.shape
-    _check_recorded(program, simulation, n_steps)
-    routes = routes_of(program, mapping)
-    neurons = max(program.n_inputs, *(layer.n_neurons for layer in program.layers))
-    at_once = max(1, _VALUES_AT_ONCE // max(neurons * n_steps, 1))
+    routes = routes_of(groups, mapping)
+    shape = (sent.n_samples, sent.n_steps)
     total = np.zeros(mapping.n_cores, dtype=np.int64)
     links = np.zeros(len(routes.links), dtype=np.int64)
     chip_links = np.zeros(len(routes.chip_links), dtype=np.int64)
-    busiest = np.zeros((4, n_samples, n_steps), dtype=np.int64)
-    for first in range(0, n_samples, at_once):
-        chosen = slice(first, first + at_once)
-        traces = [_of_samples(layer, chosen) for layer in simulation.trace.layers]
-        spikes = [trace.spikes for trace in traces]
-        operations = _operations(program, mapping, inputs[chosen], traces)
+    firsts = np.cumsum([0, *(groups[sender].n_neurons for sender, _ in routes.channels)])
+    counts = np.zeros(int(firsts[-1]), dtype=np.int64)
+    busiest = np.zeros((4, *shape), dtype=np.int64)
+    for chosen in sent.slices():
+        messages = sent.of_samples(chosen)
+        operations = _operations(groups, mapping, messages)
         total += operations.sum(axis=(1, 2))
         busiest[0, chosen], busiest[1, chosen] = operations.max(axis=0), operations.argmax(axis=0)
-        on_links, on_chip_links = _on_links(routes, spikes)
-        links += on_links.sum(axis=(1, 2))
-        chip_links += on_chip_links.sum(axis=(1, 2))
-        busiest[2, chosen] = on_links.max(axis=0, initial=0)
-        busiest[3, chosen] = on_chip_links.max(axis=0, initial=0)
-    messages, hops = _messages(routes, simulation, mapping.n_cores)
-    active, updates = _updates(mapping, simulation)
-    return Work(
+        emitted = _by_neuron(routes, messages)
+        counts += emitted.sum(axis=1, dtype=np.int64)
+        for loads, busy, found in zip(
+            (links, chip_links), busiest[2:], _on_links(routes, emitted), strict=True
+        ):
+            loads += found.sum(axis=1)
+            busy[chosen] = found.max(axis=0, initial=0).reshape(busy[chosen].shape)
+    sent_by, hops = _by_core(routes, counts, mapping.n_cores)
+    active, updates = _updates(mapping, counters)
+    return CoreActivity(
         synaptic_operations=total,
         active_updates=active,
         updates=updates,
-        messages=messages,
+        messages=sent_by,
         hops=hops,
         busiest_operations=busiest[0],
         busiest_core=busiest[1],
@@ -115,53 +138,42 @@ def work_of(program: Program, mapping: Mapping, inputs: np.ndarray, simulation: 
     )
 
 
-def record_for_costs(program: Program) -> Record:
-    """Record of what costs are computed from: all spikes, and currents that are sent."""
-    sending = [(k, "i") for k, layer in enumerate(program.layers) if layer.of_current]
-    return Record(states=tuple(sending))
-
-
-def core_operations(
-    program: Program, mapping: Mapping, inputs: np.ndarray, simulation: Simulation
-) -> np.ndarray:
+def core_operations(groups: tuple[Group, ...], mapping: CoreMapping, sent: Sent) -> np.ndarray:
     """Count synaptic operations of each core: int64 array (cores, samples, steps)."""
-    _check_recorded(program, simulation, inputs.shape[2])
-    return _operations(program, mapping, inputs, list(simulation.trace.layers))
+    return _operations(groups, mapping, sent.of_samples(slice(None)))
 
 
-def _of_samples(layer: LayerTrace, chosen: slice) -> LayerTrace:
-    states = {name: values[chosen] for name, values in layer.states.items()}
-    return LayerTrace(layer.spikes[chosen], states)
+def busiest_operations(groups: tuple[Group, ...], mapping: CoreMapping, sent: Sent) -> np.ndarray:
+    """Count what the busiest core does in each step: int64 array (samples, steps)."""
+    parts = [
+        _operations(groups, mapping, sent.of_samples(chosen)).max(axis=0)
+        for chosen in sent.slices()
+    ]
+    return np.concatenate(parts)
 
 
 def _operations(
-    program: Program, mapping: Mapping, inputs: np.ndarray, traces: list[LayerTrace]
+    groups: tuple[Group, ...], mapping: CoreMapping, messages: Mapping[Channel, np.ndarray]
 ) -> np.ndarray:
-    n_samples, _, n_steps = inputs.shape
+    n_samples, _, n_steps = next(iter(messages.values())).shape
     total = np.zeros((mapping.n_cores, n_samples * n_steps), dtype=np.int64)
-    for position, (layer, own) in enumerate(zip(program.layers, mapping.layers, strict=True)):
-        for projection, axons in zip(layer.projections, own.axons, strict=True):
-            sender = position if projection.source == OWN else position - projection.source
-            emitted = inputs if sender < 0 else traces[sender].spikes
-            if projection.message == "current":
-                emitted = current_message(traces[sender].states["i"]) != 0
-            counted = _delivered(projection, axons, emitted, int(sender >= 0), own.n_cores)
-            total[own.cores] += counted
+    for group, own in zip(groups, mapping.groups, strict=True):
+        for bundle, axons in zip(group.bundles, own.axons, strict=True):
+            emitted = messages[bundle.channel] != 0
+            total[own.cores] += _delivered(bundle, axons, emitted, own.n_cores)
     return total.reshape(mapping.n_cores, n_samples, n_steps)
 
 
-def _delivered(
-    projection: Projection, axons: Axons, emitted: np.ndarray, transit: int, n_cores: int
-) -> np.ndarray:
-    """Synaptic operations of one projection: int64 array (cores, samples x steps)."""
+def _delivered(bundle: Bundle, axons: Axons, emitted: np.ndarray, n_cores: int) -> np.ndarray:
+    """Synaptic operations of one bundle: int64 array (cores, samples x steps)."""
     n_samples, _, n_steps = emitted.shape
     total = np.zeros((n_cores, n_samples, n_steps))
-    late = axons.delays if projection.delays.ndim == 2 else np.zeros_like(axons.delays)
-    if projection.delays.ndim == 1:
-        emitted = _shifted(emitted, projection.delays)
+    late = axons.delays if bundle.by_synapse else np.zeros_like(axons.delays)
+    if not bundle.by_synapse:
+        emitted = _shifted(emitted, bundle.delays)
     for delay in np.unique(late):
         chosen = late == delay
-        wait = int(delay) + transit
+        wait = int(delay) + bundle.transit_steps
         if wait >= n_steps:
             continue
         table = Axons(*(column[chosen] for column in axons))
@@ -176,23 +188,30 @@ def _delivered(
     return total.reshape(n_cores, -1).astype(np.int64)
 
 
-def _shifted(spikes: np.ndarray, delays: np.ndarray) -> np.ndarray:
-    """Spikes moved later by the delay of each source; what would arrive after the end is gone."""
+def _shifted(messages: np.ndarray, delays: np.ndarray) -> np.ndarray:
+    """Messages moved later by the delay of each source; what would arrive after the end is gone."""
     if not delays.any():
-        return spikes
-    shifted = np.zeros_like(spikes)
-    n_steps = spikes.shape[2]
+        return messages
+    shifted = np.zeros_like(messages)
+    n_steps = messages.shape[2]
     for delay in np.unique(delays[delays < n_steps]).tolist():
         chosen = delays == delay
-        shifted[:, chosen, delay:] = spikes[:, chosen, : n_steps - delay]
+        shifted[:, chosen, delay:] = messages[:, chosen, : n_steps - delay]
     return shifted
 
 
-def _on_links(routes: Routes, spikes: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Messages on each link, and on each between chips: int64 arrays (links, samples, steps)."""
-    n_samples, _, n_steps = spikes[0].shape
-    pairs = np.zeros((routes.senders.size, n_samples * n_steps), dtype=np.int64)
-    emitted = np.concatenate(spikes, axis=1).transpose(1, 0, 2).reshape(-1, n_samples * n_steps)
+def _by_neuron(routes: Routes, messages: Mapping[Channel, np.ndarray]) -> np.ndarray:
+    """Messages of the routes' channels, one after the other: bool (neurons, samples x steps)."""
+    n_samples, _, n_steps = next(iter(messages.values())).shape
+    nothing = np.zeros((n_samples, 0, n_steps), dtype=bool)
+    sent = [messages[channel] != 0 for channel in routes.channels]
+    joined = np.concatenate([nothing, *sent], axis=1).transpose(1, 0, 2)
+    return joined.reshape(joined.shape[0], n_samples * n_steps)
+
+
+def _on_links(routes: Routes, emitted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Messages on each link, and on each between chips: int64 arrays (links, samples x steps)."""
+    pairs = np.zeros((routes.senders.size, emitted.shape[1]), dtype=np.int64)
     order = np.argsort(routes.pair_of, kind="stable")
     ends = np.searchsorted(routes.pair_of[order], np.arange(routes.senders.size + 1))
     for pair, (start, end) in enumerate(pairwise(ends)):
@@ -202,17 +221,15 @@ def _on_links(routes: Routes, spikes: list[np.ndarray]) -> tuple[np.ndarray, np.
         (len(routes.links), routes.link_rows, routes.link_pairs),
         (len(routes.chip_links), routes.chip_rows, routes.chip_pairs),
     ):
-        loads = np.zeros((n_links, n_samples * n_steps), dtype=np.int64)
+        loads = np.zeros((n_links, pairs.shape[1]), dtype=np.int64)
         np.add.at(loads, rows, pairs[users])
-        found.append(loads.reshape(n_links, n_samples, n_steps))
+        found.append(loads)
     return found[0], found[1]
 
 
-def _messages(
-    routes: Routes, simulation: Simulation, n_cores: int
-) -> tuple[np.ndarray, np.ndarray]:
-    counts = [layer.spikes_per_neuron for layer in simulation.counters.layers]
-    emitted = np.concatenate(counts)[routes.neurons]
+def _by_core(routes: Routes, counts: np.ndarray, n_cores: int) -> tuple[np.ndarray, np.ndarray]:
+    """Messages and hops of each sending core: int64 arrays (cores,)."""
+    emitted = counts[routes.neurons]
     sender = routes.senders[routes.pair_of]
     messages = np.zeros(n_cores, dtype=np.int64)
     hops = np.zeros(n_cores, dtype=np.int64)
@@ -221,27 +238,14 @@ def _messages(
     return messages, hops
 
 
-def _updates(mapping: Mapping, simulation: Simulation) -> tuple[np.ndarray, np.ndarray]:
+def _updates(mapping: CoreMapping, counters: Counters) -> tuple[np.ndarray, np.ndarray]:
     """Neuron updates of each core that may have been active, and all of them."""
-    n_steps = simulation.counters.n_steps * simulation.counters.n_samples
+    n_steps = counters.n_steps * counters.n_samples
     active, updates = [], []
-    for own, counted in zip(mapping.layers, simulation.counters.layers, strict=True):
+    for own, counted in zip(mapping.groups, counters.layers, strict=True):
         assignment = own.parts.assignment()
-        # Spikes that arrive in the same step make one update active, not several.
+        # Messages that arrive in the same step make one update active, not several.
         at_most = np.minimum(counted.arrivals_per_neuron, n_steps)
         active.append(np.bincount(assignment, at_most, own.n_cores).astype(np.int64))
         updates.append(np.bincount(assignment, minlength=own.n_cores) * n_steps)
     return np.concatenate(active), np.concatenate(updates).astype(np.int64)
-
-
-def _check_recorded(program: Program, simulation: Simulation, n_steps: int) -> None:
-    recorded = zip(program.numbers, program.layers, simulation.trace.layers, strict=True)
-    for number, layer, trace in recorded:
-        if trace.spikes.shape[2] != n_steps or (layer.of_current and "i" not in trace.states):
-            raise KipukaError(
-                "what a layer sends was not recorded",
-                where=f"profile, layer {number}",
-                limit=f"spikes of {n_steps} steps, and the state i where currents are sent",
-                value=f"{trace.spikes.shape[2]} steps, states {', '.join(trace.states) or 'none'}",
-                remedy="simulate with record_for_costs(program)",
-            )

@@ -1,9 +1,4 @@
-"""What a run costs on a chip: counts by core times the chip's costs, low, typical and high.
-
-The latency is a lower bound in the form of Timcheck, Pierro and Shrestha (arXiv:2601.10035, eq. 1):
-per step the maximum of what the busiest core, the busiest link and the barrier need, summed over
-the steps of the run.
-"""
+"""What a run costs on a chip: counts by core times the chip's costs, low, typical and high."""
 
 from __future__ import annotations
 
@@ -13,10 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kipuka.convert.program import Program
-from kipuka.deploy.costs.core_activity import Work, work_of
+from kipuka.deploy.costs.core_activity import CoreActivity, Sent, core_activity
 from kipuka.deploy.costs.energy import Prices, energy_of, prices_of, total_of
-from kipuka.deploy.costs.latency import TERMS, Timing, timing_of
-from kipuka.deploy.costs.mapping import Mapping, Spread, map_program
+from kipuka.deploy.costs.latency import TERMS, Laid, Timing, timing_of
+from kipuka.deploy.costs.mapping import (
+    Group,
+    Mapping,
+    Spread,
+    groups_of,
+    map_by_halving,
+    map_groups,
+)
+from kipuka.deploy.costs.program_run import sent_in
+from kipuka.deploy.counters import Counters
 from kipuka.deploy.reference import Simulation
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import SiBounds
@@ -24,12 +28,12 @@ from kipuka.hardware_profiles import SiBounds
 if TYPE_CHECKING:
     from kipuka.hardware_profiles import HardwareProfile
 
-__all__ = ["TERMS", "LayerCost", "Profile", "profile"]
+__all__ = ["TERMS", "Cost", "LayerCost", "cost_of", "profile"]
 
 
 @dataclass(frozen=True)
 class LayerCost:
-    """Work and dynamic energy of one layer per sample, mean over samples.
+    """Counts and dynamic energy of one layer per sample, mean over samples.
 
     Attributes
     ----------
@@ -52,7 +56,7 @@ class LayerCost:
 
 
 @dataclass(frozen=True, eq=False)
-class Profile:
+class Cost:
     """Cost of a run per sample.
 
     Attributes
@@ -69,8 +73,14 @@ class Profile:
     core_energy_j : float array (cores,)
         Typical dynamic energy of each core.
     mapping : Mapping
-    work : Work
+        On the fewest cores, or so many as were asked for.
+    halved : Mapping
+        As a splitter by halving makes it; the compiler's lies between the two.
+    activity : CoreActivity
+        Over `mapping`.
     timing : Timing
+    host_input : bool
+        Whether spikes come from a program on the host; else they are preloaded.
     left_out : tuple of str
         Costs that the profile has no number for, and what the model does not cover.
     """
@@ -85,9 +95,17 @@ class Profile:
     energy_by_kind_j: dict[str, SiBounds]
     core_energy_j: np.ndarray
     mapping: Mapping
-    work: Work
+    halved: Mapping
+    activity: CoreActivity
     timing: Timing
+    host_input: bool
     left_out: tuple[str, ...]
+
+    @property
+    def cores(self) -> tuple[int, int]:
+        """Fewest and most cores that the compiler may take."""
+        counts = self.mapping.n_cores, self.halved.n_cores
+        return min(counts), max(counts)
 
     @property
     def spikes(self) -> float:
@@ -125,8 +143,9 @@ def profile(
     hardware: HardwareProfile,
     *,
     cores: int | None = None,
-) -> Profile:
-    """Map a network onto a chip and price a run of it.
+    host_input: bool = False,
+) -> Cost:
+    """Map a network, fused, onto a chip and price a run of it.
 
     Parameters
     ----------
@@ -137,38 +156,70 @@ def profile(
     hardware : HardwareProfile
     cores : int, optional
         Cores to spread over; by default the fewest that hold the network.
+    host_input : bool
+        Whether spikes come from a program on the host in each step; else they are preloaded.
 
     Returns
     -------
-    Profile
+    Cost
 
     Raises
     ------
     KipukaError
-        If the network does not fit the chip.
+        If the chip cannot compute the network, or it does not fit.
     """
     _refuse_graded(program)
-    counters = simulation.counters
+    sent = sent_in(program, inputs, simulation)
+    groups, counters = groups_of(program), simulation.counters
+    return cost_of(groups, counters, sent, hardware, cores=cores, host_input=host_input)
+
+
+def cost_of(
+    groups: tuple[Group, ...],
+    counters: Counters,
+    sent: Sent,
+    hardware: HardwareProfile,
+    *,
+    cores: int | None = None,
+    host_input: bool = False,
+) -> Cost:
+    """Map groups of neurons onto a chip and price a run of them.
+
+    Parameters
+    ----------
+    groups : tuple of Group
+    counters : Counters
+        Of the run, with an entry for each group.
+    sent : Sent
+        What they sent in it.
+    hardware : HardwareProfile
+    cores : int, optional
+        Cores to spread over; by default the fewest.
+    host_input : bool
+        As in `profile`.
+    """
     load = tuple(layer.arrivals_per_neuron for layer in counters.layers)
-    mapping = map_program(program, hardware, load, None if cores is None else Spread(cores))
-    work = work_of(program, mapping, inputs, simulation)
+    mapping = map_groups(groups, hardware, load, None if cores is None else Spread(cores))
+    halved = map_by_halving(groups, hardware)
+    activity = core_activity(groups, mapping, counters, sent)
+    other = Laid(halved, core_activity(groups, halved, counters, sent))
+    timing = timing_of(Laid(mapping, activity), (other,), hardware, host_input=host_input)
     prices = prices_of(hardware)
-    timing = timing_of(mapping, work, hardware)
     n_samples = counters.n_samples
-    everything = slice(0, mapping.n_cores)
-    by_kind = energy_of(work, everything, prices, n_samples)
-    static = _static(timing.latency_s, hardware, mapping.n_chips)
+    by_kind = energy_of(activity, slice(0, mapping.n_cores), prices, n_samples)
+    chips = min(mapping.n_chips, halved.n_chips), max(mapping.n_chips, halved.n_chips)
     core_energy = [
-        total_of(energy_of(work, slice(k, k + 1), prices, n_samples), prices).typical or 0.0
+        total_of(energy_of(activity, slice(k, k + 1), prices, n_samples), prices).typical or 0.0
         for k in range(mapping.n_cores)
     ]
-    return Profile(
+    left_out = _always_left_out(groups, mapping, hardware, host_input)
+    return Cost(
         hardware=hardware.name,
-        layers=_layer_costs(mapping, work, simulation, prices),
+        layers=_layer_costs(mapping, activity, counters, prices),
         input_spikes=float(counters.input_spikes.sum(axis=1).mean()),
         steps=counters.n_steps,
         dynamic_energy_j=total_of(by_kind, prices),
-        static_energy_j=static,
+        static_energy_j=_static(timing.latency_s, hardware, mapping.n_chips, chips),
         latency_s=timing.latency_s,
         energy_by_kind_j={
             kind: SiBounds(None, None, None) if kind in prices.unpublished else prices.bounds(parts)
@@ -176,23 +227,21 @@ def profile(
         },
         core_energy_j=np.array(core_energy),
         mapping=mapping,
-        work=work,
+        halved=halved,
+        activity=activity,
         timing=timing,
-        left_out=(
-            *prices.left_out,
-            *timing.left_out,
-            *_always_left_out(program, mapping, hardware),
-        ),
+        host_input=host_input,
+        left_out=(*prices.left_out, *timing.left_out, *left_out),
     )
 
 
 def _layer_costs(
-    mapping: Mapping, work: Work, simulation: Simulation, prices: Prices
+    mapping: Mapping, activity: CoreActivity, counters: Counters, prices: Prices
 ) -> tuple[LayerCost, ...]:
-    n_samples = simulation.counters.n_samples
+    n_samples = counters.n_samples
     costs = []
-    for own, counted in zip(mapping.layers, simulation.counters.layers, strict=True):
-        energy = energy_of(work, own.cores, prices, n_samples)
+    for own, counted in zip(mapping.groups, counters.layers, strict=True):
+        energy = energy_of(activity, own.cores, prices, n_samples)
         costs.append(
             LayerCost(
                 layer=own.layer,
@@ -200,27 +249,34 @@ def _layer_costs(
                 cores=own.n_cores,
                 spikes=float(counted.spikes.sum(axis=1).mean()),
                 synaptic_operations=float(counted.synaptic_operations.sum(axis=1).mean()),
-                neuron_updates=float(work.updates[own.cores].sum() / n_samples),
-                messages=float(work.messages[own.cores].sum() / n_samples),
+                neuron_updates=float(activity.updates[own.cores].sum() / n_samples),
+                messages=float(activity.messages[own.cores].sum() / n_samples),
                 dynamic_energy_j=total_of(energy, prices),
             )
         )
     return tuple(costs)
 
 
-def _static(latency_s: SiBounds, hardware: HardwareProfile, n_chips: int) -> SiBounds:
+def _static(
+    latency_s: SiBounds, hardware: HardwareProfile, n_chips: int, chips: tuple[int, int]
+) -> SiBounds:
     """Static power times latency: of the system, where it is known, or of each chip in use."""
-    powers = 1 if _of_whole_system(hardware) else n_chips
-    pairs = zip(hardware.static_power.in_si(), latency_s, strict=True)
-    return SiBounds(*(None if p is None or t is None else powers * p * t for p, t in pairs))
+    powers = (1, 1, 1) if _of_whole_system(hardware) else (chips[0], n_chips, chips[1])
+    triples = zip(powers, hardware.static_power.in_si(), latency_s, strict=True)
+    return SiBounds(*(None if p is None or t is None else n * p * t for n, p, t in triples))
 
 
 def _of_whole_system(hardware: HardwareProfile) -> bool:
     return hardware.system is not None and hardware.system.static_power is not None
 
 
-def _always_left_out(program: Program, mapping: Mapping, hardware: HardwareProfile) -> list[str]:
+def _always_left_out(
+    groups: tuple[Group, ...], mapping: Mapping, hardware: HardwareProfile, host_input: bool
+) -> list[str]:
     notes = []
+    if hardware.taken_over:
+        bundled, *taken = hardware.taken_over
+        notes.append(f"{', '.join(taken)} of the chip: not in its profile, taken from {bundled}")
     chips, system = mapping.n_chips, hardware.system
     if hardware.static_power.in_si().typical is None:
         notes.append("static power: not published")
@@ -233,9 +289,15 @@ def _always_left_out(program: Program, mapping: Mapping, hardware: HardwareProfi
         notes.append(
             f"another source gives {system.system} only {fewer:g} chips; {chips} are planned"
         )
-    notes.append(
-        "host input and output, embedded processors; input spikes send no messages on the mesh"
-    )
-    if any(layer.model == "SPIKING_GRU" for layer in program.layers):
-        notes.append("microcode of the spiking GRU: priced like any other neuron update")
+    step = hardware.host_input.step_from_host
+    if not host_input and step.value is not None:
+        ends = [step.value if end is None else end for end in (step.low, step.high)]
+        notes.append(
+            f"input from a program on the host: {ends[0]:g} to {ends[1]:g} {step.unit} a step by "
+            "published runs; input is taken to be preloaded"
+        )
+    notes.append("host output, embedded processors; input spikes send no messages on the mesh")
+    kinds = sorted({group.kind for group in groups if group.programmable})
+    if kinds:
+        notes.append(f"microcode of {', '.join(kinds)}: priced like any other neuron update")
     return notes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kipuka.deploy.costs.core_activity import Work
+from kipuka.deploy.costs.core_activity import CoreActivity
 from kipuka.hardware_profiles import SiBounds
 
 if TYPE_CHECKING:
@@ -90,23 +90,25 @@ def prices_of(hardware: HardwareProfile) -> Prices:
     return Prices(cases[0], cases[1], high, tuple(left_out), unpublished)
 
 
-def energy_of(work: Work, cores: slice, prices: Prices, n_samples: int) -> dict[str, np.ndarray]:
+def energy_of(
+    activity: CoreActivity, cores: slice, prices: Prices, n_samples: int
+) -> dict[str, np.ndarray]:
     """Energy of some cores per sample by kind: float arrays (2 + high cases,) in J.
 
     Parameters
     ----------
-    work : Work
+    activity : CoreActivity
     cores : slice
     prices : Prices
     n_samples : int
     """
-    active = int(work.active_updates[cores].sum())
-    inactive = int(work.updates[cores].sum()) - active
+    active = int(activity.active_updates[cores].sum())
+    inactive = int(activity.updates[cores].sum()) - active
     counts = {
-        SYNAPTIC_OPERATIONS: ((0, int(work.synaptic_operations[cores].sum())),),
+        SYNAPTIC_OPERATIONS: ((0, int(activity.synaptic_operations[cores].sum())),),
         UPDATES: ((1, active), (2, inactive)),
-        MESSAGES: ((3, int(work.messages[cores].sum())),),
-        HOPS: ((4, int(work.hops[cores].sum())),),
+        MESSAGES: ((3, int(activity.messages[cores].sum())),),
+        HOPS: ((4, int(activity.hops[cores].sum())),),
     }
     nothing: Case = (0.0, 0.0, 0.0, 0.0, 0.0)
     table = np.array([prices.low or nothing, prices.typical or nothing, *prices.high])

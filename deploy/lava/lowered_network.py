@@ -71,8 +71,8 @@ def synapses(wire: Wire, n_sources: int, n_targets: int, graded: bool) -> Any:
 class Adapters(Protocol):
     """What stands between host and chip; on the CPU there is nothing."""
 
-    def into_chip(self, outlet: Any, size: int, message_bits: int) -> Any:
-        """Return the port that carries into the chip what `outlet` sends."""
+    def play(self, values: np.ndarray, message_bits: int) -> Any:
+        """Return the port that sends int32 values (units, steps), step by step, into the chip."""
 
     def out_of_chip(self, outlet: Any, size: int, message_bits: int) -> Any:
         """Return the port that carries out of the chip what `outlet` sends."""
@@ -81,9 +81,9 @@ class Adapters(Protocol):
 class OnCpu:
     """No adapters."""
 
-    def into_chip(self, outlet: Any, size: int, message_bits: int) -> Any:
-        """Return the port itself."""
-        return outlet
+    def play(self, values: np.ndarray, message_bits: int) -> Any:
+        """Return the port of a source on the CPU."""
+        return Source(data=values).s_out
 
     def out_of_chip(self, outlet: Any, size: int, message_bits: int) -> Any:
         """Return the port itself."""
@@ -119,9 +119,8 @@ class StockNetwork:
         self.neurons = {n.name: neurons(n) for n in graph.nodes if n.kind != "source"}
         outlets = {name: process.s_out for name, process in self.neurons.items()}
         for name, values in sources.items():
-            source = Source(data=values.astype(np.int32))
             bits = GRADED_BITS if nodes[name].graded else 0
-            outlets[name] = adapters.into_chip(source.s_out, nodes[name].size, bits)
+            outlets[name] = adapters.play(values.astype(np.int32), bits)
         self.synapses = []
         for wire in graph.wires:
             sender, target = nodes[wire.source], nodes[wire.target]

@@ -1,7 +1,8 @@
 """A Loihi 2 board through Lava's public interface: the only file that touches it.
 
-The names are those of `lava.utils.loihi`, `lava.magma.core.run_configs`, `lava.proc.embedded_io`
-and `lava.utils.loihi2_profiler` as public code uses them. Nothing here has run on a board.
+The names are those of `lava.utils.loihi`, `lava.magma.core.run_configs`, `lava.proc.cyclic_buffer`,
+`lava.proc.embedded_io` and `lava.utils.loihi2_profiler` as public code uses them. Nothing here has
+run on a board.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ class Loihi2Api:
         ``lava.utils.loihi.use_slurm_host(partition=, board=)``.
     run_config : callable
         ``Loihi2HwCfg(callback_fxs=)``.
+    preloaded : callable
+        ``lava.proc.cyclic_buffer.process.CyclicBuffer(first_frame=, replay_frames=)``, which sends
+        frames that were stored before the run; port ``s_out``.
     into_chip, out_of_chip : callable
         ``embedded_io.spike.PyToNxAdapter`` and ``NxToPyAdapter``, with ports ``inp`` and ``out``.
     time_probe, power_probe : callable
@@ -45,6 +49,7 @@ class Loihi2Api:
     is_installed: Callable[[], bool]
     use_slurm_host: Callable[..., None]
     run_config: Callable[..., Any]
+    preloaded: Callable[..., Any]
     into_chip: Callable[..., Any]
     out_of_chip: Callable[..., Any]
     time_probe: Callable[..., Any]
@@ -104,11 +109,13 @@ def public_api() -> Loihi2Api:
         raise _missing("Lava's extension for Loihi 2 (lava.utils.loihi2_profiler)")
     configs = importlib.import_module("lava.magma.core.run_configs")
     adapters = importlib.import_module("lava.proc.embedded_io.spike")
+    buffers = importlib.import_module("lava.proc.cyclic_buffer.process")
     profiler = importlib.import_module("lava.utils.loihi2_profiler")
     return Loihi2Api(
         loihi.is_installed,
         loihi.use_slurm_host,
         configs.Loihi2HwCfg,
+        buffers.CyclicBuffer,
         adapters.PyToNxAdapter,
         adapters.NxToPyAdapter,
         profiler.Loihi2ExecutionTime,
@@ -132,10 +139,13 @@ class Loihi2Board:
     Parameters
     ----------
     api : Loihi2Api
+    host_input : bool
+        Whether a process on the host sends the input step by step, which takes milliseconds for
+        each; else it is stored on the chip before the run.
     """
 
-    def __init__(self, api: Loihi2Api) -> None:
-        self.api = api
+    def __init__(self, api: Loihi2Api, host_input: bool = False) -> None:
+        self.api, self.host_input = api, host_input
 
     def connect(self, partition: str | None, board: str | None) -> None:
         """Choose a SLURM host by partition or by board.
@@ -191,10 +201,14 @@ class Loihi2Board:
         config = self.api.run_config(callback_fxs=[probe])
         return run_stream(stream, inputs, progress, config, self)
 
-    def into_chip(self, outlet: Any, size: int, message_bits: int) -> Any:
-        """Put an adapter behind a port on the host."""
-        adapter = self.api.into_chip(shape=(size,), num_message_bits=message_bits)
-        outlet.connect(adapter.inp)
+    def play(self, values: np.ndarray, message_bits: int) -> Any:
+        """Store what is to be sent, or send it from the host through an adapter."""
+        if not self.host_input:
+            frames = {"first_frame": values[:, 0], "replay_frames": values[:, 1:]}
+            return self.api.preloaded(**frames).s_out
+        source = importlib.import_module("lava.proc.io.source").RingBuffer(data=values)
+        adapter = self.api.into_chip(shape=values.shape[:1], num_message_bits=message_bits)
+        source.s_out.connect(adapter.inp)
         return adapter.out
 
     def out_of_chip(self, outlet: Any, size: int, message_bits: int) -> Any:

@@ -36,6 +36,7 @@ EVIDENCE: Mapping[str, Evidence] = MappingProxyType(
         "DelayDense": Evidence("strong", "lava PR #693; Fugu; Meszaros et al., arXiv:2510.13757"),
         "GradedVec": Evidence("good", "lava PR #740; lava_va tutorials with Loihi2HwCfg"),
         "ProdNeuron": Evidence("good", "lava PR #740; lava_va tutorials with Loihi2HwCfg"),
+        "CyclicBuffer": Evidence("strong", "lava-dl yolo_kp tutorial; public scripts for SHD"),
         "PyToNxAdapter": Evidence("strong", "lava.networks.gradedvecnetwork; many public scripts"),
         "NxToPyAdapter": Evidence("strong", "lava.networks.gradedvecnetwork; many public scripts"),
         "DelaySparse": Evidence("weak", "wording of lava PR #693 only; Fugu keeps it off the chip"),

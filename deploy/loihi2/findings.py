@@ -12,10 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from kipuka.convert import fixed
+from kipuka.deploy.costs.mapping import core_limits
+from kipuka.deploy.costs.mapping.abilities import lacking
 from kipuka.deploy.loihi2.evidence import evidence_of
-from kipuka.deploy.loihi2.memory import CoreLimits, Placement, place
+from kipuka.deploy.loihi2.placement import Placed, Placement, place
 from kipuka.deploy.lowered.graph import GRADED_BITS, Node, StockGraph, Wire
+from kipuka.deploy.lowered.groups import groups_of_graph
 from kipuka.deploy.lowered.streaming import Stream
+from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import HardwareProfile
 
 EXPONENT_MIN, EXPONENT_MAX = -8, 7
@@ -63,6 +67,9 @@ class DryRun:
     processes : tuple of (str, str, int)
         Kind, evidence and number of processes.
     placements : tuple of Placement
+        Empty where nothing could be placed; a finding says why.
+    chips : tuple of int
+        Fewest chips, and as a splitter by halving needs them; 0 where nothing could be placed.
     interval, period : int
         Hardware steps of a sample in the stream, and of an algorithmic step.
     """
@@ -71,6 +78,7 @@ class DryRun:
     remarks: tuple[str, ...]
     processes: tuple[tuple[str, str, int], ...]
     placements: tuple[Placement, ...]
+    chips: tuple[int, int]
     interval: int
     period: int
 
@@ -81,53 +89,64 @@ class DryRun:
 
     @property
     def cores(self) -> int:
-        """Neuro cores of all processes."""
+        """Neuro cores of all processes, the fewest."""
         return sum(placement.cores for placement in self.placements)
 
+    @property
+    def most_cores(self) -> int:
+        """Neuro cores of all processes as a splitter by halving makes them."""
+        return sum(placement.most_cores for placement in self.placements)
 
-def dry_run(stream: Stream, hardware: HardwareProfile) -> DryRun:
+
+def dry_run(stream: Stream, hardware: HardwareProfile, *, host_input: bool = False) -> DryRun:
     """Check a lowered network against what is known of a chip.
 
     Parameters
     ----------
     stream : Stream
     hardware : HardwareProfile
+    host_input : bool
+        Whether a program on the host sends the input; else it is preloaded.
 
     Returns
     -------
     DryRun
     """
     graph = stream.graph
-    limits = CoreLimits.of(hardware)
-    placements = place(graph, limits) if limits else ()
     findings = [finding for check in CHECKS for finding in check(stream, hardware)]
-    if limits:
-        findings += core_memory(placements, limits)
-    remarks = list(_remarks(stream))
-    cores = sum(placement.cores for placement in placements)
-    if limits and cores > limits.cores:
-        largest = max(placements, key=lambda placement: placement.cores)
-        remarks.append(
-            f"needs about {cores} cores, more than the {limits.cores} of a chip; most of them, "
-            f"{largest.cores}, for {largest.process}"
-        )
-    if not limits:
-        remarks.append(f"{hardware.name} has no published limits of a core: placement not checked")
+    placed = Placed((), (0, 0))
+    if not any(finding.check in UNPLACEABLE for finding in findings):
+        try:
+            placed = place(stream, hardware)
+        except KipukaError as error:
+            findings.append(
+                Finding("layer over a core's memory", error.where, error.limit, str(error.value))
+            )
+    remarks = [*_remarks(stream), *_crowded(placed.placements, hardware)]
     counts: dict[str, int] = {}
-    for kind, _ in processes(graph):
+    for kind, _ in processes(graph, host_input):
         counts[kind] = counts.get(kind, 0) + 1
     table = tuple((kind, evidence_of(kind).strength, n) for kind, n in sorted(counts.items()))
-    return DryRun(tuple(findings), tuple(remarks), table, placements, stream.interval, graph.period)
+    return DryRun(
+        findings=tuple(findings),
+        remarks=tuple(remarks),
+        processes=table,
+        placements=placed.placements,
+        chips=placed.chips,
+        interval=stream.interval,
+        period=graph.period,
+    )
 
 
-def processes(graph: StockGraph) -> list[tuple[str, str]]:
-    """Kind and name of every process on the chip, adapters included."""
+def processes(graph: StockGraph, host_input: bool = False) -> list[tuple[str, str]]:
+    """Kind and name of every process on the chip, with what plays the input and the adapters."""
     sizes = {node.name: node.size for node in graph.nodes}
     found: list[tuple[str, str]] = [
         (node.kind, node.name) for node in graph.nodes if node.kind != "source"
     ]
     found += [(w.process(sizes[w.source], sizes[w.target]), w.name) for w in graph.wires]
-    found += [("PyToNxAdapter", node.name) for node in graph.nodes if node.kind == "source"]
+    player = "PyToNxAdapter" if host_input else "CyclicBuffer"
+    found += [(player, node.name) for node in graph.nodes if node.kind == "source"]
     return [*found, ("NxToPyAdapter", graph.layers[-1].spikes)]
 
 
@@ -142,6 +161,17 @@ def unsupported_process(stream: Stream, hardware: HardwareProfile) -> Iterator[F
                 "strong or good public evidence of Loihi 2 support",
                 f"{evidence.strength}: {evidence.source}",
             )
+
+
+def arithmetic_of_the_chip(stream: Stream, hardware: HardwareProfile) -> Iterator[Finding]:
+    """Processes that need what the chip does not have."""
+    for group, ability in lacking(groups_of_graph(stream.graph, stream.numbers), hardware):
+        yield Finding(
+            "arithmetic of the chip",
+            f"{group.kind} ({group.name})",
+            f"{hardware.chip} has no {ability}",
+            f"needs {ability}",
+        )
 
 
 def delay_over_the_limit(stream: Stream, hardware: HardwareProfile) -> Iterator[Finding]:
@@ -272,21 +302,9 @@ def parameter_over_its_bits(stream: Stream, hardware: HardwareProfile) -> Iterat
                 )
 
 
-def core_memory(placements: tuple[Placement, ...], limits: CoreLimits) -> Iterator[Finding]:
-    """Processes of which not one neuron fits on a core."""
-    for placement in placements:
-        if placement.cores == 0:
-            too_many = placement.words > limits.words
-            yield Finding(
-                "layer over a core's memory",
-                f"{placement.process}, a single neuron",
-                f"{limits.words} words, {limits.axons} axons",
-                f"{placement.words} words" if too_many else f"{placement.axons} axons",
-            )
-
-
 CHECKS: tuple[Callable[[Stream, HardwareProfile], Iterator[Finding]], ...] = (
     unsupported_process,
+    arithmetic_of_the_chip,
     delay_over_the_limit,
     reset_interval_not_a_power_of_two,
     pause_too_short,
@@ -294,7 +312,22 @@ CHECKS: tuple[Callable[[Stream, HardwareProfile], Iterator[Finding]], ...] = (
     weight_exponent_over_the_limit,
     parameter_over_its_bits,
 )
-"""Checks of single processes; `core_memory` follows them."""
+"""Checks of single processes; the placement on cores follows them."""
+
+UNPLACEABLE = ("arithmetic of the chip", "delay over the limit")
+"""Checks whose findings leave nothing to be placed."""
+
+
+def _crowded(placements: tuple[Placement, ...], hardware: HardwareProfile) -> Iterator[str]:
+    """Remark on more cores than a chip has."""
+    available = core_limits(hardware).cores_per_chip
+    cores = sum(placement.cores for placement in placements)
+    if available is not None and cores > available:
+        largest = max(placements, key=lambda placement: placement.cores)
+        yield (
+            f"needs about {cores} cores, more than the {available} of a chip; most of them, "
+            f"{largest.cores}, for {largest.process}"
+        )
 
 
 def _remarks(stream: Stream) -> Iterator[str]:

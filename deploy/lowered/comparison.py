@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from kipuka.convert.program import Program
-from kipuka.deploy.costs.core_activity import record_for_costs
-from kipuka.deploy.costs.cost import profile
-from kipuka.deploy.costs.lowered_price import FormPrice, price_lowered
+from kipuka.deploy.costs.cost import Cost, cost_of, profile
+from kipuka.deploy.costs.program_run import record_for_costs
 from kipuka.deploy.fast.simulator import simulate
 from kipuka.deploy.lowered.counters import LoweredLayer, lowered_counters, summarise_lowered
 from kipuka.deploy.lowered.graph import StockGraph
+from kipuka.deploy.lowered.groups import groups_of_graph, sent_in_run
 from kipuka.deploy.lowered.interpreter import run_stock
 from kipuka.deploy.lowered.lowering import lower
 from kipuka.deploy.lowered.size import too_many_synapses
 from kipuka.errors import KipukaError
-from kipuka.hardware_profiles import HardwareProfile
+from kipuka.hardware_profiles import HardwareProfile, SiBounds
 
 SAMPLES = 1
 """Samples on which `without_microcode` counts: the lowered graph runs in plain numpy."""
@@ -25,6 +26,23 @@ SAMPLES = 1
 MESSAGES_AT_MOST = 400_000_000
 """Lowered neurons times hardware steps that are counted in reasonable time and memory; beyond,
 `without_microcode` says so."""
+
+
+class FormPrice(NamedTuple):
+    """Estimates of one form of a network per sample, mean over samples.
+
+    Attributes
+    ----------
+    dynamic_energy_j, latency_s : SiBounds
+    """
+
+    dynamic_energy_j: SiBounds
+    latency_s: SiBounds
+
+    @classmethod
+    def of(cls, cost: Cost) -> FormPrice:
+        """Take the figures that the forms are compared by."""
+        return cls(cost.dynamic_energy_j, cost.latency_s)
 
 
 @dataclass(frozen=True)
@@ -41,7 +59,9 @@ class Forms:
         Samples that both forms were counted on.
     layers : tuple of LoweredLayer
     fused, lowered : FormPrice
-        Per sample. The lowered form has no placement: each process has cores of its own.
+        Per sample.
+    fused_cores, lowered_cores : tuple of int
+        Fewest and most neuro cores that the compiler may take.
     """
 
     period: int
@@ -50,6 +70,8 @@ class Forms:
     layers: tuple[LoweredLayer, ...]
     fused: FormPrice
     lowered: FormPrice
+    fused_cores: tuple[int, int]
+    lowered_cores: tuple[int, int]
 
     @property
     def needs_microcode(self) -> bool:
@@ -59,7 +81,7 @@ class Forms:
 
 @dataclass(frozen=True)
 class NotLowered:
-    """Why there is no lowered form.
+    """Why there is no lowered form to compare.
 
     Attributes
     ----------
@@ -68,6 +90,11 @@ class NotLowered:
     """
 
     reason: str
+
+    @classmethod
+    def because(cls, error: KipukaError) -> NotLowered:
+        """Say what was refused, in one line."""
+        return cls(f"{error.what}: {error.where} ({error.value})")
 
 
 def without_microcode(
@@ -92,7 +119,7 @@ def without_microcode(
     try:
         graph = lower(program, inputs.shape[2])
     except KipukaError as error:
-        return NotLowered(f"{error.what}: {error.where} ({error.value})")
+        return NotLowered.because(error)
     neurons = sum(node.size for node in graph.nodes)
     messages = neurons * graph.hardware_steps(inputs.shape[2])
     if messages > MESSAGES_AT_MOST:
@@ -105,8 +132,8 @@ def without_microcode(
 
 def compare_forms(
     program: Program, graph: StockGraph, inputs: np.ndarray, hardware: HardwareProfile
-) -> Forms:
-    """Price a network and its lowered form on the same samples.
+) -> Forms | NotLowered:
+    """Price a network and its lowered form on the same samples, or say why not.
 
     Parameters
     ----------
@@ -118,22 +145,25 @@ def compare_forms(
 
     Returns
     -------
-    Forms
-
-    Raises
-    ------
-    KipukaError
-        If the fused form does not fit the chip.
+    Forms or NotLowered
+        The latter if the chip cannot compute one of the forms, or has no room for it.
     """
     run = run_stock(graph, inputs)
     counters = lowered_counters(program, graph, run)
     simulation = simulate(program, inputs, record=record_for_costs(program))
-    fused = profile(program, inputs, simulation, hardware)
+    groups = groups_of_graph(graph, program.numbers)
+    try:
+        fused = profile(program, inputs, simulation, hardware)
+        lowered = cost_of(groups, counters, sent_in_run(graph, run), hardware)
+    except KipukaError as error:
+        return NotLowered.because(error)
     return Forms(
         period=graph.period,
         hardware_steps=counters.n_steps,
         samples=len(inputs),
         layers=summarise_lowered(program, graph, run),
-        fused=FormPrice(fused.dynamic_energy_j, fused.latency_s),
-        lowered=price_lowered(counters, hardware),
+        fused=FormPrice.of(fused),
+        lowered=FormPrice.of(lowered),
+        fused_cores=fused.cores,
+        lowered_cores=lowered.cores,
     )

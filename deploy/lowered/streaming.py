@@ -37,12 +37,15 @@ class Stream:
     needed : int
         Hardware steps after which nothing of a sample matters or is under way any more, as far as
         the delays tell.
+    numbers : tuple of int
+        Numbers of the layers in the file.
     """
 
     graph: StockGraph
     n_steps: int
     interval: int
     needed: int
+    numbers: tuple[int, ...]
 
 
 def plan_stream(program: Program, n_steps: int, interval: int | None = None) -> Stream:
@@ -86,7 +89,7 @@ def plan_stream(program: Program, n_steps: int, interval: int | None = None) -> 
         )
     chosen = power_above(needed) if interval is None else interval
     nodes = tuple(_resetting(node, graph, chosen) for node in graph.nodes)
-    return Stream(replace(graph, nodes=nodes), n_steps, chosen, needed)
+    return Stream(replace(graph, nodes=nodes), n_steps, chosen, needed, program.numbers)
 
 
 def settling_steps(program: Program) -> int:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from kipuka.convert.program import Program
 from kipuka.deploy.costs.advice import Advice
-from kipuka.deploy.costs.cost import Profile
+from kipuka.deploy.costs.cost import Cost
+from kipuka.deploy.costs.sensitivity import sensitivities
 from kipuka.deploy.lowered.comparison import Forms, NotLowered
 from kipuka.deploy.reference import Simulation
 from kipuka.deploy.report import plots, tables
@@ -39,7 +40,7 @@ class ReportContents:
         Input spikes of the run; the first sample is drawn.
     simulation : Simulation
         Trace and counters of `inputs`.
-    profiles : tuple of (Profile, HardwareProfile)
+    profiles : tuple of (Cost, HardwareProfile)
         Costs of that run; the first chip makes the headlines.
     verification : Verification or None
     accuracy : mapping of str to float
@@ -54,13 +55,15 @@ class ReportContents:
         Changes that were tried on this run; None if nobody asked.
     compared : tuple of Compared
         This network and others, side by side; may be empty.
+    refused : tuple of (str, str)
+        Chips that cannot run the network, and why.
     """
 
     title: str
     program: Program
     inputs: NDArray[Any]
     simulation: Simulation
-    profiles: tuple[tuple[Profile, HardwareProfile], ...]
+    profiles: tuple[tuple[Cost, HardwareProfile], ...]
     verification: Verification | None
     accuracy: Mapping[str, float]
     delays_before: Mapping[str, NDArray[Any]] | None
@@ -68,6 +71,7 @@ class ReportContents:
     forms: Forms | NotLowered | None = None
     advice: tuple[Advice, ...] | None = None
     compared: tuple[Compared, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
 
 
 def write_report(path: str | Path, contents: ReportContents) -> None:
@@ -155,8 +159,7 @@ def _view(contents: ReportContents) -> dict[str, Any]:
         "layers": tables.layer_rows(program, profile),
         "input": tables.input_row(program, profile),
         "total": tables.total_row(program, profile),
-        "fits": f"{plural(profile.mapping.n_cores, 'core')} on "
-        f"{plural(profile.mapping.n_chips, 'chip')}",
+        "fits": f"{tables.cores_text(profile.cores)} on {plural(profile.mapping.n_chips, 'chip')}",
         "cores": tables.core_rows(profile),
         "kinds": [
             (kind, *si_bounds(bounds, "J")) for kind, bounds in profile.energy_by_kind_j.items()
@@ -166,6 +169,10 @@ def _view(contents: ReportContents) -> dict[str, Any]:
         "forms": None if contents.forms is None else tables.forms_view(contents.forms),
         "advice": None if contents.advice is None else tables.advice_view(contents.advice),
         "compared": tables.comparison_view(contents.compared),
+        "refused": contents.refused,
+        "sensitivities": tables.sensitivity_rows(
+            sensitivities(program, profile, counters.n_samples, hardware)
+        ),
         "chips": [chip_view(cost, chip) for cost, chip in contents.profiles],
         "seconds": {stage: si(value, "s") for stage, value in contents.seconds.items()},
         "metadata": dict(program.metadata),

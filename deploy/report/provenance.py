@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from kipuka.deploy.costs.cost import Profile
+from kipuka.deploy.costs.cost import Cost
 from kipuka.deploy.report.numbers import NOT_PUBLISHED, SPACE, count, si_bounds
-from kipuka.hardware_profiles import HardwareProfile, Quantity
+from kipuka.hardware_profiles import Ability, HardwareProfile, Quantity
 
 
-def chip_view(profile: Profile, hardware: HardwareProfile) -> dict[str, Any]:
+def chip_view(profile: Cost, hardware: HardwareProfile) -> dict[str, Any]:
     """Costs on a chip with every quantity behind them.
 
     Parameters
     ----------
-    profile : Profile
+    profile : Cost
     hardware : HardwareProfile
         With which it was priced.
     """
@@ -23,6 +23,7 @@ def chip_view(profile: Profile, hardware: HardwareProfile) -> dict[str, Any]:
         group, _, name = key.partition(".")
         row = _provenance(name or group, quantity)
         groups.setdefault(group.replace("_", " "), []).append(row)
+    groups["abilities"] = [_ability(name, one) for name, one in hardware.abilities.each()]
     return {
         "name": hardware.title,
         "description": hardware.description,
@@ -54,6 +55,23 @@ def _provenance(name: str, quantity: Quantity) -> dict[str, Any]:
             for one in quantity.inputs
         ],
         "note": quantity.note,
+    }
+
+
+def _ability(name: str, ability: Ability) -> dict[str, Any]:
+    return {
+        "name": name.replace("_", " "),
+        "value": "yes" if ability.able else "no",
+        "low": "",
+        "high": "",
+        "unit": "",
+        "confidence": ability.confidence,
+        "source": ability.source,
+        "secondary": ability.secondary,
+        "bases": [],
+        "formula": None,
+        "inputs": [],
+        "note": ability.note,
     }
 
 

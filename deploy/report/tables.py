@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,12 +11,13 @@ from numpy.typing import NDArray
 
 from kipuka.convert.program import OWN, PREVIOUS, Program
 from kipuka.deploy.costs.advice import Advice
-from kipuka.deploy.costs.cost import LayerCost, Profile
+from kipuka.deploy.costs.cost import Cost, LayerCost
 from kipuka.deploy.costs.mapping.limits import NAMES
 from kipuka.deploy.costs.neurobench import neurobench
+from kipuka.deploy.costs.sensitivity import ENERGY, LATENCY, Sensitivity
 from kipuka.deploy.lowered.comparison import Forms, NotLowered
 from kipuka.deploy.reference import Simulation
-from kipuka.deploy.report.numbers import NOT_PUBLISHED, SPACE, count, si_bounds
+from kipuka.deploy.report.numbers import NOT_PUBLISHED, SPACE, count, si, si_bounds
 from kipuka.hardware_profiles import SiBounds
 
 
@@ -26,13 +28,13 @@ class Compared:
     Attributes
     ----------
     name : str
-    cost : Profile
+    cost : Cost
     accuracy : float or None
         Fraction of samples decided right; None without labels.
     """
 
     name: str
-    cost: Profile
+    cost: Cost
     accuracy: float | None = None
 
 
@@ -62,7 +64,7 @@ def delays_by_label(program: Program) -> dict[str, NDArray[Any]]:
     return found
 
 
-def core_rows(profile: Profile) -> list[dict[str, str]]:
+def core_rows(profile: Cost) -> list[dict[str, str]]:
     """Fullest core under each limit."""
     rows = []
     for name in NAMES:
@@ -85,7 +87,7 @@ def metric_rows(program: Program, simulation: Simulation) -> list[tuple[str, str
     return [(name.replace("_", " "), count(value)) for name, value in values.items()]
 
 
-def layer_rows(program: Program, profile: Profile) -> list[dict[str, str]]:
+def layer_rows(program: Program, profile: Cost) -> list[dict[str, str]]:
     """One row for each layer: size, delays, work and energy."""
     delays = delays_by_label(program)
     rows = []
@@ -120,7 +122,7 @@ def _work(cost: LayerCost) -> dict[str, str]:
     }
 
 
-def input_row(program: Program, profile: Profile) -> dict[str, str]:
+def input_row(program: Program, profile: Cost) -> dict[str, str]:
     """Row of the input."""
     return {
         "units": count(program.n_inputs),
@@ -129,7 +131,7 @@ def input_row(program: Program, profile: Profile) -> dict[str, str]:
     }
 
 
-def total_row(program: Program, profile: Profile) -> dict[str, str]:
+def total_row(program: Program, profile: Cost) -> dict[str, str]:
     """Row of the whole network."""
     synapses = [p.synapses for layer in program.layers for p in layer.projections]
     typical, between = si_bounds(profile.dynamic_energy_j, "J")
@@ -182,7 +184,7 @@ def comparison_rows(compared: Sequence[Compared]) -> list[tuple[str, ...]]:
     """Quantities by network: a name and the text of each network."""
     costs = [one.cost for one in compared]
     rows = [
-        ("cores", *(count(cost.mapping.n_cores) for cost in costs)),
+        ("cores", *(cores_text(cost.cores) for cost in costs)),
         ("chips", *(count(cost.mapping.n_chips) for cost in costs)),
         ("neurons", *(count(sum(x.neurons for x in cost.layers)) for cost in costs)),
         ("spikes", *(count(cost.spikes) for cost in costs)),
@@ -229,12 +231,40 @@ def forms_view(forms: Forms | NotLowered) -> dict[str, Any]:
         "period": forms.period,
         "hardware_steps": count(forms.hardware_steps),
         "samples": plural(forms.samples, "sample"),
+        "cores": [cores_text(own) for own in (forms.fused_cores, forms.lowered_cores)],
         "rows": [
             (name, steps, *si_bounds(form.dynamic_energy_j, "J"), *si_bounds(form.latency_s, "s"))
             for name, steps, form in pairs
         ],
         "layers": [[count(value) for value in asdict(one).values()] for one in forms.layers],
     }
+
+
+def sensitivity_rows(found: Sequence[Sensitivity]) -> list[tuple[str, ...]]:
+    """Numbers that move a result, with the result at their bounds, those that move most first."""
+    units = {ENERGY: "J", LATENCY: "s"}
+
+    def text(one: Sensitivity, value: float | None) -> str:
+        if value is None:
+            return "does not fit"
+        return si(value, units[one.result]) if one.result in units else count(value)
+
+    return [
+        (
+            one.key.replace("_", " ").replace(".", ": "),
+            f"{count(one.low)} to {count(one.high)}{SPACE}{one.unit}",
+            one.result,
+            *(text(one, value) for value in (one.at_low, one.at_value, one.at_high)),
+            percent(one.move) if math.isfinite(one.move) else "–",
+        )
+        for one in found
+    ]
+
+
+def cores_text(cores: tuple[int, int]) -> str:
+    """Fewest and most cores; one number where they are the same."""
+    fewest, most = cores
+    return plural(most, "core") if fewest == most else f"{count(fewest)} to {plural(most, 'core')}"
 
 
 def percent(fraction: float) -> str:

@@ -259,9 +259,17 @@ def test_hardware_list_show_and_check(tmp_path, capsys):
     assert "A key is missing" in capsys.readouterr().err
 
 
-def test_profile_on_golden_vectors_and_the_other_chip(net, tmp_path):
+def test_profile_on_golden_vectors_and_the_other_chip(net, rng, tmp_path, capsys):
     numbers = tmp_path / "p.json"
-    assert main(["profile", net, "--hardware", "loihi1", "--json", str(numbers)]) == 0
+    assert main(["profile", net, "--hardware", "loihi1", "--json", str(numbers)]) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert "layer 1 (SPIKING_GRU) on loihi1" in error
+    assert "Intel Loihi has no programmable neurons" in error
+    assert not numbers.exists()
+    network = program(4, random_cuba(rng, 4, 6), random_cuba(rng, 6, 3))
+    cuba = tmp_path / "cuba.net"
+    save_net(cuba, network, golden_vectors(network, random_spikes(rng, 2, 4, 30)))
+    assert main(["profile", str(cuba), "--hardware", "loihi1", "--json", str(numbers)]) == 0
     assert loaded(numbers)["dynamic_energy_j"]["high"] is None
 
 

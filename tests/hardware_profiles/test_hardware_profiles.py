@@ -84,9 +84,9 @@ def test_si_conversion_of_loihi2_by_hand() -> None:
     assert profile.energy.synaptic_operation.in_si() == SiBounds(6.8e-12, 19.2e-12, 29.9e-12)
     assert profile.energy.neuron_update.in_si() == SiBounds(0.0, 65.9e-12, 114e-12)
     assert profile.energy.dendrite_updates_per_neuron_update.in_si() == SiBounds(1.0, 2.0, 2.0)
-    assert profile.latency.synaptic_operation.in_si() == SiBounds(0.37e-9, 0.66e-9, 1.01e-9)
+    assert profile.latency.synaptic_operation.in_si() == SiBounds(0.62e-9, 0.66e-9, 0.94e-9)
     assert profile.latency.neuron_update.in_si() == SiBounds(0.58e-9, 4e-9, 4.2e-9)
-    assert profile.latency.barrier.in_si() == SiBounds(0.2e-6, 1.8e-6, 10e-6)
+    assert profile.latency.barrier.in_si() == SiBounds(0.6e-6, 1.8e-6, 1.8e-6)
     assert profile.static_power.in_si() == SiBounds(0.10, 0.23, 0.31)
     assert profile.limits.delay_steps.in_si() == SiBounds(None, 62.0, 63.0)
 
@@ -369,3 +369,45 @@ def test_a_profile_survives_its_own_dump() -> None:
     profile = load_profile("loihi2")
     dumped = yaml.safe_load(yaml.safe_dump(profile.model_dump(mode="json")))
     assert HardwareProfile.model_validate(dumped) == profile
+
+
+@pytest.mark.parametrize(("name", "programmable"), [("loihi1", False), ("loihi2", True)])
+def test_a_file_from_before_the_architecture_was_in_it_loads(
+    name: str, programmable: bool, tmp_path: Path
+) -> None:
+    data = yaml.safe_load(
+        (Path(__file__).parents[2] / f"hardware_profiles/{name}.yaml").read_text()
+    )
+    for group in ("mesh", "packing", "abilities", "host_input"):
+        del data[group]
+    del data["latency"]["synaptic_memory_read"]["note"]
+    data["latency"]["synaptic_memory_read"].update(value=1.0, confidence="measured")
+    data["latency"].pop("barrier_of_chips", None)
+    data["references"] = [
+        one for one in data["references"] if one["key"] not in ("SGSC", "SANA-FE")
+    ]
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(data), "utf-8")
+    loaded, bundled = load_profile(file), load_profile(name)
+    assert loaded.taken_over == (name, "mesh", "packing", "abilities", "host_input")
+    assert bundled.taken_over == ()
+    assert (loaded.mesh, loaded.packing) == (bundled.mesh, bundled.packing)
+    assert loaded.abilities.programmable_neurons.able is programmable
+    assert loaded.latency.synaptic_memory_read.value == 1.0
+
+
+def test_a_file_with_half_of_the_architecture_is_refused(tmp_path: Path) -> None:
+    start = loihi1_text().index("mesh:\n")
+    end = loihi1_text().index("packing:\n")
+    error = refusal(tmp_path, loihi1_text()[:start] + loihi1_text()[end:])
+    assert (error.what, error.limit) == ("A key is missing", "mesh is required here")
+
+
+def test_what_a_chip_can_do_has_a_source(tmp_path: Path) -> None:
+    text = loihi1_text().replace(
+        'able: false\n    source: "[Brief21] technology brief"',
+        'able: false\n    source: "[Me] p. 1"',
+    )
+    error = refusal(tmp_path, text)
+    assert "abilities.programmable_neurons cites" in error.what
+    assert str(error.value) == "[Me]"

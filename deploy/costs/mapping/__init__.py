@@ -1,7 +1,27 @@
-"""Where a network lies on a chip: its layers on neuro cores, the cores on the mesh of routers."""
+"""Where a network lies on a chip: its groups on neuro cores, the cores on the mesh of routers."""
 
+from kipuka.deploy.costs.mapping.groups import Bundle, Group, groups_of, with_receivers
 from kipuka.deploy.costs.mapping.limits import CoreLimits, core_limits
-from kipuka.deploy.costs.mapping.mapping import LayerMapping, Mapping, map_program
+from kipuka.deploy.costs.mapping.mapping import (
+    GroupMapping,
+    Mapping,
+    map_by_halving,
+    map_groups,
+    map_program,
+)
 from kipuka.deploy.costs.mapping.spreading import Spread
 
-__all__ = ["CoreLimits", "LayerMapping", "Mapping", "Spread", "core_limits", "map_program"]
+__all__ = [
+    "Bundle",
+    "CoreLimits",
+    "Group",
+    "GroupMapping",
+    "Mapping",
+    "Spread",
+    "core_limits",
+    "groups_of",
+    "map_by_halving",
+    "map_groups",
+    "map_program",
+    "with_receivers",
+]

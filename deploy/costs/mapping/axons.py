@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kipuka.convert.program import Projection
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses
 from kipuka.deploy.costs.mapping.blocks import Block, Partition
+from kipuka.deploy.costs.mapping.groups import Bundle
 
 
 class Axons(NamedTuple):
@@ -36,11 +36,15 @@ class Axons(NamedTuple):
         return np.searchsorted(self.cores, np.arange(n_cores + 1))
 
 
-def axons_of(projection: Projection, parts: Partition) -> Axons:
-    """List the axons by which a projection reaches each block of its layer."""
-    if projection.delays.ndim == 2:
-        return _by_synapse(projection, parts)
-    synapses = projection.synapses
+NOTHING = Axons(*(np.zeros(0, dtype=np.int64) for _ in range(4)))
+"""No axons."""
+
+
+def axons_of(bundle: Bundle, parts: Partition) -> Axons:
+    """List the axons by which a bundle reaches each block of its group."""
+    if bundle.by_synapse:
+        return _by_synapse(bundle, parts)
+    synapses = bundle.synapses
     if isinstance(synapses, DenseSynapses):
         fan_outs = _dense_fan_outs(synapses, parts)
         cores, sources = np.nonzero(fan_outs)
@@ -51,12 +55,24 @@ def axons_of(projection: Projection, parts: Partition) -> Axons:
         sources = np.concatenate([units for units, _ in found])
         counts = np.concatenate([fan_out for _, fan_out in found])
     else:
-        entries = synapses.entries()
-        keys = parts.assignment()[entries.targets] * synapses.n_sources + entries.sources
-        unique, counts = np.unique(keys, return_counts=True)
-        cores, sources = np.divmod(unique, synapses.n_sources)
-    delays = projection.delays[sources].astype(np.int64)
+        reached, senders = bundle.pairs
+        # Sorted by source and target, so that a source's synapses into one block lie together.
+        keys = senders * parts.n_cores + parts.assignment()[reached]
+        pairs, counts = _counted(keys)
+        sources, cores = np.divmod(pairs, parts.n_cores)
+        order = np.argsort(cores, kind="stable")
+        cores, sources, counts = cores[order], sources[order], counts[order]
+    delays = bundle.delays[sources].astype(np.int64)
     return Axons(cores, sources, delays, counts.astype(np.int64))
+
+
+def _counted(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct keys in ascending order and how often each occurs; fast where they are sorted."""
+    steps = np.diff(keys, prepend=-1)
+    if steps.min(initial=0) < 0:
+        return np.unique(keys, return_counts=True)
+    starts = np.flatnonzero(steps)
+    return keys[starts], np.diff(starts, append=keys.size)
 
 
 def _dense_fan_outs(synapses: DenseSynapses, parts: Partition) -> np.ndarray:
@@ -111,14 +127,13 @@ def _in_block(synapses: ConvSynapses, block: Block) -> tuple[np.ndarray, np.ndar
     return units[inside], counts[inside]
 
 
-def _by_synapse(projection: Projection, parts: Partition) -> Axons:
-    """Axons of a matrix of delays: a row for each delay that a source has into a core."""
-    targets, sources, _ = projection.synapses.entries()
-    delays = projection.delays[targets, sources].astype(np.int64)
-    n_delays = int(projection.delays.max()) + 1
+def _by_synapse(bundle: Bundle, parts: Partition) -> Axons:
+    """Axons of synapses with delays of their own: a row for each delay of a source into a core."""
+    targets, sources = bundle.pairs
+    n_sources, n_delays = bundle.synapses.n_sources, int(bundle.delays.max(initial=0)) + 1
     owners = parts.assignment()[targets]
-    keys = (owners * projection.synapses.n_sources + sources) * n_delays + delays
+    keys = (owners * n_sources + sources) * n_delays + bundle.delays
     unique, counts = np.unique(keys, return_counts=True)
     pairs, delays = np.divmod(unique, n_delays)
-    cores, sources = np.divmod(pairs, projection.synapses.n_sources)
+    cores, sources = np.divmod(pairs, n_sources)
     return Axons(cores, sources, delays, counts.astype(np.int64))

@@ -39,6 +39,16 @@ class Partition:
         """Blocks, each on a core of its own."""
         return int(np.prod([edges.size - 1 for edges in self.edges]))
 
+    def sizes(self) -> np.ndarray:
+        """Neurons of each block: int64 array (cores,)."""
+        along = [np.diff(edges) for edges in self.edges]
+        return np.multiply.outer(np.multiply.outer(along[0], along[1]), along[2]).ravel()
+
+    def positions(self) -> np.ndarray:
+        """Positions of the image in each block, whatever its channels: int64 array (cores,)."""
+        along = np.multiply.outer(np.diff(self.edges[1]), np.diff(self.edges[2])).ravel()
+        return np.tile(along, self.edges[0].size - 1)
+
     def blocks(self) -> list[Block]:
         """Blocks, the last axis fastest."""
         along = [list(zip(e[:-1].tolist(), e[1:].tolist(), strict=True)) for e in self.edges]
@@ -77,6 +87,15 @@ def partition(shape: Grid, grid: Grid, load: np.ndarray | None) -> Partition:
             others = tuple(k for k in range(3) if k != axis)
             marginal = load.reshape(shape).sum(axis=others, dtype=np.float64)
         edges.append(_balanced_edges(marginal, parts))
+    return Partition(shape, (edges[0], edges[1], edges[2]))
+
+
+def of_size(shape: Grid, sizes: Grid) -> Partition:
+    """Cut a layer into blocks of a size along each axis; the last ones hold what is left."""
+    edges = [
+        np.append(np.arange(0, extent, size), extent).astype(np.int64)
+        for extent, size in zip(shape, sizes, strict=True)
+    ]
     return Partition(shape, (edges[0], edges[1], edges[2]))
 
 

@@ -1,4 +1,4 @@
-"""Layers onto neuro cores, cores onto chips and routers, under the limits of a profile."""
+"""Groups onto neuro cores, cores onto chips and routers, under the limits of a profile."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ import numpy as np
 
 from kipuka.convert.formats.net.differences import weight_bits
 from kipuka.convert.program import Program
+from kipuka.deploy.costs.mapping.abilities import check_abilities
 from kipuka.deploy.costs.mapping.axons import Axons
 from kipuka.deploy.costs.mapping.blocks import Partition
-from kipuka.deploy.costs.mapping.limits import CoreLimits, core_limits
-from kipuka.deploy.costs.mapping.splitting import Split, split_layer
+from kipuka.deploy.costs.mapping.groups import Group, groups_of
+from kipuka.deploy.costs.mapping.halving import halve
+from kipuka.deploy.costs.mapping.limits import AXONS_OUT, NEURONS, SYNAPSES, CoreLimits, core_limits
+from kipuka.deploy.costs.mapping.splitting import Split, split_group
 from kipuka.deploy.costs.mapping.spreading import (
     Spread,
     check_spread,
+    output_axons,
     spread_over,
     within_output_axons,
 )
@@ -24,27 +28,26 @@ from kipuka.errors import KipukaError
 if TYPE_CHECKING:
     from kipuka.hardware_profiles import HardwareProfile
 
-ROUTERS_X, ROUTERS_Y, CORES_PER_ROUTER = 8, 4, 4
-"""Mesh of a chip ([Timcheck26] sec. II-1; assumed for both generations)."""
-
 
 @dataclass(frozen=True, eq=False)
-class LayerMapping:
-    """One layer on its cores.
+class GroupMapping:
+    """One group on its cores.
 
     Attributes
     ----------
+    name : str
     layer : int
         Number in the file.
     first_core : int
         Its cores are ``first_core`` and those that follow.
     parts : Partition
     axons : tuple of Axons
-        Of each projection; their cores count from 0 within the layer.
+        Of each bundle; their cores count from 0 within the group.
     needs : dict of str to int64 array (cores,)
         Under each limit of `limits.NAMES`.
     """
 
+    name: str
     layer: int
     first_core: int
     parts: Partition
@@ -53,7 +56,7 @@ class LayerMapping:
 
     @property
     def n_cores(self) -> int:
-        """Cores of the layer."""
+        """Cores of the group."""
         return self.parts.n_cores
 
     @property
@@ -70,7 +73,7 @@ class Mapping:
     ----------
     hardware : str
     limits : CoreLimits
-    layers : tuple of LayerMapping
+    groups : tuple of GroupMapping
     chips : int64 array (cores,)
         Chip of each core.
     routers : int64 array (cores, 2)
@@ -79,7 +82,7 @@ class Mapping:
 
     hardware: str
     limits: CoreLimits
-    layers: tuple[LayerMapping, ...]
+    groups: tuple[GroupMapping, ...]
     chips: np.ndarray
     routers: np.ndarray
 
@@ -95,7 +98,7 @@ class Mapping:
 
     def needs(self, name: str) -> np.ndarray:
         """What each core uses of a limit: int64 array (cores,)."""
-        return np.concatenate([layer.needs[name] for layer in self.layers])
+        return np.concatenate([group.needs[name] for group in self.groups])
 
     def utilisation(self, name: str) -> np.ndarray | None:
         """Share of a limit that each core uses; None where the limit is not published."""
@@ -109,21 +112,34 @@ def map_program(
     load: tuple[np.ndarray, ...] | None = None,
     spread: Spread | None = None,
 ) -> Mapping:
-    """Place a network on the neuro cores of a chip.
+    """Place a network, fused, on the neuro cores of a chip: see `map_groups`."""
+    return map_groups(groups_of(program), hardware, load, spread)
 
-    Each layer gets cores of its own, the fewest that keep every published limit: dense layers are
+
+def map_groups(
+    groups: tuple[Group, ...],
+    hardware: HardwareProfile,
+    load: tuple[np.ndarray, ...] | None = None,
+    spread: Spread | None = None,
+    limits: CoreLimits | None = None,
+) -> Mapping:
+    """Place groups of neurons on the neuro cores of a chip.
+
+    Each group gets cores of its own, the fewest that keep every published limit: dense layers are
     cut along their outputs, convolutions by region and channel.
 
     Parameters
     ----------
-    program : Program
+    groups : tuple of Group
     hardware : HardwareProfile
         Of a chip, with as many chips as are needed, or of a system with those that it has.
     load : tuple of array (neurons,), optional
-        Work of each neuron of each layer, such as ``arrivals_per_neuron`` of the counters; the
-        cores of a layer share it evenly.
+        Work of each neuron of each group, such as ``arrivals_per_neuron`` of the counters; the
+        cores of a group share it evenly.
     spread : Spread, optional
-        Cores to use beyond the fewest, for the busiest layers.
+        Cores to use beyond the fewest, for the busiest groups.
+    limits : CoreLimits, optional
+        Others than the profile's own.
 
     Returns
     -------
@@ -132,25 +148,65 @@ def map_program(
     Raises
     ------
     KipukaError
-        If the network does not fit; it names layer, limit, needed, available and a change.
+        If the chip cannot compute the network, or it does not fit; the message names layer, limit,
+        needed, available and a change.
     """
-    limits = core_limits(hardware)
-    for position, number in enumerate(program.numbers):
-        _check_layer(program, position, number, limits)
-    loads = load or (None,) * len(program.layers)
-    splits = [split_layer(program, k, limits, loads[k]) for k in range(len(program.layers))]
-    splits = within_output_axons(program, splits, limits, loads)
+    limits = limits or core_limits(hardware)
+    _check_groups(groups, hardware, limits)
+    loads = load or (None,) * len(groups)
+    splits = [split_group(g, limits, own) for g, own in zip(groups, loads, strict=True)]
+    splits = within_output_axons(groups, splits, limits, loads)
     if spread is not None:
         check_spread(splits, spread)
-        splits = spread_over(program, splits, limits, loads, spread.cores)
-    return _placed(program, hardware, limits, splits)
+        splits = spread_over(groups, splits, limits, loads, spread.cores)
+    placed = _placed(groups, hardware, limits, splits)
+    _check_chips(placed.n_chips, limits, hardware)
+    return placed
 
 
-def _check_layer(program: Program, position: int, number: int, limits: CoreLimits) -> None:
+def map_by_halving(groups: tuple[Group, ...], hardware: HardwareProfile) -> Mapping:
+    """Place groups as a splitter by halving does, which knows nothing of the work: see `halve`.
+
+    Parameters and errors are those of `map_groups`, except that it takes as many chips as it needs.
+    """
+    limits = core_limits(hardware)
+    _check_groups(groups, hardware, limits)
+    splits = [_halved(group, hardware) for group in groups]
+    for split, needed in zip(splits, output_axons(groups, splits), strict=True):
+        split.needs[AXONS_OUT] = needed
+    return _placed(groups, hardware, limits, splits)
+
+
+def _halved(group: Group, hardware: HardwareProfile) -> Split:
+    """Halve a group under the most cautious limits that leave room for it."""
+    # Cores of convolutions were seen filled to the ceiling, those of dense layers were not.
+    for cautious in (False,) if group.convolutional else (True, False):
+        try:
+            return halve(group, core_limits(hardware, "high", cautious))
+        except KipukaError:
+            continue
+    return halve(group, core_limits(hardware))
+
+
+def _check_groups(groups: tuple[Group, ...], hardware: HardwareProfile, limits: CoreLimits) -> None:
+    check_abilities(groups, hardware)
+    for group in groups:
+        _check_widths(group, limits)
+    if limits.cores_per_chip is not None and limits.cores_per_chip < 1:
+        raise KipukaError(
+            "the chip has no neuro cores",
+            where=f"hardware profile {hardware.name}, limits.cores_per_chip",
+            limit="at least 1 core",
+            value=limits.cores_per_chip,
+            remedy="correct the profile, or take another chip",
+        )
+
+
+def _check_widths(group: Group, limits: CoreLimits) -> None:
     """Refuse weights and delays that no core can hold."""
-    for projection in program.layers[position].projections:
-        bits = weight_bits(projection.synapses.weights)
-        longest = int(projection.delays.max(initial=0))
+    for bundle in group.bundles:
+        bits = weight_bits(bundle.synapses.weights)
+        longest = int(bundle.delays.max(initial=0))
         for name, needed, limit, remedy in (
             ("bits of a weight", bits, limits.weight_bits, "quantize to fewer bits"),
             ("longest delay", longest, limits.delay_steps, "train with a smaller largest delay"),
@@ -158,7 +214,7 @@ def _check_layer(program: Program, position: int, number: int, limits: CoreLimit
             if limit is not None and needed > limit:
                 raise KipukaError(
                     "the network does not fit the chip",
-                    where=f"layer {number}, {name}",
+                    where=f"{group.name}, {name}",
                     limit=f"{limit} {'bits' if 'bits' in name else 'steps'}",
                     value=needed,
                     remedy=remedy,
@@ -166,29 +222,30 @@ def _check_layer(program: Program, position: int, number: int, limits: CoreLimit
 
 
 def _placed(
-    program: Program, hardware: HardwareProfile, limits: CoreLimits, splits: list[Split]
+    groups: tuple[Group, ...],
+    hardware: HardwareProfile,
+    limits: CoreLimits,
+    splits: list[Split],
 ) -> Mapping:
-    layers, first = [], 0
-    for number, split in zip(program.numbers, splits, strict=True):
-        layers.append(LayerMapping(number, first, split.parts, split.axons, split.needs))
-        first += split.parts.n_cores
-    chips, slots = _chips(layers, limits)
-    _check_chips(int(chips.max()) + 1, limits, hardware)
-    places = slots // CORES_PER_ROUTER
-    columns, rows = places % ROUTERS_X, places // ROUTERS_X
+    placed, first = [], 0
+    for group, split in zip(groups, splits, strict=True):
+        parts = split.parts
+        placed.append(GroupMapping(group.name, group.layer, first, parts, split.axons, split.needs))
+        first += parts.n_cores
+    chips, slots = _chips(placed, limits)
+    columns, rows, cores_per_router = limits.mesh
+    places = slots // cores_per_router
+    across, down = places % columns, places // columns % rows
     # Boustrophedon: cores that follow each other lie on the same router or on neighbours.
-    columns = np.where(rows % 2 == 1, ROUTERS_X - 1 - columns, columns)
-    routers = np.stack([columns, rows], axis=1)
-    return Mapping(hardware.name, limits, tuple(layers), chips, routers)
+    across = np.where(down % 2 == 1, columns - 1 - across, across)
+    routers = np.stack([across, down], axis=1)
+    return Mapping(hardware.name, limits, tuple(placed), chips, routers)
 
 
-def _chips(layers: list[LayerMapping], limits: CoreLimits) -> tuple[np.ndarray, np.ndarray]:
+def _chips(groups: list[GroupMapping], limits: CoreLimits) -> tuple[np.ndarray, np.ndarray]:
     """Chip of each core and its place there; a chip is full at the first limit that it meets."""
-    neurons = np.concatenate([layer.needs["neurons"] for layer in layers])
-    synapses = np.zeros(neurons.size, dtype=np.int64)
-    for layer in layers:
-        for axons in layer.axons:
-            np.add.at(synapses, axons.cores + layer.first_core, axons.synapses)
+    neurons = np.concatenate([group.needs[NEURONS] for group in groups])
+    synapses = np.concatenate([group.needs[SYNAPSES] for group in groups])
     ends = (limits.cores_per_chip, limits.neurons_per_chip, limits.synapses_per_chip)
     chips, slots = np.zeros_like(neurons), np.zeros_like(neurons)
     chip, used = 0, [0, 0, 0]
@@ -197,7 +254,8 @@ def _chips(layers: list[LayerMapping], limits: CoreLimits) -> tuple[np.ndarray, 
             end is not None and have + int(more) > end
             for have, more, end in zip(used, amounts, ends, strict=True)
         )
-        if full and used[0]:
+        # No core alone exceeds a chip: its limits stand among those of a core.
+        if full:
             chip, used = chip + 1, [0, 0, 0]
         chips[core], slots[core] = chip, used[0]
         used = [have + int(more) for have, more in zip(used, amounts, strict=True)]

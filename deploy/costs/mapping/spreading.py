@@ -1,4 +1,4 @@
-"""Cutting layers further than their own limits ask for: output axons, and cores to be filled."""
+"""Cutting groups further than their own limits ask for: output axons, and cores to be filled."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kipuka.convert.program import Program
 from kipuka.deploy.costs.mapping.blocks import as_grid
 from kipuka.deploy.costs.mapping.demand import unique_axons
+from kipuka.deploy.costs.mapping.groups import INPUT, Group
 from kipuka.deploy.costs.mapping.limits import AXONS_OUT, CoreLimits
-from kipuka.deploy.costs.mapping.splitting import Split, does_not_fit, more_blocks, split_layer
+from kipuka.deploy.costs.mapping.splitting import Split, does_not_fit, more_blocks, split_group
 from kipuka.errors import KipukaError
 
 
@@ -21,7 +21,7 @@ class Spread:
     Attributes
     ----------
     cores : int
-        Cores to fill: the layer whose busiest core has most to do is cut further until they are
+        Cores to fill: the group whose busiest core has most to do is cut further until they are
         used, or one more cut would exceed them.
     """
 
@@ -29,12 +29,12 @@ class Spread:
 
 
 def within_output_axons(
-    program: Program,
+    groups: tuple[Group, ...],
     splits: list[Split],
     limits: CoreLimits,
     loads: tuple[np.ndarray | None, ...],
 ) -> list[Split]:
-    """Cut layers further whose neurons reach too many cores, last layer first.
+    """Cut groups further whose neurons reach too many cores, the last first.
 
     Raises
     ------
@@ -43,33 +43,28 @@ def within_output_axons(
     """
     available = limits.per_core[AXONS_OUT]
     while True:
-        needs = output_axons(program, splits)
+        needs = output_axons(groups, splits)
         for split, needed in zip(splits, needs, strict=True):
             split.needs[AXONS_OUT] = needed
         over = [k for k, n in enumerate(needs) if available is not None and n.max() > available]
         if not over or available is None:
             return splits
         k = over[-1]
-        larger = more_blocks(as_grid(program.layers[k].shape), splits[k].grid)
+        larger = more_blocks(as_grid(groups[k].shape), splits[k].grid)
         if larger is None:
-            raise does_not_fit(program.numbers[k], AXONS_OUT, int(needs[k].max()), available)
-        splits[k] = split_layer(program, k, limits, loads[k], larger)
+            raise does_not_fit(groups[k].name, AXONS_OUT, int(needs[k].max()), available)
+        splits[k] = split_group(groups[k], limits, loads[k], larger)
 
 
-def output_axons(program: Program, splits: list[Split]) -> list[np.ndarray]:
-    """Pairs of a neuron and a core that it reaches, by the neuron's core, for each layer."""
-    fan_out = [np.zeros(layer.n_neurons, dtype=np.int64) for layer in program.layers]
-    for position, layer in enumerate(program.layers):
-        for source in {p.source for p in layer.projections}:
-            sender = position - source
-            if sender < 0:
-                continue
-            tables = [
-                axons
-                for projection, axons in zip(layer.projections, splits[position].axons, strict=True)
-                if projection.source == source
-            ]
-            np.add.at(fan_out[sender], unique_axons(tables)[1], 1)
+def output_axons(groups: tuple[Group, ...], splits: list[Split]) -> list[np.ndarray]:
+    """Pairs of a neuron and a core that it reaches, by the neuron's core, for each group."""
+    fan_out = [np.zeros(group.n_neurons, dtype=np.int64) for group in groups]
+    for group, split in zip(groups, splits, strict=True):
+        pairs = list(zip(group.bundles, split.axons, strict=True))
+        for sender in {bundle.sender for bundle in group.bundles} - {INPUT}:
+            tables = [axons for bundle, axons in pairs if bundle.sender == sender]
+            reached = unique_axons(tables)[1]
+            fan_out[sender] += np.bincount(reached, minlength=fan_out[sender].size)
     return [
         np.bincount(split.parts.assignment(), reached, split.parts.n_cores).astype(np.int64)
         for split, reached in zip(splits, fan_out, strict=True)
@@ -90,24 +85,24 @@ def check_spread(splits: list[Split], spread: Spread) -> None:
 
 
 def spread_over(
-    program: Program,
+    groups: tuple[Group, ...],
     splits: list[Split],
     limits: CoreLimits,
     loads: tuple[np.ndarray | None, ...],
     cores: int,
 ) -> list[Split]:
-    """Cut the layer with the busiest core, again and again, while cores are left."""
+    """Cut the group with the busiest core, again and again, while cores are left."""
     finished: set[int] = set()
     while len(finished) < len(splits):
         used = sum(split.parts.n_cores for split in splits)
         work = [_busiest(split, load) for split, load in zip(splits, loads, strict=True)]
         k = max((k for k in range(len(splits)) if k not in finished), key=lambda k: work[k])
-        larger = more_blocks(as_grid(program.layers[k].shape), splits[k].grid)
+        larger = more_blocks(as_grid(groups[k].shape), splits[k].grid)
         if larger is None or used + int(np.prod(larger)) - splits[k].parts.n_cores > cores:
             finished.add(k)
             continue
-        splits[k] = split_layer(program, k, limits, loads[k], larger)
-    return within_output_axons(program, splits, limits, loads)
+        splits[k] = split_group(groups[k], limits, loads[k], larger)
+    return within_output_axons(groups, splits, limits, loads)
 
 
 def _busiest(split: Split, load: np.ndarray | None) -> float:

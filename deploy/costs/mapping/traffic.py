@@ -1,4 +1,4 @@
-"""Spike messages between cores, and over which links of the mesh they go."""
+"""Messages between cores, and over which links of the mesh they go."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kipuka.convert.program import Program
 from kipuka.deploy.costs.mapping.demand import unique_axons
+from kipuka.deploy.costs.mapping.groups import INPUT, Group
 from kipuka.deploy.costs.mapping.mapping import Mapping
 
 Link = tuple[int, int, int, int, int]
@@ -16,12 +16,14 @@ Link = tuple[int, int, int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Routes:
-    """Every pair of cores that exchange spikes, and the way between them.
+    """Every pair of cores that exchange messages, and the way between them.
 
     Attributes
     ----------
+    channels : tuple of (int, str)
+        Who sends what: position of a group, and the kind of message.
     neurons : int64 array (axons,)
-        Sending neuron, counted over all layers.
+        Sending neuron, counted over all channels in their order.
     pair_of : int64 array (axons,)
         Pair of cores that the axon joins.
     senders, receivers : int64 array (pairs,)
@@ -38,6 +40,7 @@ class Routes:
         Each use of such a link by a pair of cores, as indices.
     """
 
+    channels: tuple[tuple[int, str], ...]
     neurons: np.ndarray
     pair_of: np.ndarray
     senders: np.ndarray
@@ -51,37 +54,37 @@ class Routes:
     chip_pairs: np.ndarray
 
 
-def routes_of(program: Program, mapping: Mapping) -> Routes:
-    """Find the routes of all spikes; those of the input come from the host and are left out.
+def routes_of(groups: tuple[Group, ...], mapping: Mapping) -> Routes:
+    """Find the routes of all messages; those of the input come from the host and are left out.
 
-    A spike goes once to each core that it reaches, along the columns first and then the rows
+    A message goes once to each core that it reaches, along the columns first and then the rows
     (XY dimension order, [Timcheck26] sec. II-1).
     """
-    first_neuron = np.cumsum([0, *(layer.n_neurons for layer in program.layers)])
+    channels = tuple(
+        sorted({b.channel for group in groups for b in group.bundles if b.sender != INPUT})
+    )
+    firsts = np.cumsum([0, *(groups[sender].n_neurons for sender, _ in channels)])
     neurons, senders, receivers = [], [], []
-    for position, layer in enumerate(program.layers):
-        own = mapping.layers[position]
-        for source in sorted({p.source for p in layer.projections}):
-            if position - source < 0:
+    for group, own in zip(groups, mapping.groups, strict=True):
+        pairs = list(zip(group.bundles, own.axons, strict=True))
+        for channel in sorted({bundle.channel for bundle in group.bundles}):
+            if channel[0] == INPUT:
                 continue
-            tables = [
-                axons
-                for projection, axons in zip(layer.projections, own.axons, strict=True)
-                if projection.source == source
-            ]
-            cores, sources = unique_axons(tables)
-            other = mapping.layers[position - source]
-            neurons.append(first_neuron[position - source] + sources)
+            cores, sources = unique_axons([t for b, t in pairs if b.channel == channel])
+            other = mapping.groups[channel[0]]
+            neurons.append(firsts[channels.index(channel)] + sources)
             senders.append(other.first_core + other.parts.assignment()[sources])
             receivers.append(own.first_core + cores)
     empty = [np.zeros(0, dtype=np.int64)]
     joined = [np.concatenate(part or empty) for part in (neurons, senders, receivers)]
     keys, pair_of = np.unique(joined[1] * mapping.n_cores + joined[2], return_inverse=True)
-    return _routed(mapping, joined[0], pair_of, *np.divmod(keys, mapping.n_cores))
+    ends = np.divmod(keys, mapping.n_cores)
+    return _routed(mapping, channels, joined[0], pair_of, *ends)
 
 
 def _routed(
     mapping: Mapping,
+    channels: tuple[tuple[int, str], ...],
     neurons: np.ndarray,
     pair_of: np.ndarray,
     senders: np.ndarray,
@@ -103,6 +106,7 @@ def _routed(
             hops[pair] += 1
     indices = [np.array(x, dtype=np.int64) for x in (rows, pairs, chip_rows, chip_pairs)]
     return Routes(
+        channels=channels,
         neurons=neurons,
         pair_of=pair_of,
         senders=senders,

@@ -2,47 +2,51 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kipuka.deploy.costs.cost import Profile
-from kipuka.deploy.costs.mapping.mapping import CORES_PER_ROUTER, ROUTERS_X, ROUTERS_Y
+from kipuka.deploy.costs.cost import Cost
+from kipuka.deploy.costs.mapping.limits import Mesh
 from kipuka.deploy.report.plots.style import DATA, MUTED, Plot, as_svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+SQUARES, GAP = 0.9, 0.02
+"""Room for the cores of a router, out of 1, and between two of them."""
+
 MAX_CHIPS = 4
 """Chips that are drawn; those that follow are left out, and the caption says so."""
 
 
-def plot_cores(profile: Profile) -> Plot:
+def plot_cores(profile: Cost) -> Plot:
     """Draw synaptic operations of each core at its place on the mesh.
 
     Parameters
     ----------
-    profile : Profile
+    profile : Cost
     """
-    mapping, work = profile.mapping, profile.work
-    share = work.synaptic_operations / max(int(work.synaptic_operations.max(initial=0)), 1)
-    owner = np.concatenate([np.full(own.n_cores, own.layer) for own in mapping.layers])
+    mapping, activity, mesh = profile.mapping, profile.activity, profile.mapping.limits.mesh
+    share = activity.synaptic_operations / max(int(activity.synaptic_operations.max(initial=0)), 1)
+    owner = np.concatenate([np.full(own.n_cores, own.layer) for own in mapping.groups])
     shown = min(mapping.n_chips, MAX_CHIPS)
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots(shown, 1, squeeze=False)[:, 0]
         for chip, ax in enumerate(axes):
-            _empty_mesh(ax)
-            filled = np.zeros((ROUTERS_X, ROUTERS_Y), dtype=int)
+            _empty_mesh(ax, mesh)
+            filled = np.zeros((mesh.columns, mesh.rows), dtype=int)
             for core in np.flatnonzero(mapping.chips == chip):
                 x, y = (int(n) for n in mapping.routers[core])
-                left, top = _corner(x, y, int(filled[x, y]))
+                left, top, side = _corner(x, y, int(filled[x, y]), mesh)
                 filled[x, y] += 1
                 alpha = 0.08 + 0.57 * float(share[core])
-                ax.add_patch(_square(left, top, facecolor=DATA, alpha=alpha))
+                ax.add_patch(_square(left, top, side, facecolor=DATA, alpha=alpha))
                 ax.text(
-                    left + 0.215,
-                    top + 0.215,
+                    left + side / 2,
+                    top + side / 2,
                     f"{owner[core]}",
                     ha="center",
                     va="center",
@@ -50,7 +54,7 @@ def plot_cores(profile: Profile) -> Plot:
                 )
             ax.set_title(f"chip {chip}" if mapping.n_chips > 1 else "")
 
-    busiest = int(work.synaptic_operations.argmax()) if mapping.n_cores else 0
+    busiest = int(activity.synaptic_operations.argmax()) if mapping.n_cores else 0
     more = (
         f"; {mapping.n_chips - shown} more chips are not drawn" if mapping.n_chips > shown else ""
     )
@@ -61,30 +65,35 @@ def plot_cores(profile: Profile) -> Plot:
     return Plot(
         name="cores",
         title="Core map",
-        caption="Mesh of 8 x 4 routers with 4 neuro cores each. Number: layer; the stronger the "
-        f"colour, the more synaptic operations in the whole run. {text}.",
+        caption=f"Mesh of {mesh.columns} x {mesh.rows} routers with {mesh.cores_per_router} neuro "
+        "cores each. Number: layer; the stronger the colour, the more synaptic operations in the "
+        f"whole run. {text}.",
         alt=f"Heat map of cores: {text}.",
         svg=as_svg("cores", draw, height_in=0.3 + 3.3 * shown),
     )
 
 
-def _empty_mesh(ax) -> None:  # type: ignore[no-untyped-def]
-    for x in range(ROUTERS_X):
-        for y in range(ROUTERS_Y):
-            for place in range(CORES_PER_ROUTER):
-                left, top = _corner(x, y, place)
-                ax.add_patch(_square(left, top, facecolor="none", edgecolor=MUTED, linewidth=0.4))
-    ax.set_xlim(-0.1, ROUTERS_X)
-    ax.set_ylim(ROUTERS_Y, -0.1)
+def _empty_mesh(ax, mesh: Mesh) -> None:  # type: ignore[no-untyped-def]
+    for x in range(mesh.columns):
+        for y in range(mesh.rows):
+            for place in range(mesh.cores_per_router):
+                left, top, side = _corner(x, y, place, mesh)
+                free = _square(left, top, side, facecolor="none", edgecolor=MUTED, linewidth=0.4)
+                ax.add_patch(free)
+    ax.set_xlim(-0.1, mesh.columns)
+    ax.set_ylim(mesh.rows, -0.1)
     ax.set_aspect("equal")
     ax.axis("off")
 
 
-def _corner(x: int, y: int, place: int) -> tuple[float, float]:
-    return x + 0.45 * (place % 2), y + 0.45 * (place // 2)
+def _corner(x: int, y: int, place: int, mesh: Mesh) -> tuple[float, float, float]:
+    """Left, top and side of a core's square beside its router's others."""
+    across = math.ceil(math.sqrt(mesh.cores_per_router))
+    step = SQUARES / across
+    return x + step * (place % across), y + step * (place // across), step - GAP
 
 
-def _square(left: float, top: float, **look):  # type: ignore[no-untyped-def]
+def _square(left: float, top: float, side: float, **look):  # type: ignore[no-untyped-def]
     from matplotlib.patches import Rectangle
 
-    return Rectangle((left, top), 0.43, 0.43, **look)
+    return Rectangle((left, top), side, side, **look)

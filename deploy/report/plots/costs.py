@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kipuka.deploy.costs.cost import TERMS, Profile
+from kipuka.deploy.costs.cost import TERMS, Cost
 from kipuka.deploy.report.plots.style import (
     ACCENT,
     BESIDE,
@@ -23,15 +23,15 @@ from kipuka.deploy.report.plots.style import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TERM_COLOURS = dict(zip(TERMS, (DATA, ACCENT, INK, INK, MUTED), strict=True))
+TERM_COLOURS = dict(zip(TERMS, (DATA, ACCENT, INK, INK, MUTED, INK), strict=True))
 
 
-def plot_spikes(profile: Profile) -> Plot:
+def plot_spikes(profile: Cost) -> Plot:
     """Draw spikes per sample of the input and of each layer as bars.
 
     Parameters
     ----------
-    profile : Profile
+    profile : Cost
     """
     names = ["input", *(f"layer {layer.layer}" for layer in profile.layers)]
     spikes = [profile.input_spikes, *(layer.spikes for layer in profile.layers)]
@@ -53,12 +53,12 @@ def plot_spikes(profile: Profile) -> Plot:
     )
 
 
-def plot_energy(profile: Profile, chip: str, texts: Sequence[str]) -> Plot:
+def plot_energy(profile: Cost, chip: str, texts: Sequence[str]) -> Plot:
     """Draw dynamic energy of each layer as bars with low and high.
 
     Parameters
     ----------
-    profile : Profile
+    profile : Cost
     chip : str
         Name of the chip for people.
     texts : sequence of str
@@ -95,12 +95,12 @@ def plot_energy(profile: Profile, chip: str, texts: Sequence[str]) -> Plot:
     )
 
 
-def plot_timeline(profile: Profile, sample: int) -> Plot:
+def plot_timeline(profile: Cost, sample: int) -> Plot:
     """Draw the time of each step of one sample, coloured by what bounds it.
 
     Parameters
     ----------
-    profile : Profile
+    profile : Cost
     sample : int
     """
     step_us = profile.timing.step_s[sample] * 1e6

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kipuka.deploy.costs.cost import Profile
-from kipuka.deploy.costs.mapping.mapping import ROUTERS_X, ROUTERS_Y
+from kipuka.deploy.costs.cost import Cost
+from kipuka.deploy.costs.mapping.limits import Mesh
 from kipuka.deploy.costs.mapping.traffic import Link
 from kipuka.deploy.report.numbers import count
 from kipuka.deploy.report.plots.cores import MAX_CHIPS
@@ -19,25 +19,25 @@ BESIDE = 0.11
 """Distance of a link from the line between its routers, so that both directions are seen."""
 
 
-def plot_links(profile: Profile) -> Plot | None:
+def plot_links(profile: Cost) -> Plot | None:
     """Draw messages on each link between routers as lines of that width.
 
     Parameters
     ----------
-    profile : Profile
+    profile : Cost
 
     Returns
     -------
     Plot or None
         None if no message left its router.
     """
-    work = profile.work
+    activity, routes = profile.activity, profile.activity.routes
     loads = {
-        link: int(n) for link, n in zip(work.routes.links, work.link_messages, strict=True) if n
+        link: int(n) for link, n in zip(routes.links, activity.link_messages, strict=True) if n
     }
     between = {
         pair: int(n)
-        for pair, n in zip(work.routes.chip_links, work.chip_link_messages, strict=True)
+        for pair, n in zip(routes.chip_links, activity.chip_link_messages, strict=True)
         if n
     }
     if not loads and not between:
@@ -47,7 +47,7 @@ def plot_links(profile: Profile) -> Plot | None:
     def draw(figure: Figure) -> None:
         axes = figure.subplots(shown, 1, squeeze=False)[:, 0]
         for chip, ax in enumerate(axes):
-            _mesh(ax)
+            _mesh(ax, profile.mapping.limits.mesh)
             for link, messages in loads.items():
                 if link[0] == chip:
                     _arrow(ax, link, messages, max(loads.values()))
@@ -80,15 +80,15 @@ def _described(loads: dict[Link, int], between: dict[tuple[int, int], int]) -> s
     return "; ".join(parts)
 
 
-def _mesh(ax: Axes) -> None:
-    for x in range(ROUTERS_X):
-        for y in range(ROUTERS_Y):
+def _mesh(ax: Axes, mesh: Mesh) -> None:
+    for x in range(mesh.columns):
+        for y in range(mesh.rows):
             ax.plot([x], [y], marker="s", color=MUTED, markersize=5)
-    ax.set_xlim(-0.5, ROUTERS_X - 0.5)
-    ax.set_ylim(ROUTERS_Y - 0.5, -0.5)
+    ax.set_xlim(-0.5, mesh.columns - 0.5)
+    ax.set_ylim(mesh.rows - 0.5, -0.5)
     ax.set_aspect("equal")
-    ax.set_xticks(range(ROUTERS_X))
-    ax.set_yticks(range(ROUTERS_Y))
+    ax.set_xticks(range(mesh.columns))
+    ax.set_yticks(range(mesh.rows))
     ax.set_xlabel("column")
     ax.set_ylabel("row")
 

@@ -212,7 +212,7 @@ def _run(config: TrainConfig, dataset: Dataset, out: Path, chip: HardwareProfile
 def evaluated(program: Program, split: Split) -> tuple[float, Simulation]:
     """Accuracy of the integer network on a part of a data set, and the run."""
     from kipuka.convert.trace import decide
-    from kipuka.deploy.costs.core_activity import record_for_costs
+    from kipuka.deploy.costs.program_run import record_for_costs
     from kipuka.deploy.fast.simulator import simulate
 
     record = record_for_costs(program)

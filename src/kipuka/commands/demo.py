@@ -16,6 +16,7 @@ from kipuka.commands.convert import NETWORK_FILE, save_trained
 from kipuka.commands.options import COUNT_MAX, MISMATCH, Json, write_numbers
 from kipuka.commands.paths import FILLS, path_option
 from kipuka.commands.train import train_with_progress
+from kipuka.errors import KipukaError
 from kipuka.strangers import inside
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from kipuka.convert.program import Program
     from kipuka.convert.trace import Trace
-    from kipuka.deploy.costs.cost import Profile
+    from kipuka.deploy.costs.cost import Cost
     from kipuka.deploy.reference import Simulation
     from kipuka.deploy.verification import Verification
     from kipuka.hardware_profiles import HardwareProfile
@@ -63,7 +64,8 @@ class Compared:
     simulation: Simulation
     verification: Verification
     accuracy: dict[str, float]
-    costs: tuple[tuple[Profile, HardwareProfile], ...]
+    costs: tuple[tuple[Cost, HardwareProfile], ...]
+    refused: tuple[tuple[HardwareProfile, str], ...]
 
 
 def run_demo(
@@ -91,6 +93,7 @@ def run_demo(
     dict
         What ``summary.json`` holds.
     """
+    from kipuka.commands.console import print_line
     from kipuka.commands.tables.costs import print_profile
     from kipuka.commands.tables.verification import print_verification
     from kipuka.convert.formats.network import load_network
@@ -116,6 +119,7 @@ def run_demo(
         inputs=inputs,
         simulation=compared.simulation,
         profiles=compared.costs,
+        refused=tuple((chip.title, reason) for chip, reason in compared.refused),
         verification=compared.verification,
         accuracy=compared.accuracy,
         delays_before=result.delays_before,
@@ -131,6 +135,8 @@ def run_demo(
     _print(summary, out)
     print_verification(compared.verification)
     print_profile(compared.costs[0][0])
+    for chip, reason in compared.refused:
+        print_line(f"on {chip.title}: {reason}")
     return summary
 
 
@@ -160,7 +166,12 @@ def _compared(
         traces["torch"] = trace_blocks(network, inputs)
     with _timed(seconds, "lava"):
         traces["lava"] = backends.lava(program, inputs)
-    chips = [load_profile(name) for name in HARDWARE]
+    priced, refused = [], []
+    for chip in map(load_profile, HARDWARE):
+        try:
+            priced.append((profile(program, inputs, simulation, chip), chip))
+        except KipukaError as error:
+            refused.append((chip, f"{error.what}: {error.where}; {error.limit}"))
     return Compared(
         program=program,
         inputs=inputs,
@@ -169,7 +180,8 @@ def _compared(
         accuracy={
             name: accuracy(program, trace.layers[-1], labels) for name, trace in traces.items()
         },
-        costs=tuple((profile(program, inputs, simulation, chip), chip) for chip in chips),
+        costs=tuple(priced),
+        refused=tuple(refused),
     )
 
 
@@ -180,6 +192,7 @@ def _summary(compared: Compared, seconds: dict[str, float]) -> dict[str, Any]:
     priced = {
         chip.name: profile_numbers(cost, compared.simulation) for cost, chip in compared.costs
     }
+    refused = {chip.name: {"refused": reason} for chip, reason in compared.refused}
     return {
         "accuracy": compared.accuracy,
         "verify": {
@@ -192,7 +205,7 @@ def _summary(compared: Compared, seconds: dict[str, float]) -> dict[str, Any]:
             "backends": list(verification.backends),
             "values_compared": verification.values_compared,
         },
-        "profile": headline(priced),
+        "profile": {**headline(priced), **refused},
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
     }
 

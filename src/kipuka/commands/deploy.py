@@ -11,6 +11,7 @@ import typer
 from kipuka.commands.options import (
     MISMATCH,
     ClampDelays,
+    Hardware,
     Inputs,
     Json,
     Net,
@@ -37,6 +38,7 @@ def deploy(
         str, typer.Option(help="lava-sim: Lava on this machine; loihi2: a board.")
     ] = "lava-sim",
     input_file: Inputs = None,
+    hardware: Hardware = "loihi2",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only check what can be checked here.")
     ] = False,
@@ -44,6 +46,13 @@ def deploy(
         int | None,
         typer.Option(min=1, help="Hardware steps between samples; a power of two for loihi2."),
     ] = None,
+    host_input: Annotated[
+        bool,
+        typer.Option(
+            "--host-input",
+            help="Send input from this program step by step, not preloaded; milliseconds a step.",
+        ),
+    ] = False,
     slurm: Annotated[bool, typer.Option("--slurm", help="Ask SLURM for the board.")] = False,
     partition: Annotated[str | None, typer.Option(help="SLURM partition.")] = None,
     board: Annotated[str | None, typer.Option(help="SLURM board.")] = None,
@@ -63,9 +72,10 @@ def deploy(
         program,
         target,
         input_file,
+        hardware=hardware,
         interval=interval,
         dry_only=dry_run,
-        host=Host(slurm, partition, board),
+        host=Host(slurm, partition, board, host_input),
         json_file=json_file,
     )
     return 0 if outcome["agree"] else MISMATCH
@@ -80,11 +90,14 @@ class Host:
     slurm : bool
         Ask SLURM even without a partition or board.
     partition, board : str or None
+    input : bool
+        Whether input comes from a process on the host in each step; else it is preloaded.
     """
 
     slurm: bool = False
     partition: str | None = None
     board: str | None = None
+    input: bool = False
 
 
 def deploy_file(
@@ -93,6 +106,7 @@ def deploy_file(
     target: str,
     input_file: Path | None,
     *,
+    hardware: str = "loihi2",
     interval: int | None = None,
     dry_only: bool = False,
     host: Host = Host(),
@@ -106,6 +120,8 @@ def deploy_file(
     program : Program
     target : {"lava-sim", "loihi2"}
     input_file : Path or None
+    hardware : str
+        Name or file of the hardware profile that is checked against.
     interval : int, optional
         Hardware steps between samples.
     dry_only : bool
@@ -124,7 +140,7 @@ def deploy_file(
     from kipuka.convert.formats.net.file import load_golden
 
     inputs = samples_of(net, program, input_file)
-    checked = _check(program, inputs, interval)
+    checked = _check(program, inputs, hardware, interval, host.input)
     agree = checked.stream_mismatches == 0 and (checked.outcome.passed or target == "lava-sim")
     facts = {"target": target, **deployment.dry_run_numbers(checked)}
     if dry_only or (target == "loihi2" and not agree):
@@ -148,7 +164,9 @@ def deploy_file(
     return facts
 
 
-def _check(program: Program, inputs: np.ndarray, interval: int | None) -> Checked:
+def _check(
+    program: Program, inputs: np.ndarray, hardware: str, interval: int | None, host_input: bool
+) -> Checked:
     """Everything about the deployment that needs neither Lava nor a board."""
     from kipuka.commands.tables.deployment import Checked
     from kipuka.convert.analysis.state_ranges import analyse_ranges
@@ -160,14 +178,14 @@ def _check(program: Program, inputs: np.ndarray, interval: int | None) -> Checke
 
     simulation = simulate_reference(program, inputs)
     stream = plan_stream(program, inputs.shape[2], interval)
-    hardware = load_profile("loihi2")
+    chip = load_profile(hardware)
     return Checked(
         simulation=simulation,
         stream=stream,
-        hardware=hardware,
-        outcome=dry_run(stream, hardware),
+        hardware=chip,
+        outcome=dry_run(stream, chip, host_input=host_input),
         stream_mismatches=_streamed_mismatches(program, stream, inputs),
-        forms=compare_forms(program, stream.graph, inputs[:STREAMED_IN_NUMPY], hardware),
+        forms=compare_forms(program, stream.graph, inputs[:STREAMED_IN_NUMPY], chip),
         ranges=analyse_ranges(program, inputs.shape[2]),
     )
 
@@ -213,7 +231,7 @@ def _on_board(
     from kipuka.deploy.loihi2.board import Loihi2Board, public_api
     from kipuka.deploy.lowered.streaming import PARTS
 
-    board = Loihi2Board(public_api())
+    board = Loihi2Board(public_api(), host.input)
     if host.slurm or host.partition or host.board:
         board.connect(host.partition, host.board)
     parts = 0

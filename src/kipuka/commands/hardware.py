@@ -91,6 +91,10 @@ def _print_quantities(profile: HardwareProfile) -> None:
         ]
         for key, one in profile.quantities()
     ]
+    rows += [
+        [f"abilities.{name}", "yes" if one.able else "no", "", one.confidence, one.source]
+        for name, one in profile.abilities.each()
+    ]
     title = profile.chip if profile.system is None else profile.system.system
     print_table(title, ["quantity", "value", "low to high", "confidence", "source"], rows)
     print_line(" ".join(profile.description.split()))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kipuka.commands.inputs.samples import Samples
     from kipuka.convert.program import Program
     from kipuka.deploy.costs.advice import Advice
-    from kipuka.deploy.costs.cost import Profile
+    from kipuka.deploy.costs.cost import Cost
     from kipuka.deploy.fast.recording import Record
     from kipuka.deploy.lowered.comparison import Forms, NotLowered
     from kipuka.deploy.reference import Simulation
@@ -58,6 +58,12 @@ def profile(
         int | None,
         typer.Option(min=1, max=COUNT_MAX, help="Spread over so many cores, not over the fewest."),
     ] = None,
+    host_input: Annotated[
+        bool,
+        typer.Option(
+            "--host-input", help="Spikes come from a program on the host, and are not preloaded."
+        ),
+    ] = False,
     advise: Annotated[
         bool, typer.Option("--advise", help="Try and price changes that save energy or time.")
     ] = False,
@@ -78,7 +84,7 @@ def profile(
     second = None
     if compare is not None:
         second = (compare, open_network(compare, clamp_delays=clamp_delays))
-    question = Question(hardware, data, data_dir, samples, cores)
+    question = Question(hardware, data, data_dir, samples, cores, host_input)
     outputs = {"report": report, "json_file": json_file}
     profile_file(net, program, question, advice=advise, second=second, **outputs)
     return 0
@@ -99,6 +105,8 @@ class Question:
         Samples, if not all.
     cores : int or None
         Neuro cores to spread over, if not the fewest.
+    host_input : bool
+        Whether spikes come from a program on the host in each step.
     """
 
     hardware: str = "loihi2"
@@ -106,6 +114,7 @@ class Question:
     data_dir: Path | None = None
     first: int | None = None
     cores: int | None = None
+    host_input: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -115,7 +124,7 @@ class Priced:
     program: Program
     samples: Samples
     simulation: Simulation
-    cost: Profile
+    cost: Cost
     accuracy: float | None
 
 
@@ -241,7 +250,14 @@ def _priced(net: Path, program: Program, question: Question, hardware: HardwareP
     samples = labelled_samples(net, program, question.data, question.data_dir, question.first)
     with progress_bar(f"simulating {net.name}", unit="steps") as advance:
         simulation = simulate(program, samples.values, record=_record(program), progress=advance)
-    cost = price(program, samples.values, simulation, hardware, cores=question.cores)
+    cost = price(
+        program,
+        samples.values,
+        simulation,
+        hardware,
+        cores=question.cores,
+        host_input=question.host_input,
+    )
     found = None
     if samples.labels is not None:
         found = accuracy(program, simulation.trace.layers[-1], samples.labels)

@@ -125,17 +125,18 @@ def test_rounding_keeps_the_extreme_weights_in_range(rng, chip):
 
 
 def test_fewer_bits_that_fit_fewer_words_save_memory(chip):
-    # 16 weights of 5 bits fill 80 bits, 2 words an axon; of 4 bits one word.
+    # 15 weights of 5 bits, each with an index of 12 bits, and 8 bits: 263 bits, 5 words an axon; of
+    # 4 bits 4 words. Halving the bits of weights never halves the memory.
     rng = np.random.default_rng(1)
-    weights = even(rng, (16, 8), 30)
+    weights = even(rng, (15, 8), 30)
     weights[0], weights[1] = 30, -32
-    network = program(8, cuba(16, dense(weights)))
+    network = program(8, cuba(15, dense(weights)))
     inputs = random_spikes(rng, 2, 8, 20)
     run = simulate(network, inputs)
     found = advise(network, inputs, run, chip, profile(network, inputs, run, chip))
     (one,) = [x for x in found if "bits" in x.change]
     assert "4 bits instead of 5" in one.change
-    assert one.memory_gain == 0.5
+    assert one.memory_gain == 1 - 8 * 4 / (8 * 5)
     assert one.worthwhile
 
 

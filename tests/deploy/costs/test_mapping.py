@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.program import Projection
 from kipuka.convert.synapses import SparseSynapses
-from kipuka.deploy.costs.mapping import Spread, map_program
+from kipuka.deploy.costs.mapping import Spread, groups_of, map_by_halving, map_program
 from kipuka.deploy.costs.mapping.limits import NAMES
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import load_profile
@@ -72,11 +72,16 @@ def test_random_networks_fit_and_many_need_several_cores():
     several = 0
     for seed in range(20):
         network = random_network(np.random.default_rng(seed))
+        programmable = {layer.model for layer in network.layers} - {"CUBA"}
         for chip in (
             load_profile("loihi2"),
             load_profile("loihi1"),
             tight(4, 200, 2000, 2000, 5000),
         ):
+            if programmable and chip.name == "loihi1":
+                with pytest.raises(KipukaError, match="no programmable neurons"):
+                    map_program(network, chip)
+                continue
             mapping = map_program(network, chip)
             validate(network, mapping, chip)
             several += mapping.n_cores > len(network.layers)
@@ -89,13 +94,13 @@ def test_a_validator_that_is_lied_to_notices(rng):
     mapping = map_program(network, chip)
     with pytest.raises(AssertionError):
         validate(network, mapping, small_chip(neurons_per_core=3))
-    mapping.layers[0].needs["synaptic memory"][1] += 1
+    mapping.groups[0].needs["synaptic memory"][1] += 1
     with pytest.raises(AssertionError, match="synaptic memory"):
         validate(network, mapping, chip)
 
 
 def test_a_convolution_keeps_a_kernel_for_each_delay_of_a_channel(rng):
-    # 2 output channels, 9 weights of 8 bits: 144 bits, 3 words; with 3-bit delays 198 bits, 4.
+    # 9 taps of 2 weights of 8 bits and 20 bits of header: a word each; with 6 bits of delay too.
     weights = np.full((2, 1, 3, 3), 254)
     weights[0, 0, 0, 0] = -256
     found = {}
@@ -104,32 +109,36 @@ def test_a_convolution_keeps_a_kernel_for_each_delay_of_a_channel(rng):
         mapping = map_program(network, load_profile("loihi2"))
         validate(network, mapping, load_profile("loihi2"))
         found[name] = mapping.needs("synaptic memory").tolist()
-    assert found == {"none": [3], "one": [4], "three": [10]}
+    assert found == {"none": [9], "one": [9], "three": [27]}
 
 
 def test_synaptic_memory_by_hand():
-    # 10 sources x 6 targets of 8-bit weights: a list of 48 bits, 1 word, for each source.
+    # 10 sources x 6 targets of 8-bit weights with an index of 12 bits, and 8 bits of header: 128
+    # bits, 2 words for each source.
     weights = np.full((6, 10), 254)
     weights[0] = -256
     mapping = map_program(program(10, cuba(6, dense(weights))), load_profile("loihi2"))
-    assert mapping.needs("synaptic memory").tolist() == [10]
-    # With delays up to 5 (3 bits): 66 bits, 2 words.
+    assert mapping.needs("synaptic memory").tolist() == [20]
+    # 6 words for the neurons and 6 to say where their spikes go.
+    assert mapping.needs("memory").tolist() == [10 + 20 + 6 + 6]
+    # With 6 bits of delay: 164 bits, 3 words.
     delayed = cuba(6, dense(weights, delays=np.arange(10) % 6))
     mapping = map_program(program(10, delayed), load_profile("loihi2"))
-    assert mapping.needs("synaptic memory").tolist() == [20]
+    assert mapping.needs("synaptic memory").tolist() == [30]
     assert mapping.needs("delay slots").tolist() == [30]
-    # One weight of 6 is left, in fewer bits than a word, which it still takes.
+    # One weight of 6 is left, of 1 bit, among zeros that are kept: 86 bits.
     weights[1:] = 0
     assert map_program(program(10, cuba(6, dense(weights))), load_profile("loihi2")).needs(
         "synaptic memory"
-    ).tolist() == [10]
+    ).tolist() == [20]
 
 
 def test_a_gru_layer_stores_three_matrices_and_one_axon_per_source(rng):
     network = program(8, random_gru(rng, 8, 6, scale=254))
     mapping = map_program(network, load_profile("loihi2"))
     assert mapping.needs("input axons").tolist() == [14]
-    assert mapping.needs("synaptic memory").tolist() == [3 * 14]
+    # 6 weights of 8 bits with an index of 12 bits, and 8 bits of header: 128 bits.
+    assert mapping.needs("synaptic memory").tolist() == [3 * 14 * 2]
 
 
 def test_balancing_shares_the_load_of_the_busiest_core(rng):
@@ -142,7 +151,7 @@ def test_balancing_shares_the_load_of_the_busiest_core(rng):
     assert equal.n_cores == balanced.n_cores == 2
 
     def busiest(mapping):
-        return np.bincount(mapping.layers[0].parts.assignment(), load).max()
+        return np.bincount(mapping.groups[0].parts.assignment(), load).max()
 
     assert busiest(equal) == 10_000
     assert busiest(balanced) <= 6_000
@@ -159,7 +168,7 @@ def test_balance_is_kept_as_far_as_a_limit_allows(rng):
         mapping = map_program(network, chip, load_given)
         validate(network, mapping, chip)
         assert mapping.n_cores == 2
-        return int(np.bincount(mapping.layers[0].parts.assignment(), load).max())
+        return int(np.bincount(mapping.groups[0].parts.assignment(), load).max())
 
     chip = small_chip(neurons_per_core=75)
     assert busiest(small_chip(neurons_per_core=99), (load,)) < 2300
@@ -185,7 +194,7 @@ def test_a_board_is_filled_up_to_all_its_chips(rng, check_error):
 
 REFUSALS = {
     "input axons": ({"input_axons_per_core": 3}, "input axons", "3 axons", "5 axons", "pool"),
-    "words": ({"synaptic_words_per_core": 4}, "synaptic memory", "4 words", "5 words", "prune"),
+    "words": ({"synaptic_words_per_core": 4}, "synaptic memory", "4 words", "5 words", "inputs"),
     "output axons": (
         {"output_axons_per_core": 1, "neurons_per_core": 2},
         "output axons",
@@ -224,6 +233,40 @@ def test_a_system_has_only_so_many_chips(check_error):
         caught.value, what="does not fit the system", limit="1 chips", value="2 chips",
         where="oheo_gulch", remedy="larger system",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "chips"), [("neurons_per_chip", 2), ("synapses_per_chip", 4)])
+def test_a_chip_that_holds_few_is_not_overfilled(name, chips):
+    # 16 neurons with 2 synapses each, on chips of 10 neurons or of 10 synapses.
+    network = program(2, cuba(16, dense(np.full((16, 2), 2))))
+    chip = small_chip(**{name: 10})
+    mapping = map_program(network, chip)
+    validate(network, mapping, chip)
+    assert mapping.n_chips == chips
+    assert map_by_halving(groups_of(network), chip).n_chips >= chips
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "where", "limit", "needed"),
+    [
+        ("neurons_per_chip", 0, "layer 1, neurons of a neuro core", "0 neurons", "1 neurons"),
+        ("synapses_per_chip", 0, "layer 1, synapses of a neuro core", "0 synapses", "2 synapses"),
+        ("synapses_per_chip", 1, "layer 1, synapses of a neuro core", "1 synapses", "2 synapses"),
+        ("cores_per_chip", 0, "limits.cores_per_chip", "at least 1 core", "0"),
+    ],
+)
+def test_a_chip_that_holds_nothing_is_refused(check_error, name, value, where, limit, needed):
+    network = program(2, cuba(16, dense(np.full((16, 2), 2))))
+    chip = small_chip(**{name: value})
+    for place in (map_program, lambda one, on: map_by_halving(groups_of(one), on)):
+        with pytest.raises(KipukaError) as caught:
+            place(network, chip)
+        check_error(caught.value, where=where, limit=limit, value=needed)
+
+
+def test_one_neuron_a_chip_takes_a_chip_for_each():
+    network = program(2, cuba(16, dense(np.full((16, 2), 2))))
+    assert map_program(network, small_chip(neurons_per_chip=1)).n_chips == 16
 
 
 @pytest.mark.parametrize("measured", [False, True])
@@ -268,4 +311,5 @@ def test_layers_of_every_kind_have_known_state():
     network = program(3, random_cuba(np.random.default_rng(0), 3, 2))
     assert isinstance(network.layers[0].neuron, CubaParameters)
     needs = map_program(network, load_profile("loihi2"))
-    assert needs.needs("memory") - needs.needs("synaptic memory") == [2]
+    # 3 axons, 2 words to say where spikes go, 2 neurons.
+    assert needs.needs("memory") - needs.needs("synaptic memory") == [3 + 2 + 2]

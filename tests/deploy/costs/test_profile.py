@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 
 from kipuka.convert.synapses import OWN, ConvSynapses
-from kipuka.deploy.costs.core_activity import core_operations, record_for_costs
+from kipuka.deploy.costs.core_activity import core_operations
 from kipuka.deploy.costs.cost import profile
 from kipuka.deploy.costs.latency import TERMS
+from kipuka.deploy.costs.mapping import groups_of
+from kipuka.deploy.costs.program_run import record_for_costs, sent_in
 from kipuka.deploy.fast.simulator import COUNTERS, Record, simulate
 from kipuka.deploy.reference import simulate_reference
 from kipuka.errors import KipukaError
@@ -50,9 +52,11 @@ def test_costs_by_hand(chip):
     assert cost.dynamic_energy_j == pytest.approx(
         (6 * 6.8e-12, (6 * 19.2 + 16 * 65.9) * 1e-12, (6 * 11.4 + 16 * 114) * 1e-12)
     )
-    # Nothing here takes longer than the barrier: 4 steps of 0.2, 1.8 and 10 us.
-    assert cost.latency_s == pytest.approx((0.8e-6, 7.2e-6, 40e-6))
-    assert cost.static_energy_j == pytest.approx((0.8e-6 * 0.10, 7.2e-6 * 0.23, 40e-6 * 0.31))
+    # Nothing here takes longer than the barrier: 4 steps of 0.6 and 1.8 us. At most, what the steps
+    # do comes on top: 6 operations of 0.94 ns, 2 neurons x 2 updates of 4.2 ns in each step.
+    most = 4 * (1.8e-6 + 4 * 4.2e-9) + 6 * 0.94e-9
+    assert cost.latency_s == pytest.approx((2.4e-6, 7.2e-6, most))
+    assert cost.static_energy_j == pytest.approx((2.4e-6 * 0.10, 7.2e-6 * 0.23, most * 0.31))
 
 
 def test_the_busiest_core_sets_the_step(chip):
@@ -111,8 +115,13 @@ def silent_networks(rng):
     }
 
 
-@pytest.mark.parametrize("kind", ["dense", "recurrent", "gru", "conv"])
-@pytest.mark.parametrize("name", ["loihi1", "loihi2"])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *(("loihi1", kind) for kind in ("dense", "recurrent", "conv")),
+        *(("loihi2", kind) for kind in ("dense", "recurrent", "gru", "conv")),
+    ],
+)
 def test_zero_input_costs_exactly_the_idle_work(rng, name, kind):
     chip, network = load_profile(name), silent_networks(rng)[kind]
     cost = cost_of(network, np.zeros((2, network.n_inputs, 11), dtype=bool), chip)
@@ -124,6 +133,24 @@ def test_zero_input_costs_exactly_the_idle_work(rng, name, kind):
     assert cost.dynamic_energy_j.typical == pytest.approx(10 * 11 * passes * update, rel=1e-12)
     assert cost.energy_by_kind_j["synaptic operations"].typical == 0
     assert cost.latency_s.typical == pytest.approx(11 * chip.latency.barrier.in_si().typical)
+
+
+@pytest.mark.parametrize("current", [False, True])
+def test_a_chip_without_programmable_neurons_refuses_the_spiking_gru(rng, check_error, current):
+    network = program(5, random_cuba(rng, 5, 4), random_gru(rng, 4, 6, current=current))
+    inputs = random_spikes(rng, 1, 5, 9)
+    run = simulate_reference(network, inputs)
+    with pytest.raises(KipukaError) as caught:
+        profile(network, inputs, run, load_profile("loihi1"))
+    lacked = "programmable neurons" + " and no graded messages" * current
+    check_error(
+        caught.value,
+        what="cannot compute",
+        where="layer 2 (SPIKING_GRU) on loihi1",
+        limit=f"has no {lacked}",
+        value="SPIKING_GRU",
+        remedy="loihi2",
+    )
 
 
 def test_static_energy_of_several_chips_is_that_of_each(rng, chip):
@@ -216,17 +243,17 @@ def test_work_of_cores_equals_an_independent_count(seed, chip):
     inputs = random_inputs(rng, network, 2, 20)
     run = simulate_reference(network, inputs)
     cost = profile(network, inputs, run, chip, cores=9)
-    counted = core_operations(network, cost.mapping, inputs, run)
+    counted = core_operations(groups_of(network), cost.mapping, sent_in(network, inputs, run))
     for own, by_neuron in zip(
-        cost.mapping.layers, counted_by_hand(network, inputs, run.trace), strict=True
+        cost.mapping.groups, counted_by_hand(network, inputs, run.trace), strict=True
     ):
         assignment = own.parts.assignment()
         for core in range(own.n_cores):
             expected = by_neuron[assignment == core].sum(axis=0)
             np.testing.assert_array_equal(counted[own.first_core + core], expected)
-    for own, layer in zip(cost.mapping.layers, run.counters.layers, strict=True):
+    for own, layer in zip(cost.mapping.groups, run.counters.layers, strict=True):
         np.testing.assert_array_equal(counted[own.cores].sum(axis=0), layer.synaptic_operations)
-    np.testing.assert_array_equal(cost.work.busiest_operations, counted.max(axis=0))
+    np.testing.assert_array_equal(cost.activity.busiest_operations, counted.max(axis=0))
 
 
 def test_messages_go_once_to_each_core_and_hop_between_routers(chip):
@@ -237,8 +264,8 @@ def test_messages_go_once_to_each_core_and_hop_between_routers(chip):
     assert [layer.cores for layer in cost.layers] == [1, 8]
     assert cost.layers[0].messages == 16
     # Cores 1 to 3 on the sender's router, 4 to 7 one hop away, core 8 two.
-    assert cost.work.hops[0] == 2 * (4 * 1 + 1 * 2)
-    loads = dict(zip(cost.work.routes.links, cost.work.link_messages, strict=True))
+    assert cost.activity.hops[0] == 2 * (4 * 1 + 1 * 2)
+    loads = dict(zip(cost.activity.routes.links, cost.activity.link_messages, strict=True))
     used = {link: load for link, load in loads.items() if load}
     assert used == {(0, 0, 0, 1, 0): 10, (0, 1, 0, 2, 0): 2}
 
@@ -271,9 +298,9 @@ def test_graded_currents_cost_synaptic_operations_by_core(rng, chip):
     inputs = random_spikes(rng, 3, 5, 30, 0.5)
     run = simulate(network, inputs, record=record_for_costs(network))
     cost = profile(network, inputs, run, chip, cores=5)
-    by_core = core_operations(network, cost.mapping, inputs, run)
-    assert cost.mapping.layers[0].n_cores > 1
-    for own, counted in zip(cost.mapping.layers, run.counters.layers, strict=True):
+    by_core = core_operations(groups_of(network), cost.mapping, sent_in(network, inputs, run))
+    assert cost.mapping.groups[0].n_cores > 1
+    for own, counted in zip(cost.mapping.groups, run.counters.layers, strict=True):
         assert counted.synaptic_operations.any()
         summed = by_core[own.cores].sum(axis=0)
         np.testing.assert_array_equal(summed, counted.synaptic_operations)
@@ -292,3 +319,46 @@ def test_fewer_cores_than_the_network_needs_are_refused(rng, chip, check_error):
     with pytest.raises(KipukaError) as caught:
         cost_of(network, random_spikes(rng, 1, 5, 10), chip, cores=1)
     check_error(caught.value, where="option cores", limit="at least 2", value="1")
+
+
+def test_input_from_the_host_is_a_term_of_its_own(chip):
+    network, inputs = program(1, cuba(2, dense([[200], [200]]))), pulses(1, 4, (0, 0))
+    preloaded = cost_of(network, inputs, chip)
+    fed = cost_of(network, inputs, chip, host_input=True)
+    step = chip.host_input.step_from_host.in_si()
+    # Low and typical: the chip's own time passes while it waits; high: it comes on top.
+    assert fed.latency_s[:2] == pytest.approx((4 * step.low, 4 * step.typical))
+    assert fed.latency_s.high == pytest.approx(4 * step.high + preloaded.latency_s.high)
+    assert {TERMS[k] for k in fed.timing.bottleneck.ravel()} == {"host input"}
+    assert fed.dynamic_energy_j == preloaded.dynamic_energy_j
+    assert fed.static_energy_j.typical == pytest.approx(4 * step.typical * 0.23)
+    assert any("8.05 to 57.15 ms a step" in text for text in preloaded.left_out)
+    assert not any("ms a step" in text for text in fed.left_out)
+
+
+def test_the_barrier_of_several_chips_is_another(rng, chip):
+    cores = chip.limits.cores_per_chip.model_copy(update={"value": 1.0, "low": None})
+    small = chip.model_copy(
+        update={"limits": chip.limits.model_copy(update={"cores_per_chip": cores})}
+    )
+    network = program(3, random_cuba(rng, 3, 3), random_cuba(rng, 3, 2))
+    inputs = np.zeros((1, 3, 5), dtype=bool)
+    assert cost_of(network, inputs, chip).latency_s.typical == pytest.approx(5 * 1.8e-6)
+    several = cost_of(network, inputs, small)
+    assert several.mapping.n_chips == 2
+    assert several.latency_s.typical == pytest.approx(5 * 10e-6)
+    assert several.latency_s.high >= 5 * 16.2e-6
+
+
+def test_the_range_covers_what_a_splitter_by_halving_makes(rng, chip):
+    # 600 axons of 100 neurons with 8 bits: one core by the law, two or more by halving.
+    weights = np.full((100, 600), 254, np.int16)
+    weights[0, 0] = -256
+    network = program(600, cuba(100, dense(weights)))
+    cost = cost_of(network, np.ones((1, 600, 2), dtype=bool), chip)
+    assert cost.cores == (2, 4)
+    busiest = cost.activity.busiest_operations.max()
+    assert busiest == 600 * 50
+    assert cost.latency_s.low == pytest.approx(2 * 600 * 25 * 0.62e-9)
+    updates = 50 * 2 * 4.2e-9
+    assert cost.latency_s.high == pytest.approx(2 * (busiest * 0.94e-9 + updates + 1.8e-6))

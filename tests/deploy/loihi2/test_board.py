@@ -26,6 +26,7 @@ class FakeBoard:
             is_installed=lambda: True,
             use_slurm_host=self._slurm,
             run_config=self._config,
+            preloaded=self._preloaded,
             into_chip=lambda **where: self._adapter("PyToNxAdapter", **where),
             out_of_chip=lambda **where: self._adapter("NxToPyAdapter", **where),
             time_probe=self._time,
@@ -50,6 +51,12 @@ class FakeBoard:
         process = GradedVec(shape=shape, vth=0)
         return SimpleNamespace(inp=process.a_in, out=process.s_out)
 
+    def _preloaded(self, first_frame, replay_frames):
+        from lava.proc.io.source import RingBuffer
+
+        self.calls.append(("CyclicBuffer", first_frame.shape, replay_frames.shape))
+        return RingBuffer(data=np.concatenate([first_frame[:, None], replay_frames], axis=1))
+
     def _time(self):
         self.calls.append(("Loihi2ExecutionTime",))
         return SimpleNamespace(name="time", avg_time_per_step=5.0)
@@ -63,29 +70,34 @@ class FakeBoard:
 @pytest.mark.lava
 @pytest.mark.skipif(not LAVA, reason="needs the lava extra")
 @pytest.mark.filterwarnings("ignore")  # Lava's own, which other tests leave to its worker process
-def test_a_run_calls_what_the_public_api_has(rng, monkeypatch):
+@pytest.mark.parametrize("host_input", [False, True])
+def test_a_run_calls_what_the_public_api_has(rng, monkeypatch, host_input):
     monkeypatch.setattr("kipuka.deploy.loihi2.board.POWER_STEPS", 48)
     network = program(3, random_cuba(rng, 3, 2, threshold=20))
     inputs = random_spikes(rng, 2, 3, 5, 0.7)
     stream = plan_stream(network, 5)
     assert stream.interval == 8
     fake = FakeBoard()
-    board = Loihi2Board(fake.api())
+    board = Loihi2Board(fake.api(), host_input)
     board.connect(partition="oheogulch", board=None)
     run = board.run(stream, inputs, lambda: None)
     expected = simulate_reference(network, inputs).trace.layers[-1].spikes
     assert expected.any()
     np.testing.assert_array_equal(run.spikes, expected)
-    network_calls = [("PyToNxAdapter", (3,), 0), ("NxToPyAdapter", (2,), 0)]
+
+    def network_calls(steps):
+        sender = ("CyclicBuffer", (3,), (3, steps - 1))
+        return [("PyToNxAdapter", (3,), 0) if host_input else sender, ("NxToPyAdapter", (2,), 0)]
+
     # 48 hardware steps of power are three times two samples of 8 steps.
     assert fake.calls == [
         ("use_slurm_host", "oheogulch", None),
         ("Loihi2ExecutionTime",),
         ("Loihi2HwCfg", ("time",)),
-        *network_calls,
+        *network_calls(16),
         ("Loihi2Power", 48),
         ("Loihi2HwCfg", ("power",)),
-        *network_calls,
+        *network_calls(48),
     ]
     assert run.time_per_step_s == pytest.approx(5e-6)
     assert run.time_s == pytest.approx(40e-6)

@@ -7,7 +7,7 @@ import pytest
 
 from kipuka.deploy.loihi2 import dry_run
 from kipuka.deploy.loihi2.evidence import evidence_of
-from kipuka.deploy.loihi2.memory import CoreLimits, place
+from kipuka.deploy.loihi2.placement import place
 from kipuka.deploy.lowered.streaming import plan_stream
 from kipuka.hardware_profiles import load_profile
 from kipuka_cases import cuba, dense, program, random_cuba, random_delays, random_gru
@@ -44,8 +44,10 @@ def test_a_lowered_network_passes(stream):
     kinds = {kind for kind, _, _ in outcome.processes}
     assert kinds <= {
         *("LIF", "LIFReset", "GradedVec", "ProdNeuron", "Dense", "Sparse", "DelayDense"),
-        *("PyToNxAdapter", "NxToPyAdapter"),
+        *("CyclicBuffer", "NxToPyAdapter"),
     }
+    from_host = {kind for kind, _, _ in dry_run(stream, LOIHI2, host_input=True).processes}
+    assert from_host == kinds - {"CyclicBuffer"} | {"PyToNxAdapter"}
     assert all(strength in ("strong", "good") for _, strength, _ in outcome.processes)
     assert any("GradedVec, ProdNeuron" in remark for remark in outcome.remarks)
     assert outcome.cores >= len(outcome.placements) == 16
@@ -117,10 +119,11 @@ def test_parameter_over_its_bits(rng, key, decay, value):
 
 
 def test_layer_over_a_core_s_memory():
-    layer = cuba(2, dense(np.full((2, 9000), 2)), threshold=20000)
-    found = finding(plan_stream(program(9000, layer), 10), "layer over a core's memory")
-    assert found.where == "layer 1 spikes, a single neuron"
-    assert found.value == "9000 words"
+    layer = cuba(2, dense(np.full((2, 17000), 2)), threshold=20000)
+    found = finding(plan_stream(program(17000, layer), 10), "layer over a core's memory")
+    assert found.where == "layer 1 spikes, memory of a neuro core"
+    assert found.limit == "20,000 words"
+    assert found.value.startswith("34,002 words on the busiest core")
 
 
 @pytest.mark.slow
@@ -134,16 +137,24 @@ def test_more_cores_than_a_chip_has_are_a_remark():
 
 
 def test_dense_rows_fill_whole_words(rng):
-    layer = cuba(64, dense(np.full((64, 784), 2)), threshold=20000)
-    limits = CoreLimits.of(LOIHI2)
-    (placement,) = place(plan_stream(program(784, layer), 5).graph, limits)
-    # The printed share of lava-dl's MNIST network: 784 axons of 8 words, 78.4 % of a core.
-    assert (placement.neurons, placement.axons, placement.words) == (64, 784, 784 * 8)
+    weights = np.full((50, 784), 254)
+    weights[0] = -256
+    layer = cuba(50, dense(weights), threshold=20000)
+    (placement,) = place(plan_stream(program(784, layer), 5), LOIHI2).placements
+    # The printed share of lava-dl's MNIST network: 784 axons of 16 words, 78.4 % of a core.
+    assert (placement.neurons, placement.axons, placement.words) == (50, 784, 784 * 16)
     assert placement.cores == 1
 
 
-def test_a_chip_without_published_ceilings_is_not_placed(stream):
+def test_a_chip_that_lacks_the_arithmetic_is_named_with_every_process(stream):
     outcome = dry_run(stream, load_profile("loihi1"))
-    assert outcome.placements == () or outcome.cores > 0
-    if not outcome.placements:
-        assert any("placement not checked" in remark for remark in outcome.remarks)
+    found = [f for f in outcome.findings if f.check == "arithmetic of the chip"]
+    assert outcome.placements == ()
+    assert {f.value for f in found} == {"needs programmable neurons", "needs graded messages"}
+    assert any(f.where == "GradedVec (layer 1 gates)" for f in found)
+    assert all("Intel Loihi has no" in f.limit for f in found)
+
+
+def test_a_network_of_spikes_alone_is_placed_on_the_first_chip(rng):
+    outcome = dry_run(plan_stream(program(4, random_cuba(rng, 4, 3)), 10), load_profile("loihi1"))
+    assert [p.cores for p in outcome.placements] == [1]

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from kipuka.convert.program import OWN
-from kipuka.deploy.costs.lowered_price import price_lowered
+from kipuka.deploy.costs.cost import cost_of
 from kipuka.deploy.lowered import lower, run_stock
 from kipuka.deploy.lowered.counters import lowered_counters, summarise_lowered
+from kipuka.deploy.lowered.groups import groups_of_graph, sent_in_run
 from kipuka.deploy.reference import simulate_reference
 from kipuka.hardware_profiles import load_profile
 from kipuka_cases import cuba, dense, program, pulses, random_cuba, random_gru, random_spikes
@@ -42,7 +43,8 @@ def test_operations_arrive_after_their_delay():
 
 def test_products_are_graded_messages_and_messages_are_priced(rng):
     network = program(4, random_gru(rng, 4, 6), random_cuba(rng, 6, 3))
-    counters, (gru, readout) = counted(network, random_spikes(rng, 2, 4, 20, 0.4))
+    inputs = random_spikes(rng, 2, 4, 20, 0.4)
+    counters, (gru, readout) = counted(network, inputs)
     assert 0 < gru.products < gru.graded_messages
     own = [work for work in counters.layers if work.layer == 1]
     assert len(own) == gru.neuron_processes
@@ -55,7 +57,12 @@ def test_products_are_graded_messages_and_messages_are_priced(rng):
     updates = sum(work.updates for work in own) / counters.n_samples
     assert updates == gru.lowered_neurons * counters.n_steps
     chip = load_profile("loihi2")
-    priced = price_lowered(counters, chip)
+    graph = lower(network)
+    groups, sent = (
+        groups_of_graph(graph, network.numbers),
+        sent_in_run(graph, run_stock(graph, inputs)),
+    )
+    priced = cost_of(groups, counters, sent, chip)
     price, passes = chip.energy, chip.energy.dendrite_updates_per_neuron_update.in_si().typical
     by_hand = sum(
         work.synaptic_operations.sum() * price.synaptic_operation.in_si().typical

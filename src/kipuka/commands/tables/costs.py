@@ -8,7 +8,7 @@ from typing import Any
 
 from kipuka.commands.console import print_line, print_table
 from kipuka.deploy.costs.advice import SMALLEST_GAIN, Advice
-from kipuka.deploy.costs.cost import TERMS, Profile
+from kipuka.deploy.costs.cost import TERMS, Cost
 from kipuka.deploy.costs.mapping.limits import NAMES
 from kipuka.deploy.reference import Simulation
 from kipuka.deploy.report.numbers import NOT_PUBLISHED, si_bounds
@@ -16,7 +16,7 @@ from kipuka.deploy.report.tables import Compared, accuracy_text, comparison_rows
 from kipuka.hardware_profiles import SiBounds
 
 
-def profile_numbers(priced: Profile, simulation: Simulation) -> dict[str, Any]:
+def profile_numbers(priced: Cost, simulation: Simulation) -> dict[str, Any]:
     """Return a profile as plain values, with low, typical and high by name."""
     return {
         "hardware": priced.hardware,
@@ -50,11 +50,11 @@ def headline(profiles: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def mapping_numbers(priced: Profile) -> dict[str, Any]:
+def mapping_numbers(priced: Cost) -> dict[str, Any]:
     """Return cores, links and the timeline of a profile as plain values."""
-    mapping, work, timing = priced.mapping, priced.work, priced.timing
-    needs = {name: mapping.needs(name) for name in NAMES}
-    layer_of = [own.layer for own in mapping.layers for _ in range(own.n_cores)]
+    mapping, activity, timing = priced.mapping, priced.activity, priced.timing
+    needs, routes = {name: mapping.needs(name) for name in NAMES}, activity.routes
+    layer_of = [own.layer for own in mapping.groups for _ in range(own.n_cores)]
     cores = [
         {
             "core": core,
@@ -62,23 +62,24 @@ def mapping_numbers(priced: Profile) -> dict[str, Any]:
             "chip": int(mapping.chips[core]),
             "router": mapping.routers[core].tolist(),
             "needs": {name: int(values[core]) for name, values in needs.items()},
-            "synaptic_operations": int(work.synaptic_operations[core]),
+            "synaptic_operations": int(activity.synaptic_operations[core]),
             "dynamic_energy_j": float(priced.core_energy_j[core]),
         }
         for core in range(mapping.n_cores)
     ]
     return {
         "cores_used": mapping.n_cores,
+        "cores_of_the_compiler": dict(zip(("low", "high"), priced.cores, strict=True)),
         "chips_used": mapping.n_chips,
         "limits_per_core": dict(mapping.limits.per_core),
         "cores": cores,
         "links": [
             {"chip": link[0], "from": link[1:3], "to": link[3:], "messages": int(messages)}
-            for link, messages in zip(work.routes.links, work.link_messages, strict=True)
+            for link, messages in zip(routes.links, activity.link_messages, strict=True)
         ],
         "chip_links": [
             {"from": link[0], "to": link[1], "messages": int(messages)}
-            for link, messages in zip(work.routes.chip_links, work.chip_link_messages, strict=True)
+            for link, messages in zip(routes.chip_links, activity.chip_link_messages, strict=True)
         ],
         "timeline": {
             "terms": TERMS,
@@ -91,7 +92,7 @@ def mapping_numbers(priced: Profile) -> dict[str, Any]:
     }
 
 
-def bound_by(priced: Profile) -> dict[str, int]:
+def bound_by(priced: Cost) -> dict[str, int]:
     """Number of steps of the run that each term bounds."""
     return {name: int((priced.timing.bottleneck == k).sum()) for k, name in enumerate(TERMS)}
 
@@ -102,7 +103,7 @@ def bounds_text(bounds: SiBounds, unit: str) -> str:
     return f"{typical} ({between})"
 
 
-def print_profile(priced: Profile) -> None:
+def print_profile(priced: Cost) -> None:
     """Print the cost of each layer and of the whole, per sample."""
     rows = [
         [
@@ -123,10 +124,15 @@ def print_profile(priced: Profile) -> None:
         f"static energy {bounds_text(priced.static_energy_j, 'J')}, "
         f"latency at least {bounds_text(priced.latency_s, 's')}"
     )
+    if priced.host_input:
+        print_line(
+            "warning: each step waits for a program on the host, by the wall times of published "
+            "runs; preload the input, as `kipuka deploy --target loihi2` does"
+        )
     print_line(f"left out: {'; '.join(priced.left_out)}")
 
 
-def print_mapping(priced: Profile) -> None:
+def print_mapping(priced: Cost) -> None:
     """Print how full the fullest core is under each limit, and what bounds the steps."""
     mapping = priced.mapping
     rows = []
@@ -138,9 +144,14 @@ def print_mapping(priced: Profile) -> None:
         rows.append([name, f"{most:,}", NOT_PUBLISHED if limit is None else f"{limit:,}", full])
     chips = f"{mapping.n_chips} chip{'s' * (mapping.n_chips > 1)}"
     title = f"fits: {mapping.n_cores} cores on {chips}; the fullest core"
+    fewest, most_cores = priced.cores
     print_table(title, ["limit", "used", "available", "share"], rows)
-    busiest = int(priced.work.synaptic_operations.argmax())
-    owner = next(o.layer for o in mapping.layers if o.cores.start <= busiest < o.cores.stop)
+    print_line(
+        f"the compiler may take {fewest} to {most_cores} cores: the fewest that the law of its "
+        "tables allows, to a splitter by halving"
+    )
+    busiest = int(priced.activity.synaptic_operations.argmax())
+    owner = next(o.layer for o in mapping.groups if o.cores.start <= busiest < o.cores.stop)
     bounding = ", ".join(f"{name} in {n:,}" for name, n in bound_by(priced).items() if n)
     print_line(f"busiest core: {busiest} (layer {owner}); steps are bounded by: {bounding}")
 

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from kipuka.commands.console import print_line, print_table
+from kipuka.commands.tables.costs import bounds_text
 from kipuka.commands.tables.lowered_form import forms_numbers, print_forms
 from kipuka.convert.analysis.state_ranges import RangeAnalysis
 from kipuka.deploy.loihi2 import DryRun
 from kipuka.deploy.loihi2.board import BoardRun
-from kipuka.deploy.lowered.comparison import Forms
+from kipuka.deploy.loihi2.verdict import Verdict, verdict_of
+from kipuka.deploy.lowered.comparison import Forms, NotLowered
 from kipuka.deploy.lowered.streaming import Stream
 from kipuka.deploy.reference import Simulation
 from kipuka.deploy.report.numbers import si
@@ -32,7 +34,7 @@ class Checked:
     outcome : DryRun
     stream_mismatches : int
         Values that differ from the reference in a stream of a few samples, in numpy.
-    forms : Forms
+    forms : Forms or NotLowered
     ranges : RangeAnalysis
     """
 
@@ -41,7 +43,7 @@ class Checked:
     hardware: HardwareProfile
     outcome: DryRun
     stream_mismatches: int
-    forms: Forms
+    forms: Forms | NotLowered
     ranges: RangeAnalysis
 
 
@@ -55,8 +57,28 @@ def dry_run_numbers(checked: Checked) -> dict[str, Any]:
             "stream_mismatches": checked.stream_mismatches,
         },
         **forms_numbers(checked.forms),
+        "verdict": _verdict_numbers(verdict(checked)),
         "ranges": _ranges(checked),
     }
+
+
+def verdict(checked: Checked) -> Verdict:
+    """Sum up what was checked."""
+    return verdict_of(
+        checked.stream,
+        checked.outcome,
+        checked.stream_mismatches,
+        checked.forms,
+        checked.hardware,
+    )
+
+
+def _verdict_numbers(found: Verdict) -> dict[str, Any]:
+    """Return a verdict as plain values, bounds by name."""
+    bounds = ("time_s", "host_step_s", "host_time_s", "dynamic_energy_j")
+    values = {name: getattr(found, name) for name in bounds}
+    named = {name: None if one is None else one._asdict() for name, one in values.items()}
+    return {**dataclasses.asdict(found), **named}
 
 
 def print_dry_run(checked: Checked) -> None:
@@ -68,9 +90,13 @@ def print_dry_run(checked: Checked) -> None:
     )
     kinds = [list(row) for row in outcome.processes]
     print_table("processes on the chip", ["process", "evidence", "number"], kinds)
-    cores = [[p.process, p.neurons, p.axons, p.words, p.cores] for p in outcome.placements]
+    cores = [
+        [p.process, p.neurons, p.axons, p.words, f"{p.cores} to {p.most_cores}"]
+        for p in outcome.placements
+    ]
     columns = ["process", "neurons\non a core", "axons", "words", "cores"]
-    print_table(f"neuro cores, an estimate: {outcome.cores}", columns, cores)
+    total = f"{outcome.cores} to {outcome.most_cores}"
+    print_table(f"neuro cores, the fewest to a splitter by halving: {total}", columns, cores)
     for remark in outcome.remarks:
         print_line(f"remark: {remark}")
     for finding in outcome.findings:
@@ -84,6 +110,34 @@ def print_dry_run(checked: Checked) -> None:
         print_line("samples in a stream, in numpy: 0 values differ from the reference")
     print_forms(checked.forms, checked.hardware.name)
     _print_ranges(checked)
+    _print_verdict(verdict(checked), checked.hardware.title)
+
+
+def _print_verdict(found: Verdict, chip: str) -> None:
+    """Print what a person without a board can plan with."""
+    if found.would_run:
+        print_line(f"verdict: nothing that is published speaks against a run on {chip}")
+    else:
+        print_line(f"verdict: it would not run on {chip}; see above")
+    if found.cores[1]:
+        fewest, most = found.cores
+        of_each = "" if found.cores_per_chip is None else f", {found.cores_per_chip} cores each"
+        print_line(
+            f"room: {fewest} to {most} cores, {found.chips[0]} to {found.chips[1]} chips{of_each}"
+        )
+    if found.time_s is not None and found.dynamic_energy_j is not None:
+        print_line(
+            f"a sample with preloaded input: {bounds_text(found.time_s, 's')}, dynamic energy "
+            f"{bounds_text(found.dynamic_energy_j, 'J')}"
+        )
+    if found.host_step_s.typical is not None:
+        print_line(
+            f"warning: with input from a program on the host a step takes "
+            f"{bounds_text(found.host_step_s, 's')} by published runs, a sample "
+            f"{bounds_text(found.host_time_s, 's')}; --target loihi2 preloads unless --host-input"
+        )
+    for text in found.uncertain:
+        print_line(f"not certain: {text}")
 
 
 def print_streamed(
