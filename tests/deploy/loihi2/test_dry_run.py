@@ -151,7 +151,7 @@ def test_a_chip_that_lacks_the_arithmetic_is_named_with_every_process(stream):
     found = [f for f in outcome.findings if f.check == "arithmetic of the chip"]
     assert outcome.placements == ()
     assert {f.value for f in found} == {"needs programmable neurons", "needs graded messages"}
-    assert any(f.where == "GradedVec (layer 1 gates)" for f in found)
+    assert any(f.where == "GradedVec (layer 1 activation)" for f in found)
     assert all("Intel Loihi has no" in f.limit for f in found)
 
 
