@@ -95,8 +95,8 @@ def test_a_board_s_spikes_and_figures_are_compared_and_written(
     connected = []
 
     class Board:
-        def __init__(self, api):
-            assert api == "api"
+        def __init__(self, api, host_input):
+            assert (api, host_input) == ("api", False)
 
         def connect(self, partition, board):
             connected.append((partition, board))
