@@ -15,7 +15,7 @@ from kipuka.train.delays.axonal import AxonalDelay
 from kipuka.train.gru.block import UpdateGateInput, check_update_gate_input
 from kipuka.train.gru.convolutional import ConvSpikingGRU
 from kipuka.train.gru.dense import SpikingGRU
-from kipuka.train.network_names import NETWORK_NAMES
+from kipuka.train.names import NETWORK_NAMES
 from kipuka.train.slayer import cuba
 
 SURROGATE = {"tau_grad": 0.01, "scale_grad": 10.0}

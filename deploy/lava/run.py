@@ -102,19 +102,37 @@ def run_lava_jobs(
         single = [(program, x[None]) for program, inputs in jobs for x in inputs]
         done = iter(run_lava_jobs(single, progress, stall_limit_s, backend))
         return [Trace.joined([next(done) for _ in inputs]) for _, inputs in jobs]
-    check_installed("this backend needs Lava", "backend lava", "lava")
     for program, inputs in jobs:
-        if backend == "netx":
-            _check_netx(program)
-        elif backend == "lowered":
-            lower(program, inputs.shape[2])
-        check_common_values(program, backend)
+        check_lava(program, inputs.shape[2], backend)
     total = sum(inputs.shape[0] * inputs.shape[2] for _, inputs in jobs)
     found = _finished(jobs, backend, total, progress, stall_limit_s)
     return [
         _trace(arrays, len(program.layers))
         for arrays, (program, _) in zip(found, jobs, strict=True)
     ]
+
+
+def check_lava(program: Program, n_steps: int, backend: LavaBackend) -> None:
+    """Check that a backend of Lava can run a Program, before any process is started.
+
+    Parameters
+    ----------
+    program : Program
+    n_steps : int
+        Steps of each sample.
+    backend : {"lava", "lowered", "netx"}
+
+    Raises
+    ------
+    KipukaError
+        If Lava is not installed or cannot express a layer.
+    """
+    check_installed("this backend needs Lava", f"backend {backend}", "lava")
+    if backend == "netx":
+        _check_netx(program)
+    elif backend == "lowered":
+        lower(program, n_steps)
+    check_common_values(program, backend)
 
 
 def stream_lava(

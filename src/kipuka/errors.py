@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import TypeVar
 from unicodedata import category
@@ -82,14 +83,17 @@ def choose(options: Mapping[str, Choice], name: str, what: str, where: str) -> C
     Raises
     ------
     KipukaError
-        If there is none of that name; the message lists those that there are.
+        If there is none of that name; the message lists those that there are, and names the one
+        that is spelled most like it.
     """
     if name not in options:
+        near = difflib.get_close_matches(name, options, 1)
         raise KipukaError(
             f"the {what} is not known",
             where=where,
             limit=", ".join(sorted(options)),
             value=name,
-            remedy="choose one of the names in the limit",
+            remedy=(f"did you mean {near[0]}? " if near else "")
+            + "choose one of the names in the limit",
         )
     return options[name]

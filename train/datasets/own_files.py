@@ -33,8 +33,8 @@ from kipuka.train.datasets.events import stored_bytes
 from kipuka.train.datasets.own_events import Recorded, described, laid_out
 from kipuka.train.datasets.recordings import TEST, TRAIN, VALIDATION, Recordings
 from kipuka.train.datasets.splits import DataOptions
+from kipuka.train.names import EVENT_FILES, HDF5_FILES
 
-HDF5_FILES, EVENT_FILES = (".h5", ".hdf5"), (".npz",)
 FILES_MAX = 1 << 17
 """Files of a folder, and recordings of one of them."""
 
@@ -52,12 +52,6 @@ OWN_FILE = hdf5.Expected(
     limit="a complete HDF5 file with spikes/times, spikes/units and labels",
     remedy="check how it was written; if it is packed by another filter, unpack it with h5repack",
 )
-
-
-def is_own(name: str) -> bool:
-    """Whether a name means own data: a file, a folder, or ``module:Class``."""
-    known = Path(name).suffix in (*HDF5_FILES, *EVENT_FILES)
-    return known or bool(re.fullmatch(r".+:[A-Za-z_]\w*", name)) or exists(name)
 
 
 def recordings_at(name: str, options: DataOptions) -> Recordings:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -42,13 +44,39 @@ def load_checkpoint(path: str | Path, network: torch.nn.Module) -> None:
     KipukaError
         If the file is missing, damaged, or of another network.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    try:
+    with _reading(path):
         header = read_header(path, "checkpoint")
         _refuse_another_network(path, header, network)
         with safe_open(path, "pt") as file:
             stored = {name: file.get_tensor(name) for name in header.tensors}
+    _refuse_strange_values(path, stored)
+    with torch.no_grad():
+        for name, tensor in _learned(network):
+            tensor.copy_(stored[name])
+
+
+def checkpoint_digest(path: str | Path) -> str:
+    """Return the SHA-256 of a checkpoint's file, whose header is read first.
+
+    Raises
+    ------
+    KipukaError
+        If there is no such file, or it is no safetensors file.
+    """
+    with _reading(path):
+        read_header(path, "checkpoint")
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+@contextmanager
+def _reading(path: str | Path) -> Iterator[None]:
+    """Say in one paragraph what is wrong with a file that is read within the block."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
     except (SafetensorError, OSError, ValueError) as error:
         raise KipukaError(
             "the checkpoint cannot be read",
@@ -57,10 +85,6 @@ def load_checkpoint(path: str | Path, network: torch.nn.Module) -> None:
             value=" ".join(str(error).split()),
             remedy="train again; checkpoints are written whole, so look for a disk fault",
         ) from error
-    _refuse_strange_values(path, stored)
-    with torch.no_grad():
-        for name, tensor in _learned(network):
-            tensor.copy_(stored[name])
 
 
 def _refuse_another_network(path: str | Path, header: Header, network: torch.nn.Module) -> None:

@@ -13,6 +13,7 @@ import yaml
 from kipuka.convert import fixed
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
+from kipuka.train.names import DATASET_NAMES
 from kipuka.train.runs.old_settings import current_form
 from kipuka.yaml_text import parse_yaml, read_limited, short
 
@@ -140,6 +141,9 @@ class TrainConfig(_Settings):
     update_gate_input: Literal["spikes", "current"] = "spikes"
     """What the update gates of spiking GRU layers see; see `kipuka.train.SpikingGRU`."""
 
+    start_sha256: str | None = pydantic.Field(default=None, pattern="^[0-9a-f]{64}$")
+    """Digest of the checkpoint that parameters started from; `--start` gives file and digest."""
+
     epochs: int = pydantic.Field(default=40, ge=1, le=1 << 20)
     """Passes over the training part."""
 
@@ -249,9 +253,7 @@ def refuse_reach(config: TrainConfig, given: Mapping[str, object], where: str | 
     KipukaError
         If the file names a folder or has something downloaded, and `given` does not.
     """
-    from kipuka.train.datasets import DATASETS
-
-    own = () if config.data in DATASETS else ("data",)
+    own = () if config.data in DATASET_NAMES else ("data",)
     for key in (*REACHING, *own):
         if getattr(config, key) and given.get(key) is None:
             raise KipukaError(

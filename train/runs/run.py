@@ -83,7 +83,7 @@ class Run:
         groups = [{"params": self.weights}]
         groups += [{"params": [delay.delay for delay in self.delays]}] if self.delays else []
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate)
-        self._keep_in_range()
+        self.keep_in_range()
 
     def initial_state(self) -> RunState:
         """State before the first epoch."""
@@ -160,10 +160,11 @@ class Run:
                 remedy="lower learning_rate; the checkpoint of the best epoch is kept",
             )
         self.optimizer.step()
-        self._keep_in_range()
+        self.keep_in_range()
         return torch.stack(losses[1:]).double().cpu()
 
-    def _keep_in_range(self) -> None:
+    def keep_in_range(self) -> None:
+        """Project weights to where no state can saturate, if the settings ask for it."""
         if self.config.proven_ranges:
             for block in self.network:
                 if isinstance(block, GruBlock):

@@ -20,7 +20,7 @@ from kipuka.locks import Lock, locked
 from kipuka.strangers import exists, inside
 from kipuka.train.cuba.integrator import compiled_integrator
 from kipuka.train.datasets import DataOptions, Dataset, Split, Splits, load_dataset
-from kipuka.train.runs.checkpoint import load_checkpoint, save_checkpoint
+from kipuka.train.runs.checkpoint import checkpoint_digest, load_checkpoint, save_checkpoint
 from kipuka.train.runs.config import (
     CHECKPOINT_FILE,
     CONFIG_FILE,
@@ -71,6 +71,7 @@ def train(
     *,
     resume: bool = False,
     dataset: Dataset | None = None,
+    start: str | Path | None = None,
 ) -> TrainingResult:
     """Train a named network on a data set and keep the best epoch on its validation part.
 
@@ -88,6 +89,9 @@ def train(
         Go on where the run in the folder stands; its settings must be `config`.
     dataset : Dataset, optional
         What to train on, instead of what the settings name; its name stands in the run's settings.
+    start : path-like, optional
+        Checkpoint of a network of the same name and sizes, whose parameters take the place of
+        freshly drawn ones; its digest stands in the run's settings.
 
     Returns
     -------
@@ -97,11 +101,13 @@ def train(
     ------
     KipukaError
         If the folder holds a run already that is not to be resumed, or one with other settings or
-        data, another process trains in it, the loss stops being a number, or the disk is full.
+        data, another process trains in it, the loss stops being a number, the disk is full, or the
+        checkpoint is of another network.
     """
     folder = Path(folder)
     if dataset is not None:
         config = config.model_copy(update={"data": dataset.name})
+    config = _started(config, start, resume and exists(folder / STATE_FILE))
     with (
         joined_processes(config.device) as processes,
         locked(folder) if processes.first else nullcontext() as lock,
@@ -113,6 +119,9 @@ def train(
         if dataset is None:
             dataset = load_dataset(config.data, data_options(config))
         run = Run(config, dataset, processes)
+        if start is not None:
+            load_checkpoint(start, run.network)
+            run.keep_in_range()
         if processes.first:
             save_config(folder / CONFIG_FILE, config)
         state = run.initial_state()
@@ -228,6 +237,29 @@ def _all_epochs(
             if progress:
                 progress(metrics)
     return state
+
+
+def _started(config: TrainConfig, start: str | Path | None, goes_on: bool) -> TrainConfig:
+    """Settings with the digest of the checkpoint that a run starts from.
+
+    Raises
+    ------
+    KipukaError
+        If settings that name a checkpoint come without it, or with another.
+    """
+    named = config.start_sha256
+    if goes_on and start is None:
+        return config
+    found = None if start is None else checkpoint_digest(start)
+    if named not in (None, found):
+        raise KipukaError(
+            "the settings start from a checkpoint that was not given",
+            where="setting start_sha256",
+            limit=f"a checkpoint of SHA-256 {named}",
+            value=found,
+            remedy="give that checkpoint with --start, or remove the setting",
+        )
+    return config.model_copy(update={"start_sha256": found})
 
 
 def _check_folder(folder: Path, config: TrainConfig, resume: bool) -> None:

@@ -29,7 +29,6 @@ that is ended by SIGPIPE, says that nobody read the output to its end, and nothi
 app = typer.Typer(
     name="kipuka",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     # Help is text: brackets in it are no markup, and rich need not be loaded to show it.
     rich_markup_mode=None,

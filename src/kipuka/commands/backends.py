@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from kipuka.convert.program import Program
 from kipuka.convert.trace import Trace
-from kipuka.errors import choose
+from kipuka.errors import KipukaError, choose
+from kipuka.lava_door import missing
 
 if TYPE_CHECKING:
     from kipuka.deploy.lava.run import LavaBackend
@@ -73,6 +74,67 @@ BACKENDS: dict[str, Backend] = {
     "lowered": lowered,
     "netx": netx,
 }
+
+
+def _check_fast(program: Program, n_steps: int) -> None:
+    from kipuka.deploy.fast.program_layout import pack
+
+    pack(program)
+
+
+def _check_torch(program: Program, n_steps: int) -> None:
+    from kipuka.train.from_program.network import blocks_from_program
+
+    blocks_from_program(program)
+
+
+def _check_lava(backend: LavaBackend) -> Callable[[Program, int], None]:
+    def check(program: Program, n_steps: int) -> None:
+        from kipuka.deploy.lava.run import check_lava
+
+        check_lava(program, n_steps, backend)
+
+    return check
+
+
+CHECKS: dict[str, Callable[[Program, int], None]] = {
+    "fast": _check_fast,
+    "torch": _check_torch,
+    "lava": _check_lava("lava"),
+    "lowered": _check_lava("lowered"),
+    "netx": _check_lava("netx"),
+}
+"""What refuses a Program and a number of steps before the backend runs; the reference runs all."""
+
+
+def obstacles(names: Iterable[str], program: Program, n_steps: int) -> dict[str, KipukaError]:
+    """Return what keeps backends from running a Program; those that can run it are left out.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Backends.
+    program : Program
+    n_steps : int
+        Steps of each sample.
+    """
+    found = {}
+    for name in names:
+        try:
+            if name in CHECKS:
+                CHECKS[name](program, n_steps)
+        except KipukaError as error:
+            found[name] = error
+    return found
+
+
+def installed_backends() -> list[str]:
+    """Names of those backends that a comparison takes if none is named.
+
+    The lowered network and NetX are left out: both start Lava once more, and neither is needed to
+    know that the file is right.
+    """
+    return ["reference", "fast", *([] if missing("torch", "lava") else ["torch", "lava"])]
 
 
 def run_jobs(name: str, jobs: Sequence[tuple[Program, np.ndarray]]) -> list[Trace]:

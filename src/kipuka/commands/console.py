@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from rich import box, progress
 from rich.console import Console, JustifyMethod
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -20,9 +21,10 @@ STDOUT = Console(highlight=False, markup=False, emoji=False)
 STDERR = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
-def print_line(text: str, *, wrap: bool = True) -> None:
-    """Print one paragraph, folded at the width of the terminal."""
-    STDOUT.print(Text(printable(text)), soft_wrap=not wrap)
+def print_line(text: str, *, wrap: bool = True, indent: int = 0) -> None:
+    """Print one paragraph, folded at the width of the terminal and moved to the right."""
+    shown = Text(printable(text))
+    STDOUT.print(Padding(shown, (0, 0, 0, indent)) if indent else shown, soft_wrap=not wrap)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

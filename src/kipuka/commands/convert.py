@@ -141,7 +141,8 @@ def convert_run(
         Line to print before the table, once everything is written.
     """
     from kipuka.commands.console import print_line, print_table
-    from kipuka.convert.trace import accuracy
+    from kipuka.commands.tables.accuracy import COLUMNS, accuracy_row, beside_text
+    from kipuka.convert.decisions import Decisions
     from kipuka.deploy.fast.recording import record_for_readout
     from kipuka.deploy.fast.simulator import simulate
     from kipuka.deploy.lowered.size import lowered_size
@@ -149,23 +150,24 @@ def convert_run(
 
     config, network, dataset = load_run(run, data_dir, data=data, dataset=dataset)
     program = save_trained(network, config, dataset, output)
-    traced = simulate(program, dataset.test.spikes, record=record_for_readout(program)).trace
-    accuracies = {
-        "torch": accuracy_of(network, dataset.test),
-        "fast": accuracy(program, traced.layers[-1], dataset.test.labels),
-    }
-    lowered = lowered_size(program, dataset.test.spikes.shape[-1])
+    test = dataset.test
+    traced = simulate(program, test.spikes, record=record_for_readout(program)).trace
+    decisions = Decisions.of(program, traced.layers[-1], test.labels)
+    accuracies = {"torch": accuracy_of(network, test), "fast": decisions.accuracy}
+    lowered = lowered_size(program, test.spikes.shape[-1])
     values = {
         **(known or {}),
         "accuracy": accuracies,
+        "decisions": decisions.numbers(),
         "network": str(output),
         "lowered": dataclasses.asdict(lowered),
     }
     write_numbers(json_file, values)
     if shown:
         print_line(shown)
-    rows = [[name, f"{value:.2%}"] for name, value in accuracies.items()]
-    print_table(f"{output}: accuracy on the test part", ["backend", "accuracy"], rows)
+    rows = [accuracy_row(name, value, len(test.labels)) for name, value in accuracies.items()]
+    print_table(f"{output}: accuracy on the test part", COLUMNS, rows)
+    print_line(beside_text(decisions.chance, values.get("counting_baseline")))
     print_line(lowered.text)
     return values
 

@@ -1,9 +1,11 @@
-"""``kipuka train``: settings, the run with a progress bar, its network file."""
+"""``kipuka train``: settings, the run as one can watch it, its network file, what to do next."""
 
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +13,7 @@ import typer
 
 from kipuka.commands.convert import NETWORK_FILE, convert_run
 from kipuka.commands.options import Config, Data, DataDir, Json, Settings, given
-from kipuka.commands.paths import FILLS, path_option
+from kipuka.commands.paths import FILLS, READS, path_option
 from kipuka.errors import KipukaError, choose
 from kipuka.strangers import exists, inside
 
@@ -22,11 +24,29 @@ if TYPE_CHECKING:
     from kipuka.train.runs.trainer import TrainingResult
 
 
+def _list_settings(wanted: bool) -> None:
+    """Print all settings and end, before other options are looked at."""
+    if wanted:
+        from kipuka.commands.tables.settings import print_settings
+
+        print_settings()
+        raise typer.Exit
+
+
+def _network_names() -> list[str]:
+    """Names for the shell to complete."""
+    from kipuka.train.names import NETWORK_NAMES
+
+    return list(NETWORK_NAMES)
+
+
 def train(
     out: Annotated[
         Path, path_option("--out", FILLS, metavar="DIR", help="Run folder, new or empty.")
     ],
-    network: Annotated[str | None, typer.Option(help="Name, such as sgru-delay.")] = None,
+    network: Annotated[
+        str | None, typer.Option(help="Name, such as sgru-delay.", autocompletion=_network_names)
+    ] = None,
     data: Data = None,
     data_dir: DataDir = None,
     download: Annotated[
@@ -40,13 +60,32 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the folder.")
     ] = False,
+    start: Annotated[
+        Path | None,
+        path_option(
+            "--start",
+            READS,
+            metavar="RUN|FILE",
+            help="Start from the parameters of another run or its checkpoint.",
+        ),
+    ] = None,
+    list_settings: Annotated[
+        bool,
+        typer.Option(
+            "--list-settings",
+            is_eager=True,
+            callback=_list_settings,
+            help="Show all settings with default, range and meaning.",
+        ),
+    ] = False,
     json_file: Json = None,
 ) -> int:
     """Train a network; write its run folder and network file."""
     options = given(network=network, data=data, epochs=epochs, hidden=hidden, seed=seed)
     options |= given(data_dir=data_dir and str(data_dir), download=download)
     chosen = chosen_settings(settings or [], options)
-    train_run(out, config, chosen, resume=resume, json_file=json_file)
+    del list_settings  # It acts before the command does.
+    train_run(out, config, chosen, resume=resume, start=start, json_file=json_file)
     return 0
 
 
@@ -56,6 +95,7 @@ def train_run(
     chosen: Mapping[str, object],
     *,
     resume: bool = False,
+    start: Path | None = None,
     json_file: Path | None = None,
 ) -> dict[str, Any]:
     """Train, write the run folder and its network file, and print the accuracies.
@@ -66,16 +106,55 @@ def train_run(
     output = inside(out, NETWORK_FILE)
 
     from kipuka.train.datasets import load_dataset
+    from kipuka.train.runs.counting import counting_baseline
     from kipuka.train.runs.trainer import data_options
 
     dataset = load_dataset(config.data, data_options(config))
-    result = train_with_progress(config, out, resume=resume, dataset=dataset)
+    result = train_with_progress(config, out, resume=resume, start=start, dataset=dataset)
     values = {"config": config.model_dump(), "metrics": list(result.metrics)}
-    if os.environ.get("RANK", "0") != "0":
+    if not _is_first():
         return values
-    return convert_run(
+    values["counting_baseline"] = counting_baseline(dataset).test_accuracy
+    values |= _outcome(result.metrics, dataset)
+    values = convert_run(
         out, output, dataset=dataset, json_file=json_file, known=values, shown=str(dataset)
     )
+    _print_outcome(values, config, output)
+    return values
+
+
+def _outcome(metrics: Sequence[EpochMetrics], dataset: Dataset) -> dict[str, Any]:
+    """Which epoch is kept, on how many samples, after how many seconds."""
+    kept = [one for one in metrics if one.best][-1]
+    parts = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    return {
+        "best_epoch": kept.epoch,
+        "best_validation_accuracy": kept.validation_accuracy,
+        "samples": {name: len(part.labels) for name, part in parts.items()},
+        "seconds": metrics[-1].seconds,
+    }
+
+
+def _print_outcome(values: Mapping[str, Any], config: TrainConfig, output: Path) -> None:
+    """Say what came of the training, and what one would type next."""
+    from kipuka.commands.console import print_line
+    from kipuka.commands.watching import duration
+
+    print_line(
+        f"kept epoch {values['best_epoch']} of {config.epochs} "
+        f"({values['best_validation_accuracy']:.2%} on validation); "
+        f"{values['samples']['training']:,} training samples, {duration(values['seconds'])}"
+    )
+    words = ["kipuka", "profile", str(output), "--data", config.data]
+    words += ["--data-dir", config.data_dir] if config.data_dir else []
+    print_line(f"next: kipuka verify {shlex.quote(str(output))}", wrap=False)
+    report = str(output.with_name("report.html"))
+    print_line(f"      {shlex.join([*words, '--report', report])}", wrap=False)
+
+
+def _is_first() -> bool:
+    """Whether this is the one of several processes that writes and prints."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def run_settings(
@@ -91,9 +170,7 @@ def run_settings(
         If a file, which the user may have from someone else, names a folder or has something
         downloaded.
     """
-    from kipuka.train.datasets import DATASETS
-    from kipuka.train.datasets.own_files import is_own
-    from kipuka.train.network_names import NETWORK_NAMES
+    from kipuka.train.names import DATASET_NAMES, NETWORK_NAMES, is_own
     from kipuka.train.runs.config import CONFIG_FILE, load_config, make_config, refuse_reach
 
     if resume and not exists(out / CONFIG_FILE):
@@ -113,7 +190,7 @@ def run_settings(
     # What a file or the command line names is looked up before torch is loaded.
     choose(dict.fromkeys(NETWORK_NAMES), config.network, "network", "option network")
     if not is_own(config.data):
-        choose(DATASETS, config.data, "data set", "option data")
+        choose(dict.fromkeys(DATASET_NAMES), config.data, "data set", "option data")
     return config
 
 
@@ -160,15 +237,29 @@ def chosen_settings(words: Sequence[str], options: Mapping[str, object]) -> dict
 
 
 def train_with_progress(
-    config: TrainConfig, folder: Path, *, resume: bool = False, dataset: Dataset | None = None
+    config: TrainConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    start: Path | None = None,
+    dataset: Dataset | None = None,
 ) -> TrainingResult:
-    """Train with a progress bar, an epoch at a time, on what the settings name or on `dataset`."""
-    from kipuka.commands.console import progress_bar
+    """Train and show each epoch, on what the settings name or on `dataset`.
+
+    Parameters
+    ----------
+    config, resume, dataset
+        As in `kipuka.train.train`.
+    folder : Path
+        Run folder.
+    start : Path, optional
+        Checkpoint to start from, or the run folder that holds it.
+    """
+    from kipuka.commands.watching import watched_training
+    from kipuka.train.runs.config import CHECKPOINT_FILE
     from kipuka.train.runs.trainer import train as run
 
-    with progress_bar(f"training {config.network} on {config.data}", unit="epochs") as advance:
-
-        def show(metrics: EpochMetrics) -> None:
-            advance(metrics.epoch, config.epochs)
-
-        return run(config, folder, progress=show, resume=resume, dataset=dataset)
+    if start is not None and start.is_dir():
+        start = inside(start, CHECKPOINT_FILE)
+    with watched_training(config) if _is_first() else nullcontext() as show:
+        return run(config, folder, progress=show, resume=resume, start=start, dataset=dataset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
 def verify(
     net: Net,
     backends: Annotated[
-        str,
-        typer.Option(help="Two or more of fast, reference, torch, lava, lowered, netx."),
-    ] = "reference,fast,lava",
+        str | None,
+        typer.Option(
+            help="Two or more of reference, fast, torch, lava, lowered, netx; "
+            "if not given, the first four as far as they are installed.",
+        ),
+    ] = None,
     input_file: Inputs = None,
     data: Data = None,
     data_dir: DataDir = None,
@@ -45,9 +49,13 @@ def verify(
     """Compare backends on every spike and state of a network.
 
     On --data or --input; without them, on the file's golden vectors. Exit status 1 on a mismatch.
+    What cannot run the network is shown as not applicable; the others are compared.
     """
+    from kipuka.commands.backends import backend_name, installed_backends
     from kipuka.commands.inputs.samples import labelled_samples, open_network, samples_of
 
+    names = installed_backends() if backends is None else named(backends)
+    names = list(dict.fromkeys(map(backend_name, names)))
     program = open_network(net, clamp_delays=clamp_delays)
     inputs = None
     if data is not None:
@@ -55,7 +63,7 @@ def verify(
         inputs = labelled_samples(net, program, data, data_dir, samples).values
     elif input_file is not None:
         inputs = samples_of(net, program, input_file)
-    return 0 if verify_file(net, program, backends, inputs, json_file)["agree"] else MISMATCH
+    return 0 if verify_file(net, program, names, inputs, json_file)["agree"] else MISMATCH
 
 
 def _refuse_both(input_file: Path | None, data: str) -> None:
@@ -72,12 +80,18 @@ def _refuse_both(input_file: Path | None, data: str) -> None:
 def verify_file(
     net: Path,
     program: Program,
-    backends: str,
+    backends: Sequence[str],
     inputs: np.ndarray | None,
     json_file: Path | None = None,
 ) -> dict[str, Any]:
-    """Compare backends on a network file; without inputs on its golden vectors, and with these."""
-    from kipuka.commands.backends import BACKENDS, backend_name
+    """Compare backends on a network file; without inputs on its golden vectors, and with these.
+
+    Raises
+    ------
+    KipukaError
+        If fewer than two of them can run it.
+    """
+    from kipuka.commands.backends import BACKENDS, obstacles
     from kipuka.commands.console import print_table
     from kipuka.commands.inputs.samples import samples_of
     from kipuka.commands.tables.verification import print_verification, verification_numbers
@@ -85,17 +99,31 @@ def verify_file(
     from kipuka.deploy.golden import golden_mismatches
     from kipuka.deploy.verification import verify as compare_traces
 
-    chosen = {name: BACKENDS[name] for name in map(backend_name, named(backends))}
     golden = load_golden(net) if inputs is None else ()
     inputs = samples_of(net, program, None) if inputs is None else inputs
-    traces = {name: run(program, inputs) for name, run in chosen.items()}
+    refused = obstacles(backends, program, inputs.shape[-1])
+    able = [name for name in backends if name not in refused]
+    reasons = {name: f"{error.what}: {error.where}" for name, error in refused.items()}
+    if len(able) < 2 <= len(backends):
+        raise KipukaError(
+            "fewer than two of the backends can run this network",
+            where=str(net),
+            limit="at least 2, one to compare with the other",
+            value="; ".join(f"{name}: {reason}" for name, reason in reasons.items()),
+            remedy="name others too, for example --backends reference,fast",
+        )
+    traces = {name: BACKENDS[name](program, inputs) for name in able}
     verification = compare_traces(program, traces)
     stale = {name: golden_mismatches(golden, trace) for name, trace in traces.items()}
     agree = verification.agree and not any(stale.values())
     numbers = verification_numbers(verification)
     values = {**numbers, "golden_mismatches": stale, "agree": agree}
+    values["not_applicable"] = reasons
     write_numbers(json_file, values)
     print_verification(verification)
+    if refused:
+        rows = [[name, error.what, error.where] for name, error in refused.items()]
+        print_table("not applicable", ["backend", "reason", "where"], rows)
     if golden:
         rows = [[name, len(golden), count] for name, count in stale.items()]
         print_table("golden vectors in the file", ["backend", "vectors", "mismatches"], rows)

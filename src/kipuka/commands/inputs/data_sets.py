@@ -35,10 +35,10 @@ def held_out(program: Program, data: str, data_dir: Path | None) -> Split | None
     KipukaError
         If the data are missing or do not fit the network.
     """
-    from kipuka.train.datasets import DATASETS, load_dataset
-    from kipuka.train.datasets.own_files import is_own
+    from kipuka.train.datasets import load_dataset
+    from kipuka.train.names import DATASET_NAMES, is_own
 
-    if data not in DATASETS and is_own(data):
+    if data not in DATASET_NAMES and is_own(data):
         return own_held_out(program, data)
     trained = _known(program, "training")
     # What another data set was read with says nothing about this one.

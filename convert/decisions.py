@@ -1,0 +1,111 @@
+"""What decisions are worth: counts, an interval, what guessing gives, what is taken for what."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kipuka.convert.program import Program
+from kipuka.convert.trace import LayerTrace, decide
+
+DEVIATIONS_95 = 1.959963984540054
+"""Standard deviations to either side that hold 95 % of a normal distribution."""
+
+
+def wilson_interval(correct: int, samples: int) -> tuple[float, float]:
+    """Return the 95 % interval of a fraction by its score (Wilson, J. Am. Stat. Assoc. 22, 1927).
+
+    Parameters
+    ----------
+    correct, samples : int
+        `samples` is at least 1.
+
+    Examples
+    --------
+    >>> low, high = wilson_interval(9, 10)
+    >>> f"{low:.3f} to {high:.3f}"
+    '0.596 to 0.982'
+    """
+    square = DEVIATIONS_95**2
+    found = correct / samples
+    middle = found + square / (2 * samples)
+    reach = DEVIATIONS_95 * math.sqrt(
+        found * (1 - found) / samples + square / (4 * samples * samples)
+    )
+    scale = 1 + square / samples
+    # Rounding must not lead past what a fraction can be.
+    return max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Decisions:
+    """Decisions of an integer network on samples whose classes are known.
+
+    Attributes
+    ----------
+    labels, decided : int64 array (samples,)
+    n_classes : int
+    """
+
+    labels: np.ndarray
+    decided: np.ndarray
+    n_classes: int
+
+    @classmethod
+    def of(cls, program: Program, last: LayerTrace, labels: np.ndarray) -> Decisions:
+        """Decide from the trace of the last layer."""
+        return cls(labels, decide(program, last), program.n_classes)
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return len(self.labels)
+
+    @property
+    def correct(self) -> int:
+        """Samples that are decided right."""
+        return int((self.decided == self.labels).sum())
+
+    @property
+    def accuracy(self) -> float:
+        """Fraction of samples that are decided right."""
+        return float((self.decided == self.labels).mean())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the accuracy on new samples of the same kind."""
+        return wilson_interval(self.correct, self.samples)
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of always naming the most frequent class of these samples."""
+        return float(np.bincount(self.labels).max() / self.samples)
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """Samples of each class (rows) that are taken for each class (columns), int64."""
+        found = np.zeros((self.n_classes, self.n_classes), dtype=np.int64)
+        np.add.at(found, (self.labels, self.decided), 1)
+        return found
+
+    def text(self) -> str:
+        """Return accuracy, count and interval as a sentence would say them."""
+        low, high = self.interval
+        return (
+            f"{self.accuracy:.2%} ({self.correct:,} of {self.samples:,}; "
+            f"95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
+        )
+
+    def numbers(self) -> dict[str, Any]:
+        """Return all of it as plain values."""
+        return {
+            "accuracy": self.accuracy,
+            "correct": self.correct,
+            "samples": self.samples,
+            "interval_95": list(self.interval),
+            "chance": self.chance,
+            "confusion": self.confusion.tolist(),
+        }
