@@ -36,8 +36,10 @@ def wilson_interval(correct: int, samples: int) -> tuple[float, float]:
         found * (1 - found) / samples + square / (4 * samples * samples)
     )
     scale = 1 + square / samples
-    # Rounding must not lead past what a fraction can be.
-    return max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale)
+    # Both ends of the range are met exactly, which rounding would miss.
+    low = (middle - reach) / scale if correct else 0.0
+    high = (middle + reach) / scale if correct < samples else 1.0
+    return low, high
 
 
 @dataclass(frozen=True, eq=False)

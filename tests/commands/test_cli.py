@@ -349,6 +349,33 @@ def test_verify_exits_1_when_the_golden_vectors_do_not_hold(net, network, rng, c
     assert "golden vectors" in capsys.readouterr().out
 
 
+@pytest.mark.lava
+def test_verify_shows_what_is_not_applicable_and_compares_the_others(net, tmp_path, capsys):
+    pytest.importorskip("lava", reason="needs the lava extra")
+    numbers = tmp_path / "v.json"
+    words = ["verify", net, "--backends", "netx,fast,reference", "--json", str(numbers)]
+    assert main(words) == 0
+    values = loaded(numbers)
+    assert values["backends"] == ["fast", "reference"]
+    assert list(values["not_applicable"]) == ["netx"]
+    text = " ".join(capsys.readouterr().out.split())
+    assert "not applicable" in text
+    assert "netx" in text
+
+
+def test_verify_takes_what_is_installed(net, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("kipuka.commands.backends.missing", lambda *modules: ["lava"])
+    monkeypatch.setattr("kipuka.lava_door.missing", lambda *modules: ["lava"])
+    numbers = tmp_path / "v.json"
+    assert main(["verify", net, "--json", str(numbers)]) == 0
+    assert loaded(numbers)["backends"] == ["reference", "fast"]
+    capsys.readouterr()
+    assert main(["verify", net, "--backends", "lava,fast"]) == 2
+    text = " ".join(capsys.readouterr().err.split())
+    for part in ("fewer than two", "small.net", "at least 2", "lava: this backend", "--backends"):
+        assert part in text
+
+
 def test_an_internal_error_says_so(net, monkeypatch, capsys):
     def fail(_, clamp_delays):
         raise ZeroDivisionError("surprise")

@@ -202,6 +202,60 @@ def test_a_value_out_of_range_is_refused_and_nothing_is_made(line, value, net, t
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["--network", "sgru-dely"], "did you mean sgru-delay?"),
+        (["--data", "digit"], "did you mean digits?"),
+        (["--set", "hiden=3"], "did you mean hidden?"),
+        (["--set", "delays.rul=annealed"], "did you mean delays.rule?"),
+        (["--netwrk", "sgru"], "--network"),
+    ],
+)
+def test_a_misspelling_is_answered_before_anything_heavy_is_loaded(words, meant, tmp_path):
+    pytest.importorskip("lava", reason="needs the lava extra")
+    line = ["train", "--out", "r", *words]
+    code = (
+        f"import sys; from kipuka.commands.app import main; main({line});"
+        "print([m for m in ('torch', 'lava', 'h5py', 'scipy', 'numba') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout.strip() == "[]"
+    assert meant in done.stderr
+
+
+def test_every_setting_is_listed_with_default_range_and_meaning(capsys):
+    pytest.importorskip("lava", reason="needs the lava extra")
+    from kipuka.train.runs.config import setting_fields
+
+    assert main(["train", "--list-settings"]) == 0
+    text = capsys.readouterr().out
+    flat = " ".join(text.split())
+    for name, field in setting_fields().items():
+        assert f"{name}=" in text
+        assert " ".join(field.description.split()) in flat
+    assert "learning_rate=0.005 (more than 0, up to 1,000)" in flat
+    assert "delays.init_steps=null (from 0, up to 62, or null)" in flat
+    assert "network=sgru-delay (sgru or sgru-delay or" in flat
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [("kipuka tr", "train"), ("kipuka train --network csgru-delay-", "csgru-delay-2l")],
+)
+def test_a_shell_can_complete(typed, found):
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    done = subprocess.run(
+        KIPUKA,
+        env={**os.environ, "_KIPUKA_COMPLETE": "complete_bash", **words},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, [found], "")
+
+
 def test_null_is_a_value_where_there_is_none():
     from kipuka.commands.train import chosen_settings
 

@@ -1,0 +1,30 @@
+import math
+
+import numpy as np
+import pytest
+
+from kipuka.convert.decisions import Decisions, wilson_interval
+
+
+@pytest.mark.parametrize(("correct", "samples"), [(0, 1), (1, 1), (0, 7), (3, 20), (233, 240)])
+def test_the_interval_holds_the_fractions_from_which_the_count_is_one_score_away(correct, samples):
+    low, high = wilson_interval(correct, samples)
+    assert 0 <= low <= correct / samples <= high <= 1
+    for end in {low, high} - {0.0, 1.0}:
+        deviation = math.sqrt(end * (1 - end) / samples)
+        assert abs(correct / samples - end) / deviation == pytest.approx(1.95996, abs=1e-4)
+
+
+def test_two_more_of_twenty_are_within_the_interval():
+    assert wilson_interval(16, 20)[1] > 18 / 20
+
+
+def test_counts_guesses_and_confusions():
+    labels, decided = np.array([0, 0, 0, 2, 2, 1]), np.array([0, 2, 0, 2, 0, 1])
+    found = Decisions(labels, decided, 4)
+    assert (found.correct, found.samples, found.accuracy) == (4, 6, 4 / 6)
+    assert found.chance == 0.5
+    expected = [[2, 0, 1, 0], [0, 1, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]]
+    assert found.numbers()["confusion"] == expected
+    assert found.confusion.dtype == np.int64
+    assert found.text() == "66.67% (4 of 6; 95 % interval 30.0 to 90.3 %)"
