@@ -111,7 +111,10 @@ def train_run(
 
     dataset = load_dataset(config.data, data_options(config))
     result = train_with_progress(config, out, resume=resume, start=start, dataset=dataset)
-    values = {"config": config.model_dump(), "metrics": list(result.metrics)}
+    values: dict[str, Any] = {
+        "config": config.model_dump(),
+        "metrics": list(result.metrics),
+    }
     if not _is_first():
         return values
     values["counting_baseline"] = counting_baseline(dataset).test_accuracy

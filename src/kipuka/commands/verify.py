@@ -122,8 +122,8 @@ def verify_file(
     write_numbers(json_file, values)
     print_verification(verification)
     if refused:
-        rows = [[name, error.what, error.where] for name, error in refused.items()]
-        print_table("not applicable", ["backend", "reason", "where"], rows)
+        reasons_shown = [[name, error.what, error.where] for name, error in refused.items()]
+        print_table("not applicable", ["backend", "reason", "where"], reasons_shown)
     if golden:
         rows = [[name, len(golden), count] for name, count in stale.items()]
         print_table("golden vectors in the file", ["backend", "vectors", "mismatches"], rows)
