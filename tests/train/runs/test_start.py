@@ -8,6 +8,7 @@ import torch
 from kipuka.commands.app import main
 from kipuka.errors import KipukaError
 from kipuka.train.datasets import load_dataset
+from kipuka.train.runs.checkpoint import checkpoint_digest
 from kipuka.train.runs.config import TrainConfig, load_config
 from kipuka.train.runs.parallel import Processes
 from kipuka.train.runs.run import Run
@@ -66,8 +67,9 @@ def test_settings_that_name_a_checkpoint_need_it(first, second, tmp_path, check_
         remedy="--start",
     )
     other = second[0] / "checkpoint.safetensors"
-    with pytest.raises(KipukaError, match="not given"):
+    with pytest.raises(KipukaError) as error:
         train(config, tmp_path / "r", start=other)
+    check_error(error.value, limit=config.start_sha256, value=checkpoint_digest(other))
     assert not (tmp_path / "r" / "config.yaml").exists()
 
 
@@ -83,8 +85,9 @@ def test_a_checkpoint_of_another_network_is_refused(first, tmp_path, check_error
         remedy="path",
     )
     checkpoint = first[0] / "checkpoint.safetensors"
-    with pytest.raises(KipukaError, match="another network"):
+    with pytest.raises(KipukaError) as error:
         train(SMALL.model_copy(update={"hidden": 9}), tmp_path / "r", start=checkpoint)
+    check_error(error.value, what="another network", where="safetensors", remedy="config.yaml")
 
 
 def test_no_pickle_is_opened(tmp_path, check_error):
