@@ -51,6 +51,8 @@ def delivery_groups_of(program: Program, position: int) -> list[DeliveryGroup]:
     for projections in _merged(layer):
         first = projections[0]
         kind = _kind(first)
+        if kind == at.DENSE and layer.neuron_model.receives == "graded":
+            kind = at.WEIGHED
         gate = None if len(projections) == len(layer.targets) else layer.targets.index(first.target)
         # Convolutions have a geometry each; other links of a kind share one list of rows.
         alone = len(groups) if kind == at.CONVOLUTION else None

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.neurons import CUBA, SPIKING_GRU, handler
+from kipuka.convert.neurons import CUBA, DELTA, SIGMA, SIGMA_DELTA, SPIKING_GRU, handler
+from kipuka.convert.neurons.sigma_delta import UNIT
 from kipuka.convert.program import Layer
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels import neurons
@@ -48,10 +49,11 @@ def neuron_layout(layer: Layer, where: str) -> NeuronLayout:
     KipukaError
         If the fast simulator does not run their model.
     """
-    return handler(LAYOUTS, layer.model, "fast", where)(layer.neuron)
+    return handler(LAYOUTS, layer.model, "fast", where)(layer)
 
 
-def _cuba(neuron: Any) -> NeuronLayout:
+def _cuba(layer: Layer) -> NeuronLayout:
+    neuron = layer.neuron
     current = fixed.UNITY - neuron.current_decay
     voltage = fixed.UNITY - neuron.voltage_decay
     threshold = neuron.threshold << fixed.STATE_SHIFT
@@ -66,11 +68,40 @@ def _cuba(neuron: Any) -> NeuronLayout:
     return NeuronLayout(at.CUBA_OWN, fixed.STATE_SHIFT, (bias, current, voltage, threshold), {})
 
 
-def _spiking_gru(neuron: Any) -> NeuronLayout:
+def _spiking_gru(layer: Layer) -> NeuronLayout:
+    neuron = layer.neuron
     threshold = neuron.threshold << fixed.STATE_SHIFT
     values = (neuron.bias_i, neuron.bias_r, neuron.bias_z, threshold)
     return NeuronLayout(at.SPIKING_GRU, 0, values, {})
 
 
-LAYOUTS: dict[str, Callable[[Any], NeuronLayout]] = {CUBA: _cuba, SPIKING_GRU: _spiking_gru}
+def _graded(kernel: int, threshold: Any, bias: Any, lowest: Any) -> NeuronLayout:
+    """Lay out neurons of the sigma-delta family, whose blocks end in a row of payloads."""
+    states = tuple(values << fixed.GRADED_SHIFT for values in (bias, threshold))
+    return NeuronLayout(kernel, 0, (*states, lowest), {})
+
+
+def _delta(layer: Layer) -> NeuronLayout:
+    nothing = np.zeros(layer.n_neurons, np.int64)
+    return _graded(at.DELTA, layer.neuron.threshold, nothing, nothing)
+
+
+def _sigma_delta(layer: Layer) -> NeuronLayout:
+    neuron = layer.neuron
+    lowest = np.where(neuron.activation == UNIT, -fixed.INT32_MAX, 0)
+    return _graded(at.SIGMA_DELTA, neuron.threshold, neuron.bias, lowest)
+
+
+def _sigma(layer: Layer) -> NeuronLayout:
+    nothing = np.zeros(layer.n_neurons, np.int64)
+    return _graded(at.SIGMA, nothing, nothing, nothing)
+
+
+LAYOUTS: dict[str, Callable[[Layer], NeuronLayout]] = {
+    CUBA: _cuba,
+    DELTA: _delta,
+    SIGMA: _sigma,
+    SIGMA_DELTA: _sigma_delta,
+    SPIKING_GRU: _spiking_gru,
+}
 """Models that the fast simulator runs."""

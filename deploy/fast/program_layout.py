@@ -81,7 +81,8 @@ class _Packer:
         exponents = sorted({group.exponent for group in groups}) or [0]
         row["neurons"], row["blocks"], row["width"] = layer.n_neurons, place.blocks, place.width
         row["first_unit"] = self.order.add(place.order)
-        row["first_peak"] = (position + 1) * 2 * LANES
+        row["first_peak"] = (position + 1) * at.STATES * LANES
+        row["graded"] = layer.neuron_model.sends.graded
         row["first_sum"] = self.sums
         row["first_group"] = len(self.groups)
         for group in groups:
@@ -107,7 +108,8 @@ class _Packer:
         )
         row["shift"] = activation_shift
         # Weighted currents are whole weight units and cannot join sums of halved weights.
-        if len(exponents) > 1 or reach >= FAR or row["current"]:
+        far = reach >= FAR and not row["graded"]
+        if len(exponents) > 1 or far or row["current"]:
             row["exponents"] = len(exponents)
             row["first_exponent"] = self.exponents.add(np.array(exponents) + 1)
         elif layer.projections:
@@ -134,6 +136,7 @@ class _Packer:
         row["first_sum"], row["first_arrival"] = first_sum, self.arrived
         row["blocks"], row["stride"] = place.blocks * place.gates, LANES
         row["first_row"] = self.fan_out.size
+        row["graded"] = self.program.layers[group.position].neuron_model.receives == "graded"
         if group.kind == at.DENSE and group.gate is not None:
             row["first_sum"] += group.gate * LANES
             row["first_arrival"] += group.gate * LANES
@@ -149,6 +152,7 @@ class _Packer:
         add = {
             at.DENSE: self._add_dense,
             at.SPARSE: self._add_sparse,
+            at.WEIGHED: self._add_weighed,
             at.CONVOLUTION: self._add_convolution,
             at.PER_SYNAPSE: self._add_per_synapse,
         }
@@ -203,6 +207,15 @@ class _Packer:
                 columns = place.activation(gate) if group.gate is None else place.place
                 matrix[:, columns] = synapse_layout.halved(p.synapses.weights).T
             self.paired.add(synapse_layout.paired(matrix))
+
+    def _add_weighed(self, group: DeliveryGroup, row: np.ndarray) -> None:
+        place = self.places[group.position]
+        row["first_weight"] = self.dense.size
+        for link in group.links:
+            (projection,) = link.projections
+            matrix = np.zeros((link.n_sources, place.width), np.int8)
+            matrix[:, place.place] = synapse_layout.halved(projection.synapses.weights).T
+            self.dense.add(matrix)
 
     def _add_sparse(self, group: DeliveryGroup, row: np.ndarray) -> None:
         place, layer = self.places[group.position], self.program.layers[group.position]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kipuka.convert.program import Program
-from kipuka.convert.trace import LayerTrace, Trace
+from kipuka.convert.trace import LayerTrace, Trace, read_state
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.reference import state_names
 from kipuka.errors import KipukaError
@@ -36,8 +36,8 @@ class Record:
 def record_for_readout(program: Program) -> Record:
     """Record of what a decision is made from."""
     last = len(program.layers) - 1
-    membrane = program.readout.kind == "membrane"
-    states = tuple((last, name) for name in state_names(program.layers[last])) if membrane else ()
+    names = state_names(program.layers[last]) if read_state(program) else ()
+    states = tuple((last, name) for name in names)
     return Record(spikes=(last,), states=states, steps=False)
 
 
@@ -62,14 +62,20 @@ class Columns:
     def __init__(self, program: Program, record: Record) -> None:
         self.program = program
         self.steps = record.steps
-        self.n_spikes = self.n_states = 0
+        self.n_spikes = self.n_payloads = self.n_states = 0
         self._spikes: dict[int, int] = {}
+        self._payloads: dict[int, int] = {}
         self._states: dict[tuple[int, str], int] = {}
         n_layers = len(program.layers)
         positions = range(n_layers) if record.spikes is None else record.spikes
         for position in sorted({_checked(program, position) for position in positions}):
-            self._spikes[position] = self.n_spikes
-            self.n_spikes += program.layers[position].n_neurons
+            layer = program.layers[position]
+            if layer.neuron_model.sends.graded:
+                self._payloads[position] = self.n_payloads
+                self.n_payloads += layer.n_neurons
+            else:
+                self._spikes[position] = self.n_spikes
+                self.n_spikes += layer.n_neurons
         for position, name in self._named_states(record):
             self._states[position, name] = self.n_states
             self.n_states += program.layers[position].n_neurons
@@ -93,20 +99,22 @@ class Columns:
     def in_table(self, layers: np.ndarray) -> np.ndarray:
         """Copy the kernels' table of layers with the columns entered."""
         table = layers.copy()
-        columns = ("state_column", "second_state_column")
-        for name in ("spike_column", *columns):
+        columns = ("state_column", "second_state_column", "third_state_column")
+        for name in ("spike_column", "payload_column", *columns):
             table[name] = -1
         for position, column in self._spikes.items():
             table[position + 1]["spike_column"] = column
+        for position, column in self._payloads.items():
+            table[position + 1]["payload_column"] = column
         for (position, name), column in self._states.items():
-            second = state_names(self.program.layers[position]).index(name)
-            table[position + 1][columns[second]] = column
+            number = state_names(self.program.layers[position]).index(name)
+            table[position + 1][columns[number]] = column
         return table
 
     @property
     def grow(self) -> bool:
         """Whether what is recorded grows with the steps."""
-        return self.steps or self.n_spikes + self.n_states > 0
+        return self.steps or self.n_spikes + self.n_payloads + self.n_states > 0
 
     def recordings(self, n_samples: int, n_steps: int) -> at.Recording:
         """Empty arrays with the samples as first axis."""
@@ -114,6 +122,9 @@ class Columns:
         columns = n_steps if self.steps else 1
         return at.Recording(
             spikes=np.zeros((n_samples, n_steps if self.n_spikes else 0, self.n_spikes), bool),
+            payloads=np.zeros(
+                (n_samples, n_steps if self.n_payloads else 0, self.n_payloads), np.int32
+            ),
             states=np.zeros((n_samples, n_steps if self.n_states else 0, self.n_states), np.int32),
             step_spikes=np.zeros((n_samples, n_layers, columns), np.int64),
             step_operations=np.zeros((n_samples, n_layers, columns), np.int64),
@@ -124,10 +135,10 @@ class Columns:
         if len(parts) == 1:
             return parts[0]
         together = [
-            np.concatenate(arrays, axis=1) for arrays in zip(*(p[:2] for p in parts), strict=True)
+            np.concatenate(arrays, axis=1) for arrays in zip(*(p[:3] for p in parts), strict=True)
         ]
         counts = [
-            np.concatenate(arrays, axis=2) for arrays in zip(*(p[2:] for p in parts), strict=True)
+            np.concatenate(arrays, axis=2) for arrays in zip(*(p[3:] for p in parts), strict=True)
         ]
         if not self.steps:
             counts = [array.sum(axis=2, keepdims=True) for array in counts]
@@ -139,9 +150,12 @@ class Columns:
         layers = []
         for position, layer in enumerate(self.program.layers):
             n = layer.n_neurons
-            spikes = np.zeros((n_samples, n, 0), bool)
+            graded = layer.neuron_model.sends.graded
+            spikes = np.zeros((n_samples, n, 0), np.int32 if graded else bool)
             if position in self._spikes:
                 spikes = _of_neurons(recorded.spikes, self._spikes[position], n)
+            if position in self._payloads:
+                spikes = _of_neurons(recorded.payloads, self._payloads[position], n)
             states = {
                 name: _of_neurons(recorded.states, self._states[position, name], n)
                 for name in state_names(layer)

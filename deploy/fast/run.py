@@ -162,7 +162,7 @@ class Run:
             },
             peaks=np.max([work.peaks for work in workspaces], axis=0),
         )
-        peaks = total.peaks.reshape(-1, 2, LANES).max(axis=2)
+        peaks = total.peaks.reshape(-1, at.STATES, LANES).max(axis=2)
         kinds = self.network.groups["kind"], self.network.currents["kind"]
         convolves = np.any(np.concatenate(kinds) == at.CONVOLUTION)
         there = self.network.dense != 0 if convolves else np.zeros(0, bool)
@@ -194,7 +194,7 @@ class Run:
                     wraps=total.wraps[units],
                     peaks={
                         name: int(peak)
-                        for name, peak in zip(state_names(layer), peaks[position + 1], strict=True)
+                        for name, peak in zip(state_names(layer), peaks[position + 1], strict=False)
                     },
                 )
             )

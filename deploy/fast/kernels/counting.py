@@ -56,6 +56,9 @@ def count_arrivals(
                 _count_pairs(
                     times, network.paired, weights, group.blocks, group.stride, arrived, first
                 )
+            elif group.kind == at.WEIGHED:
+                weights = group.first_weight + row * group.blocks * LANES
+                _count_row(times, network.dense, weights, group.blocks, LANES, arrived, first)
             elif group.kind == at.SPARSE:
                 start = group.first_start + row
                 for synapse in range(network.starts[start], network.starts[start + 1]):

@@ -10,11 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-CUBA_SHARED, CUBA_OWN, SPIKING_GRU = range(3)
+CUBA_SHARED, CUBA_OWN, SPIKING_GRU, DELTA, SIGMA_DELTA, SIGMA = range(6)
 """Models: CUBA neurons share decays and threshold, or have their own."""
 
-DENSE, SPARSE, CONVOLUTION, PER_SYNAPSE = range(4)
-"""Kinds of groups."""
+DENSE, SPARSE, CONVOLUTION, PER_SYNAPSE, WEIGHED = range(5)
+"""Kinds of groups; `WEIGHED` are dense rows that payloads multiply."""
+
+
+STATES = 3
+"""Most states that a model records."""
 
 
 def _table(*fields: str) -> np.dtype:
@@ -42,9 +46,12 @@ LAYER = _table(
     "threshold",
     "state_column",
     "second_state_column",
+    "third_state_column",
     "spike_column",
+    "payload_column",
     "encoded",
     "current",
+    "graded",
 )
 """A layer; the first one of the table stands for the input, which has units and links only.
 
@@ -52,8 +59,8 @@ LAYER = _table(
 ``exponents`` is 0 where one shift turns a sum into an activation; elsewhere it is the number of
 sets of sums, one for each weight exponent, that must be combined. ``encoded`` is 1 where the
 network's input is the activation. ``current`` is 1 + the place in the table of currents of a layer
-whose own currents go to its update gates, else 0. Recording columns are -1 where nothing is
-recorded.
+whose own currents go to its update gates, else 0. ``graded`` is 1 where spikes have a payload.
+Recording columns are -1 where nothing is recorded.
 """
 
 GROUP = _table(
@@ -70,8 +77,10 @@ GROUP = _table(
     "first_start",
     "first_geometry",
     "first_arrival",
+    "graded",
 )
-"""A group; ``first_row`` counts rows over the whole network.
+"""A group; ``first_row`` counts rows over the whole network, and ``graded`` is 1 where spikes have
+a payload.
 
 Of a group with delays per synapse, ``capacity`` is the number of sums in a slot.
 """
@@ -111,7 +120,7 @@ class Network(NamedTuple):
     paired : int16 array
         Halved weights of dense rows, two to a number as `kernels.lanes.add_rows` wants them.
     dense : int8 array
-        Halved weights of convolutions, and of currents.
+        Halved weights of convolutions, of rows that payloads multiply, and of currents.
     sparse : int8 array
     targets : int32 array
     starts : int64 array
@@ -151,12 +160,16 @@ class Workspace(NamedTuple):
         Halved weights that arrived in this step.
     ring : int32 array
         Lists of arriving rows, slot by slot.
+    loads : int32 array
+        Payload of each arriving row; of length 1 where nothing has one.
     filled : int64 array
         Length of each list.
     spread : int64 array
         Sums of the coming steps, for delays per synapse, with the number of arrivals above.
     spikes : int32 array
         Neurons that spike in this step.
+    payloads : int32 array
+        What they send, if that is a payload.
     emitted, saturations, wraps : int64 arrays (units,)
         Counts since the workspace was made; the input's units come first.
     weighed : int32 array
@@ -168,8 +181,8 @@ class Workspace(NamedTuple):
     arrived : int64 array
         Arrivals by activation, layer after layer; before the end of a run only those over
         synapses with delays of their own.
-    peaks : int32 array (layers x 2 x lanes,)
-        Largest magnitudes of both states, lane by lane.
+    peaks : int32 array (layers x STATES x lanes,)
+        Largest magnitudes of all states, lane by lane.
     settled : bool array (layers,)
         Whether the layer's next update changes nothing unless something arrives.
     kept : int32 array
@@ -179,9 +192,11 @@ class Workspace(NamedTuple):
     states: np.ndarray
     sums: np.ndarray
     ring: np.ndarray
+    loads: np.ndarray
     filled: np.ndarray
     spread: np.ndarray
     spikes: np.ndarray
+    payloads: np.ndarray
     emitted: np.ndarray
     saturations: np.ndarray
     wraps: np.ndarray
@@ -200,12 +215,13 @@ class Recording(NamedTuple):
     Attributes
     ----------
     spikes : bool array (steps, columns)
-    states : int32 array (steps, columns)
+    payloads, states : int32 array (steps, columns)
     step_spikes, step_operations : int64 array (1 + layers, steps or 1)
         Row 0 is the input.
     """
 
     spikes: np.ndarray
+    payloads: np.ndarray
     states: np.ndarray
     step_spikes: np.ndarray
     step_operations: np.ndarray

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import int64, uintp
+from numba import int32, int64, uintp
 
 from kipuka.compiling import inlined
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels import neurons
 from kipuka.deploy.fast.kernels.arithmetic import within_reach
-from kipuka.deploy.fast.kernels.convolution import convolved_rows
+from kipuka.deploy.fast.kernels.convolution import convolved_rows, scatter
 from kipuka.deploy.fast.kernels.currents import add_currents, weigh_currents
 from kipuka.deploy.fast.kernels.delivery import (
     dense_rows,
@@ -19,6 +19,16 @@ from kipuka.deploy.fast.kernels.delivery import (
     sparse_rows,
     spread_over_steps,
     take_from_ring,
+)
+from kipuka.deploy.fast.kernels.graded import (
+    carry,
+    delta,
+    graded_state,
+    sigma,
+    sigma_delta,
+    spread_payloads,
+    weighed_rows,
+    weighed_sparse_rows,
 )
 from kipuka.deploy.fast.kernels.lanes import (
     LANES,
@@ -112,11 +122,17 @@ def advance(
                 _record_state(network, row, states, recording.states[first_row + index], 0)
             if row.second_state_column >= 0:
                 _record_state(network, row, states, recording.states[first_row + index], 1)
+            if row.third_state_column >= 0:
+                _record_state(network, row, states, recording.states[first_row + index], 2)
             if n_spikes:
                 recording.step_spikes[layer, column] += n_spikes
                 if row.spike_column >= 0:
                     for k in range(n_spikes):
                         recording.spikes[first_row + index, row.spike_column + spikes[k]] = True
+                if row.payload_column >= 0:
+                    for k in range(n_spikes):
+                        place = row.payload_column + spikes[k]
+                        recording.payloads[first_row + index, place] = work.payloads[k]
                 for link in range(row.first_link, row.end_link):
                     _send(network, work, links[link], n_spikes, step + 1)
 
@@ -141,7 +157,9 @@ def _rows(model: Any) -> Any:
 def _send(network: Any, work: Any, link: Any, n_spikes: Any, step: Any) -> None:
     """Put the spikes of this step on their way over a link; undelayed they arrive in `step`."""
     group = network.groups[link.group]
-    if group.kind == at.PER_SYNAPSE:
+    if group.graded:
+        _send_payloads(network, work, link, group, n_spikes, step)
+    elif group.kind == at.PER_SYNAPSE:
         spread_over_steps(
             work.spikes, n_spikes, step, network.starts, group.first_start + link.first_row,
             network.targets, network.sparse, work.spread, group.first_slot,
@@ -161,6 +179,48 @@ def _send(network: Any, work: Any, link: Any, n_spikes: Any, step: Any) -> None:
 
 
 @inlined
+def _send_payloads(
+    network: Any, work: Any, link: Any, group: Any, n_spikes: Any, step: Any
+) -> None:
+    """Put graded spikes on their way."""
+    if group.kind == at.PER_SYNAPSE:
+        spread_payloads(
+            work.spikes, work.payloads, n_spikes, step, network.starts,
+            group.first_start + link.first_row, network.targets, network.sparse, work.spread,
+            group.first_slot, group.capacity, group.mask,
+        )  # fmt: skip
+    else:
+        carry(
+            work.spikes, work.payloads, n_spikes, step, network.delays, link.first_delay,
+            link.delay, link.first_row, work.ring, work.loads, group.first_slot, group.capacity,
+            group.mask, work.filled, group.first_filled,
+        )  # fmt: skip
+
+
+@inlined
+def _weigh(network: Any, work: Any, group: Any, first: Any, n_rows: Any) -> None:
+    """Add the payloads of a list times their rows of weights."""
+    if group.kind == at.WEIGHED:
+        weighed_rows(
+            work.ring, work.loads, first, n_rows, network.dense, group.first_weight,
+            group.blocks * LANES, work.sums, group.first_sum,
+        )  # fmt: skip
+    elif group.kind == at.SPARSE:
+        weighed_sparse_rows(
+            work.ring, work.loads, first, n_rows, network.starts, group.first_start,
+            network.targets, network.sparse, work.sums, group.first_sum,
+        )  # fmt: skip
+    else:
+        for index in range(n_rows):
+            source = int64(work.ring[uintp(first + index)])
+            payload = work.loads[uintp(first + index)]
+            scatter(
+                source, payload, network.geometry, group.first_geometry, network.dense,
+                group.first_weight, work.sums, group.first_sum,
+            )  # fmt: skip
+
+
+@inlined
 def _receive(network: Any, work: Any, group: Any, step: Any) -> Any:
     """Add what arrives at a group in this step; return the number of synaptic operations."""
     slot = step & group.mask
@@ -174,7 +234,9 @@ def _receive(network: Any, work: Any, group: Any, step: Any) -> Any:
     if n_rows == 0:
         return 0
     work.filled[group.first_filled + slot] = 0
-    if group.kind == at.DENSE:
+    if group.graded:
+        _weigh(network, work, group, first, n_rows)
+    elif group.kind == at.DENSE:
         dense_rows(
             work.ring, first, n_rows, network.paired, group.first_weight, group.blocks,
             work.sums, group.first_sum, group.stride,
@@ -216,7 +278,8 @@ def _combine(row: Any, exponents: Any, sums: Any) -> None:
         for number in range(row.exponents):
             total += int64(sums[k + number * width]) << exponents[row.first_exponent + number]
             sums[k + number * width] = 0
-        sums[k] = within_reach(total)
+        # Weighted payloads fit 32 bits, as a design rule has it.
+        sums[k] = int32(total) if row.graded else within_reach(total)
 
 
 @inlined
@@ -225,6 +288,12 @@ def _update(row: Any, states: Any, sums: Any, peaks: Any) -> None:
     shift, model, first_peak = row.shift, row.model, row.first_peak
     if model == at.SPIKING_GRU:
         neurons.spiking_gru(states, first, blocks, sums, first_sum, shift, peaks, first_peak)
+    elif model == at.SIGMA_DELTA:
+        sigma_delta(states, first, blocks, sums, first_sum, shift, peaks, first_peak)
+    elif model == at.DELTA:
+        delta(states, first, blocks, sums, first_sum, peaks, first_peak)
+    elif model == at.SIGMA:
+        sigma(states, first, blocks, sums, first_sum, shift, peaks, first_peak)
     elif model == at.CUBA_OWN:
         neurons.cuba_own(states, first, blocks, sums, first_sum, shift, peaks, first_peak)
     else:
@@ -236,6 +305,8 @@ def _update(row: Any, states: Any, sums: Any, peaks: Any) -> None:
 
 @inlined
 def _note_peaks(row: Any, states: Any, peaks: Any) -> None:
+    if row.graded:
+        return
     rows = _rows(row.model)
     neurons.note_peaks(states, row.first_state, row.blocks, rows, peaks, row.first_peak)
 
@@ -253,9 +324,13 @@ def _collect(network: Any, work: Any, row: Any) -> Any:
         spiked = lanes_with(states, events, neurons.SPIKED)
         overflows = any_lane_with(states, events, neurons.OVERFLOWED)
         while spiked:
-            neuron = order[uintp(first + lowest_lane(spiked))]
+            lane = lowest_lane(spiked)
+            neuron = order[uintp(first + lane)]
             spiked &= spiked - 1
             spikes[uintp(n_spikes)] = neuron
+            if row.graded:
+                place = row.first_state + block * size + lane
+                work.payloads[uintp(n_spikes)] = states[uintp(place) + neurons.PAYLOAD]
             work.emitted[uintp(first_unit + neuron)] += 1
             n_spikes += 1
         if overflows:
@@ -271,8 +346,16 @@ def _collect(network: Any, work: Any, row: Any) -> Any:
 @inlined
 def _record_state(network: Any, row: Any, states: Any, record: Any, which: Any) -> None:
     size = _rows(row.model) * LANES
-    column = row.second_state_column if which else row.state_column
+    column = row.state_column
+    if which == 1:
+        column = row.second_state_column
+    elif which == 2:
+        column = row.third_state_column
     for neuron in range(row.neurons):
         block = neuron // LANES
-        place = row.first_state + block * size + which * LANES + neuron - block * LANES
-        record[column + network.order[row.first_unit + neuron]] = states[place]
+        place = row.first_state + block * size + neuron - block * LANES
+        if row.graded:
+            value = graded_state(row.model, which, states, place)
+        else:
+            value = states[place + which * LANES]
+        record[column + network.order[row.first_unit + neuron]] = value

@@ -34,6 +34,9 @@ BIAS_I, BIAS_R, BIAS_Z, GRU_THRESHOLD = (np.uintp(row * LANES) for row in range(
 SECOND_GATE, THIRD_GATE = np.uintp(LANES), np.uintp(2 * LANES)
 """Further rows of a GRU block."""
 
+GRADED_BIAS, GRADED_THRESHOLD, LOWEST, PAYLOAD = (np.uintp(row * LANES) for row in range(3, 7))
+"""Further rows of a sigma-delta block, whose second state is the activation that was sent last."""
+
 SHARED_ROWS, OWN_ROWS = 4, 7
 """Rows of a CUBA block with shared parameters, and of all other blocks."""
 
