@@ -13,7 +13,16 @@ import numpy as np
 from kipuka.convert.formats.net.file import load_net
 from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
-from kipuka.convert.program import OWN, PREVIOUS, Layer, Program, Projection, Readout, Reset, Target
+from kipuka.convert.program import (
+    PREVIOUS,
+    RECURRENT,
+    Layer,
+    Program,
+    Projection,
+    Readout,
+    Reset,
+    Target,
+)
 from kipuka.convert.synapses import DenseSynapses, SparseSynapses, Synapses
 from kipuka.deploy.fast.simulator import Events
 from kipuka.lava_door import INSTALL
@@ -115,7 +124,7 @@ def shd_recurrent() -> Case:
     hidden = cuba(
         256,
         project(dense(256, 700, 24, rng), delays=delays(700, rng)),
-        project(dense(256, 256, 16, rng), OWN, delays=delays(256, rng)),
+        project(dense(256, 256, 16, rng), RECURRENT, delays=delays(256, rng)),
         threshold=370,
     )
     output = cuba(20, project(dense(20, 256, 24, rng), delays=delays(256, rng)), threshold=200)
@@ -217,7 +226,7 @@ def gated(
 
 def own(n: int, rng: np.random.Generator) -> list[Projection]:
     """Recurrent projections of a GRU with a delay per neuron."""
-    return gated(n, n, rng, delays(n, rng), OWN)
+    return gated(n, n, rng, delays(n, rng), RECURRENT)
 
 
 def cuba(n: int, *projections: Projection, threshold: int) -> Layer:

@@ -18,7 +18,7 @@ from pathlib import Path
 import cases
 import numpy as np
 
-from kipuka.convert.program import OWN, Program
+from kipuka.convert.program import RECURRENT, Program
 from kipuka.deploy.fast.simulator import COUNTERS, Events, simulate_each
 from kipuka.deploy.reference import Simulation
 
@@ -102,7 +102,7 @@ def network() -> Program:
     hidden = cases.cuba(
         128,
         cases.project(cases.dense(128, 128, 24, rng), delays=cases.delays(128, rng)),
-        cases.project(cases.dense(128, 128, 16, rng), OWN, delays=cases.delays(128, rng)),
+        cases.project(cases.dense(128, 128, 16, rng), RECURRENT, delays=cases.delays(128, rng)),
         threshold=370,
     )
     per_synapse = rng.integers(0, cases.LONGEST_DELAY + 1, (10, 128)).astype(np.int16)
@@ -135,7 +135,7 @@ def wrong_counts(program: Program, feed: Feed, run: Simulation) -> list[str]:
 
 
 def main() -> None:
-    """Run, print a line per reading, and judge."""
+    """Run, print a line per reading, and evaluate."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--every", type=float, default=30, help="seconds between readings")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kipuka.convert.program import OWN
+from kipuka.convert.program import RECURRENT
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,11 @@ def simulate_floats(network: FloatNetwork, spikes: np.ndarray) -> list[np.ndarra
         for step in range(n_steps):
             drive = np.zeros((n_samples, n))
             for projection, matrix in zip(layer.projections, matrices, strict=True):
-                sent = own if projection.source == OWN else arriving[position - projection.source]
+                sent = (
+                    own
+                    if projection.source == RECURRENT
+                    else arriving[position - projection.source]
+                )
                 when = step - projection.delays_steps
                 here = sent[:, np.arange(when.size), np.maximum(when, 0)] & (when >= 0)
                 drive += here.astype(float) @ matrix.T

@@ -13,7 +13,7 @@ import numpy as np
 from kipuka.convert.by_value import ByValue, owned
 from kipuka.convert.neurons import NeuronModel, model_of
 from kipuka.convert.rules.program import check_program
-from kipuka.convert.synapses import OWN, PREVIOUS, ConvSynapses, Synapses
+from kipuka.convert.synapses import PREVIOUS, RECURRENT, ConvSynapses, Synapses
 
 Target = str
 """Name of an activation that a neuron model receives, such as ``a``; see `NeuronModel.targets`."""
@@ -21,8 +21,8 @@ Target = str
 ReadoutKind = Literal["spike_count", "membrane", "value"]
 
 __all__ = [
-    "OWN",
     "PREVIOUS",
+    "RECURRENT",
     "Encoder",
     "Layer",
     "Program",
@@ -49,7 +49,7 @@ class Projection(ByValue):
     synapses : DenseSynapses, ConvSynapses or SparseSynapses
         Weights in weight units.
     source : int
-        Where the spikes come from, in layers back: `OWN`, `PREVIOUS`, or farther.
+        Where the spikes come from, in layers back: `RECURRENT`, `PREVIOUS`, or farther.
     target : str
         One of the neuron model's `targets`: ``a`` of a CUBA neuron; ``i``, ``r`` or ``z``, current,
         reset gate or update gate, of a spiking GRU.
@@ -115,13 +115,13 @@ class Layer(ByValue):
     @property
     def sources(self) -> tuple[int, ...]:
         """Sources of the projections but its own spikes, nearest first."""
-        return tuple(sorted({p.source for p in self.projections} - {OWN}))
+        return tuple(sorted({p.source for p in self.projections} - {RECURRENT}))
 
     @property
     def convolutional(self) -> bool:
         """Whether the projections from other layers are convolutions."""
         return any(
-            p.source != OWN and isinstance(p.synapses, ConvSynapses) for p in self.projections
+            p.source != RECURRENT and isinstance(p.synapses, ConvSynapses) for p in self.projections
         )
 
     def from_source(self, source: int) -> tuple[Projection, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from kipuka.convert.by_value import ByValue
 
-OWN, PREVIOUS = 0, 1
+RECURRENT, PREVIOUS = 0, 1
 """Sources of a projection, in layers back: the layer itself, and the layer before (or the input).
 
 Larger numbers are skip connections: 2 is the layer before the previous one.

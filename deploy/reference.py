@@ -9,7 +9,7 @@ import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.neurons.model import SPIKES, Message, NeuronModel
-from kipuka.convert.program import OWN, Layer, Program, Projection
+from kipuka.convert.program import RECURRENT, Layer, Program, Projection
 from kipuka.convert.synapses import DenseSynapses
 from kipuka.convert.trace import LayerTrace, Trace
 from kipuka.deploy.counters import Counters, LayerCounters
@@ -97,7 +97,11 @@ def _run_layer(
                 sent = payloads[projection.message][..., step]
                 activation, reached = _deliver_payloads(projection, model, sent)
             else:
-                source = own if projection.source == OWN else arriving[position - projection.source]
+                source = (
+                    own
+                    if projection.source == RECURRENT
+                    else arriving[position - projection.source]
+                )
                 activation, reached = _deliver(projection, source, step)
             activations[projection.target] = activations[projection.target] + activation
             operations[:, step] += reached
@@ -113,7 +117,7 @@ def _run_layer(
             values[..., step] = getattr(state, variable.name)
 
     for projection in layer.projections:
-        source = own if projection.source == OWN else arriving[position - projection.source]
+        source = own if projection.source == RECURRENT else arriving[position - projection.source]
         if projection.message in payloads:
             source = payloads[projection.message]
         arrivals += _arrivals(projection, source[..., :n_steps] != 0)

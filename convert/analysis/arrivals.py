@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.program import OWN, Layer, Projection, Target
+from kipuka.convert.program import RECURRENT, Layer, Projection, Target
 from kipuka.convert.synapses import Synapses
 
 DENSE_LIMIT = 1 << 24
@@ -118,7 +118,7 @@ def shared_inputs(
         connection between the two activations.
     """
     columns = [(np.zeros((layer.n_neurons, 0)),) * 2]
-    for back in (*layer.sources, OWN):
+    for back in (*layer.sources, RECURRENT):
         found = {p.target: p for p in layer.from_source(back)}
         one, other = (_columns(found.get(target), layer, can_spike) for target in (first, second))
         if _arrive_together(found.get(first), found.get(second)) and one.shape == other.shape:

@@ -20,7 +20,7 @@ from kipuka.convert.analysis.spiking_gru import gru_range
 from kipuka.convert.analysis.steps import Given, Range
 from kipuka.convert.neurons import CUBA, DELTA, SIGMA, SIGMA_DELTA, SPIKING_GRU
 from kipuka.convert.neurons.model import StateVariable
-from kipuka.convert.program import OWN, Layer, Program
+from kipuka.convert.program import RECURRENT, Layer, Program
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,9 @@ def analyse_ranges(
         # First as if all neurons of the layer could spike, then without those that cannot.
         own: Sent = np.ones(layer.n_neurons, dtype=bool)
         for _ in range(2):
-            given = Given({**can_spike, OWN: own}, encoded, n_steps, program.reset is not None)
+            given = Given(
+                {**can_spike, RECURRENT: own}, encoded, n_steps, program.reset is not None
+            )
             ranges, own = _layer_ranges(layer, program.numbers[position], given)
         states += ranges
         spiking.append(own)
@@ -150,7 +152,9 @@ def _layer_ranges(layer: Layer, number: int, given: Given) -> tuple[list[StateRa
     """Ranges of a layer's states, and what is known of what its neurons send."""
     states = layer.neuron_model.states
     if layer.model not in RANGES:
-        return [_unknown(number, state, layer.n_neurons) for state in states], given.can_spike[OWN]
+        return [_unknown(number, state, layer.n_neurons) for state in states], given.can_spike[
+            RECURRENT
+        ]
     run = RANGES[layer.model](layer, given)
     for _ in range(given.n_steps):
         if not run.advance():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kipuka.convert.formats.net.differences import netx_differences, weight_bits
-from kipuka.convert.program import OWN, Layer, Program
+from kipuka.convert.program import RECURRENT, Layer, Program
 from kipuka.convert.synapses import ConvSynapses
 
 
@@ -99,7 +99,7 @@ def _summary(number: int, layer: Layer, netx: tuple[str, ...]) -> LayerSummary:
             max((int(a.max()) for a in arrays), default=0),
         ),
         delays_in=_range(np.concatenate(arriving)) if arriving else None,
-        delays_recurrent=_range(layer.delays_from(OWN)),
+        delays_recurrent=_range(layer.delays_from(RECURRENT)),
         netx=netx,
     )
 
@@ -107,7 +107,7 @@ def _summary(number: int, layer: Layer, netx: tuple[str, ...]) -> LayerSummary:
 def _kind(layer: Layer) -> str:
     if not layer.projections:
         return "input"
-    recurrent = "_rec" if layer.from_source(OWN) else ""
+    recurrent = "_rec" if layer.from_source(RECURRENT) else ""
     current = "_current" if layer.of_current else ""
     return ("conv" if layer.convolutional else "dense") + recurrent + current
 

@@ -22,13 +22,13 @@ from kipuka.convert.rules.projections import (
     projection_connects_neighbours,
     weighted_payloads_fit_32_bits,
 )
-from kipuka.convert.synapses import OWN, PREVIOUS, ConvSynapses
+from kipuka.convert.synapses import PREVIOUS, RECURRENT, ConvSynapses
 from kipuka.errors import KipukaError
 
 if TYPE_CHECKING:
     from kipuka.convert.program import Layer, Program, Projection, Reset
 
-SOURCE_NAMES = {OWN: "self", PREVIOUS: "previous"}
+SOURCE_NAMES = {RECURRENT: "self", PREVIOUS: "previous"}
 RESET_INTERVAL_MAX = (1 << 31) - 1
 
 
@@ -156,7 +156,7 @@ def layer_is_fed_by_input(layer: Layer, where: str) -> None:
     """
     pairs = [(p.source, p.target, p.message) for p in layer.projections]
     wrong = [pair for pair in pairs if pairs.count(pair) > 1 or pair[1] not in layer.targets]
-    feeding = [p for p in layer.projections if p.source != OWN]
+    feeding = [p for p in layer.projections if p.source != RECURRENT]
     exponents = {(p.target, p.weight_exponent) for p in feeding}
     targets, kinds = {p.target for p in feeding}, {type(p.synapses) for p in feeding}
     mixed = len(exponents) > len(targets) or len(kinds) > 1

@@ -10,7 +10,7 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.convert.neurons.model import SPIKES
 from kipuka.convert.rules.checks import check_delays, check_range, check_weights
-from kipuka.convert.synapses import OWN, ConvSynapses, DenseSynapses, SparseSynapses, Synapses
+from kipuka.convert.synapses import RECURRENT, ConvSynapses, DenseSynapses, SparseSynapses, Synapses
 from kipuka.errors import KipukaError
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def convolutions_share_geometry(layer: Layer, where: str) -> None:
         found = {
             (s.kernel, s.stride, s.padding, s.dilation, s.groups)
             for p in layer.projections
-            if (p.source == OWN) == own and p.message == SPIKES.name
+            if (p.source == RECURRENT) == own and p.message == SPIKES.name
             for s in [p.synapses]
             if isinstance(s, ConvSynapses)
         }
@@ -177,7 +177,7 @@ def current_stays_in_the_layer(projection: Projection, layer: Layer, where: str)
     fits = (
         message is not None
         and message.graded
-        and (projection.source, projection.target) == (OWN, "z")
+        and (projection.source, projection.target) == (RECURRENT, "z")
         and not isinstance(projection.synapses, SparseSynapses)
         and projection.weight_exponent == 0
         and not np.any(projection.delays)

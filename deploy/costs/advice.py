@@ -88,7 +88,7 @@ def advise(
     cores: int | None = None,
     labels: np.ndarray | None = None,
 ) -> tuple[Advice, ...]:
-    """Try changes of a network on the data of a run: run each, price it, and judge its accuracy.
+    """Try changes of a network on the data of a run: run each, price it, and evaluate its accuracy.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kipuka.convert.formats.net.differences import weight_bits
-from kipuka.convert.program import OWN, Layer, Program, Projection
+from kipuka.convert.program import RECURRENT, Layer, Program, Projection
 from kipuka.convert.synapses import ConvSynapses, Synapses
 from kipuka.deploy.counters import Counters
 
@@ -83,7 +83,7 @@ def neurobench(program: Program, counters: Counters) -> NeuroBench:
         effective_acs=operations / max(n_samples, 1),
         dense_operations=float(connections * n_steps),
         membrane_updates=float(neurons * n_steps),
-        recurrent_synapses=_nonzero(p for _, p in projections if p.source == OWN),
+        recurrent_synapses=_nonzero(p for _, p in projections if p.source == RECURRENT),
         gate_synapses=_nonzero(p for _, p in projections if p.target in ("r", "z")),
         delayed_synapses=sum(_delayed(p) for _, p in projections),
     )

@@ -53,7 +53,7 @@ class Packed:
             emitted=np.zeros(units, np.int64),
             saturations=np.zeros(units, np.int64),
             wraps=np.zeros(units, np.int64),
-            weighed=np.zeros(int(layers["blocks"].max()) * LANES, np.int32),
+            current_sums=np.zeros(int(layers["blocks"].max()) * LANES, np.int32),
             messages=np.zeros(units, np.int64),
             pending=np.zeros(self.pending, np.int64),
             arrived=np.zeros(self.arrived, np.int64),

@@ -1,4 +1,4 @@
-"""A Program as a Lava graph: stock synapse processes, ``LIF`` and the fused GRU process.
+"""A Program as a Lava graph: Lava's own synapse processes, ``LIF`` and the fused GRU process.
 
 Lava's synapse processes hold their sum back by one step, so the graph as a whole runs one step
 behind the Program; `run_lava` removes that constant latency.
@@ -21,7 +21,7 @@ from scipy.sparse import csr_matrix
 
 from kipuka.convert import fixed
 from kipuka.convert.neurons import CUBA, SPIKING_GRU, handler
-from kipuka.convert.program import OWN, Layer, Program, Projection, Target
+from kipuka.convert.program import RECURRENT, Layer, Program, Projection, Target
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses
 from kipuka.deploy.lava.processes.spiking_gru import SpikingGRU
 
@@ -83,7 +83,7 @@ def build_graph(program: Program, played: np.ndarray) -> LavaGraph:
         neurons.append(handler(PROCESSES, layer.model, "lava", where)(layer))
         if not layer.projections:
             source.s_out.connect(neurons[-1].a_in)
-        for back in (*layer.sources, OWN):
+        for back in (*layer.sources, RECURRENT):
             sender = position - back
             outlet = source.s_out if sender < 0 else neurons[sender].s_out
             made = _connect(layer, layer.from_source(back), outlet, neurons[-1].a_in)

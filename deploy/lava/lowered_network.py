@@ -21,7 +21,7 @@ from scipy.sparse import csr_matrix
 
 from kipuka.convert import fixed
 from kipuka.convert.trace import Trace
-from kipuka.deploy.lowered.graph import CONSTANT, GRADED_BITS, INPUT, Node, StockGraph, Wire
+from kipuka.deploy.lowered.graph import CONSTANT, GRADED_BITS, INPUT, LoweredGraph, Node, Wire
 from kipuka.deploy.lowered.interpreter import played, read_trace
 from kipuka.deploy.lowered.streaming import PARTS, Stream
 
@@ -90,12 +90,12 @@ class OnCpu:
         return outlet
 
 
-class StockNetwork:
+class LoweredNetwork:
     """The processes of a graph, built and connected once.
 
     Parameters
     ----------
-    graph : StockGraph
+    graph : LoweredGraph
     sources : mapping of str to int array (units, hardware steps)
         What the sources play.
     heard : collection of str
@@ -107,7 +107,7 @@ class StockNetwork:
 
     def __init__(
         self,
-        graph: StockGraph,
+        graph: LoweredGraph,
         sources: Mapping[str, np.ndarray],
         heard: Collection[str],
         config: Any,
@@ -171,7 +171,7 @@ def _zero(variable: Any) -> None:
     variable.set(np.zeros(variable.shape, dtype=np.int32))
 
 
-def in_a_row(graph: StockGraph, inputs: np.ndarray, interval: int) -> dict[str, np.ndarray]:
+def in_a_row(graph: LoweredGraph, inputs: np.ndarray, interval: int) -> dict[str, np.ndarray]:
     """What the sources play for all samples: by name, int64 (units, samples x interval)."""
     return {
         name: values.transpose(1, 0, 2).reshape(values.shape[1], -1)
@@ -183,12 +183,12 @@ def _simulation() -> Any:
     return Loihi2SimCfg(select_tag="fixed_pt")
 
 
-def run_samples(graph: StockGraph, inputs: np.ndarray, done: Callable[[], None]) -> Trace:
+def run_samples(graph: LoweredGraph, inputs: np.ndarray, done: Callable[[], None]) -> Trace:
     """Run samples on the CPU with a reset from outside in between, and read every state.
 
     Parameters
     ----------
-    graph : StockGraph
+    graph : LoweredGraph
     inputs : array (samples, units, algorithmic steps)
     done : callable
         Called after each algorithmic step.
@@ -197,7 +197,7 @@ def run_samples(graph: StockGraph, inputs: np.ndarray, done: Callable[[], None])
     steps = graph.hardware_steps(n_steps)
     heard = {name for layer in graph.layers for name in layer.nodes}
     sources = in_a_row(graph, inputs, steps)
-    network = StockNetwork(graph, sources, heard, _simulation(), OnCpu())
+    network = LoweredNetwork(graph, sources, heard, _simulation(), OnCpu())
     variables = {
         reading.variable: np.zeros((n_samples, reading.offset.size, steps), dtype=np.int64)
         for layer in graph.layers
@@ -224,7 +224,7 @@ def run_samples(graph: StockGraph, inputs: np.ndarray, done: Callable[[], None])
     return read_trace(graph, n_steps, sent.__getitem__, variables.__getitem__)
 
 
-def _stops(graph: StockGraph, n_steps: int, phases: set[int]) -> list[int]:
+def _stops(graph: LoweredGraph, n_steps: int, phases: set[int]) -> list[int]:
     """Hardware steps after which to stop: to read variables, and once per algorithmic step."""
     last = graph.hardware_steps(n_steps) - 1
     beats = {
@@ -263,7 +263,7 @@ def run_stream(
     """
     graph, name = stream.graph, stream.graph.layers[-1].spikes
     sources = in_a_row(graph, inputs, stream.interval)
-    network = StockNetwork(graph, sources, [name], config or _simulation(), adapters or OnCpu())
+    network = LoweredNetwork(graph, sources, [name], config or _simulation(), adapters or OnCpu())
     for _ in inputs:
         for begin, end in pairwise(stream.interval * part // PARTS for part in range(PARTS + 1)):
             network.advance(end - begin)

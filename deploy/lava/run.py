@@ -67,7 +67,7 @@ def run_lava(
     stall_limit_s : float
         Seconds without a finished step after which the run is ended.
     backend : {"lava", "lowered", "netx"}
-        The Program's own graph with the fused GRU process; the lowered graph of stock processes
+        The Program's own graph with the fused GRU process; the lowered graph of Lava's processes
         only; or the graph that stock NetX builds from the file that `save_net` writes, which
         networks that it would run differently may not use.
 

@@ -71,8 +71,8 @@ def run_job(folder: Path, netx: bool, done: Callable[[], None]) -> None:
     np.savez(folder / JOB_TRACE, **traced)
 
 
-def run_stock_job(folder: Path, done: Callable[[], None]) -> None:
-    """Do the same with the lowered network of stock processes."""
+def run_lowered_job(folder: Path, done: Callable[[], None]) -> None:
+    """Do the same with the lowered network of Lava's own processes."""
     from kipuka.deploy.lava.lowered_network import run_samples
 
     program = load_net(folder / JOB_NETWORK)
@@ -186,7 +186,7 @@ def main(kind: str, folders: list[str]) -> None:
 
     for folder in map(Path, folders):
         if kind == "lowered":
-            run_stock_job(folder, done)
+            run_lowered_job(folder, done)
         elif kind.startswith("lava-sim:"):
             run_stream_job(folder, int(kind.partition(":")[2]), done)
         else:

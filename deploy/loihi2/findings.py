@@ -16,7 +16,7 @@ from kipuka.deploy.costs.mapping import core_limits
 from kipuka.deploy.costs.mapping.abilities import lacking
 from kipuka.deploy.loihi2.evidence import evidence_of
 from kipuka.deploy.loihi2.placement import Placed, Placement, place
-from kipuka.deploy.lowered.graph import GRADED_BITS, Node, StockGraph, Wire
+from kipuka.deploy.lowered.graph import GRADED_BITS, LoweredGraph, Node, Wire
 from kipuka.deploy.lowered.groups import groups_of_graph
 from kipuka.deploy.lowered.streaming import Stream
 from kipuka.errors import KipukaError
@@ -138,7 +138,7 @@ def dry_run(stream: Stream, hardware: HardwareProfile, *, host_input: bool = Fal
     )
 
 
-def processes(graph: StockGraph, host_input: bool = False) -> list[tuple[str, str]]:
+def processes(graph: LoweredGraph, host_input: bool = False) -> list[tuple[str, str]]:
     """Kind and name of every process on the chip, with what plays the input and the adapters."""
     sizes = {node.name: node.size for node in graph.nodes}
     found: list[tuple[str, str]] = [
@@ -244,7 +244,7 @@ def _signed_bits(magnitude: int) -> int:
     return magnitude.bit_length() + 1
 
 
-def _port_sums(node: Node, graph: StockGraph) -> dict[str, int]:
+def _port_sums(node: Node, graph: LoweredGraph) -> dict[str, int]:
     """Largest magnitude of any partial sum at each port, over all neurons."""
     sums: dict[str, np.ndarray] = {}
     for wire in graph.wires:
@@ -254,7 +254,7 @@ def _port_sums(node: Node, graph: StockGraph) -> dict[str, int]:
     return {port: int(total.max()) for port, total in sums.items()}
 
 
-def _largest_sums(wire: Wire, n_targets: int, graph: StockGraph) -> np.ndarray:
+def _largest_sums(wire: Wire, n_targets: int, graph: LoweredGraph) -> np.ndarray:
     """Largest magnitudes below and above 0 that a wire can bring, float64 (2, targets)."""
     ends = np.stack([wire.weights * end for end in _ends(wire, graph)])
     parts = np.maximum([-ends.min(axis=0), ends.max(axis=0)], 0)
@@ -267,7 +267,7 @@ def _largest_sums(wire: Wire, n_targets: int, graph: StockGraph) -> np.ndarray:
     return np.max(halves, axis=0) * 2.0**wire.exponent
 
 
-def _ends(wire: Wire, graph: StockGraph) -> tuple[int, int] | tuple[np.ndarray, np.ndarray]:
+def _ends(wire: Wire, graph: LoweredGraph) -> tuple[int, int] | tuple[np.ndarray, np.ndarray]:
     """Least and greatest message that each synapse can carry."""
     if wire.source in graph.payloads:
         sent = graph.payloads[wire.source][wire.sources]

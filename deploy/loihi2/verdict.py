@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kipuka.deploy.loihi2.evidence import evidence_of
 from kipuka.deploy.loihi2.findings import DryRun
-from kipuka.deploy.lowered.comparison import Forms, NotLowered
+from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered
 from kipuka.deploy.lowered.streaming import Stream
 from kipuka.hardware_profiles import HardwareProfile, SiBounds
 
@@ -47,7 +47,7 @@ def verdict_of(
     stream: Stream,
     outcome: DryRun,
     stream_mismatches: int,
-    forms: Forms | NotLowered,
+    comparison: LoweredComparison | NotLowered,
     hardware: HardwareProfile,
 ) -> Verdict:
     """Sum up a dry run.
@@ -58,14 +58,14 @@ def verdict_of(
     outcome : DryRun
     stream_mismatches : int
         Values that differ in a stream of samples.
-    forms : Forms or NotLowered
+    comparison : LoweredComparison or NotLowered
         Prices of the network.
     hardware : HardwareProfile
     """
     step = hardware.host_input.step_from_host.in_si()
     cores_per_chip = hardware.limits.cores_per_chip.in_si()
     available = cores_per_chip.low or cores_per_chip.typical
-    priced = forms.lowered if isinstance(forms, Forms) else None
+    priced = comparison.lowered if isinstance(comparison, LoweredComparison) else None
     return Verdict(
         would_run=outcome.passed and not stream_mismatches,
         cores=(outcome.cores, outcome.most_cores),

@@ -12,9 +12,9 @@ from kipuka.deploy.costs.cost import Cost, cost_of, profile
 from kipuka.deploy.costs.program_run import record_for_costs
 from kipuka.deploy.fast.simulator import simulate
 from kipuka.deploy.lowered.counters import LoweredLayer, lowered_counters, summarise_lowered
-from kipuka.deploy.lowered.graph import StockGraph
+from kipuka.deploy.lowered.graph import LoweredGraph
 from kipuka.deploy.lowered.groups import groups_of_graph, sent_in_run
-from kipuka.deploy.lowered.interpreter import run_stock
+from kipuka.deploy.lowered.interpreter import run_lowered
 from kipuka.deploy.lowered.lowering import lower
 from kipuka.deploy.lowered.size import too_many_synapses
 from kipuka.errors import KipukaError
@@ -46,7 +46,7 @@ class FormPrice(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Forms:
+class LoweredComparison:
     """Size, work and estimated cost of the lowered form beside the fused one.
 
     Attributes
@@ -99,7 +99,7 @@ class NotLowered:
 
 def without_microcode(
     program: Program, inputs: np.ndarray, hardware: HardwareProfile
-) -> Forms | NotLowered:
+) -> LoweredComparison | NotLowered:
     """Lower a network and price it, or say in a line why that cannot be done.
 
     Parameters
@@ -111,7 +111,7 @@ def without_microcode(
 
     Returns
     -------
-    Forms or NotLowered
+    LoweredComparison or NotLowered
     """
     too_many = too_many_synapses(program)
     if too_many is not None:
@@ -127,28 +127,28 @@ def without_microcode(
             f"{neurons:,} neurons in {graph.hardware_steps(inputs.shape[2]):,} hardware steps are "
             "more than are counted here"
         )
-    return compare_forms(program, graph, inputs[:SAMPLES], hardware)
+    return compare_lowered(program, graph, inputs[:SAMPLES], hardware)
 
 
-def compare_forms(
-    program: Program, graph: StockGraph, inputs: np.ndarray, hardware: HardwareProfile
-) -> Forms | NotLowered:
+def compare_lowered(
+    program: Program, graph: LoweredGraph, inputs: np.ndarray, hardware: HardwareProfile
+) -> LoweredComparison | NotLowered:
     """Price a network and its lowered form on the same samples, or say why not.
 
     Parameters
     ----------
     program : Program
-    graph : StockGraph
+    graph : LoweredGraph
         Of the program.
     inputs : array (samples, units, steps)
     hardware : HardwareProfile
 
     Returns
     -------
-    Forms or NotLowered
+    LoweredComparison or NotLowered
         The latter if the chip cannot compute one of the forms, or has no room for it.
     """
-    run = run_stock(graph, inputs)
+    run = run_lowered(graph, inputs)
     counters = lowered_counters(program, graph, run)
     simulation = simulate(program, inputs, record=record_for_costs(program))
     groups = groups_of_graph(graph, program.numbers)
@@ -157,7 +157,7 @@ def compare_forms(
         lowered = cost_of(groups, counters, sent_in_run(graph, run), hardware)
     except KipukaError as error:
         return NotLowered.because(error)
-    return Forms(
+    return LoweredComparison(
         period=graph.period,
         hardware_steps=counters.n_steps,
         samples=len(inputs),

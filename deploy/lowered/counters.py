@@ -9,8 +9,8 @@ import numpy as np
 
 from kipuka.convert.program import Program
 from kipuka.deploy.counters import Counters, LayerCounters
-from kipuka.deploy.lowered.graph import INPUT, Node, StockGraph, Wire
-from kipuka.deploy.lowered.interpreter import StockRun
+from kipuka.deploy.lowered.graph import INPUT, LoweredGraph, Node, Wire
+from kipuka.deploy.lowered.interpreter import LoweredRun
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class LoweredLayer:
     synaptic_operations: float
 
 
-def lowered_counters(program: Program, graph: StockGraph, run: StockRun) -> Counters:
+def lowered_counters(program: Program, graph: LoweredGraph, run: LoweredRun) -> Counters:
     """Count a run of a lowered graph as if every neuron process were a layer.
 
     What is counted goes into `kipuka.deploy.costs` like the counters of the Program itself: every
@@ -52,8 +52,8 @@ def lowered_counters(program: Program, graph: StockGraph, run: StockRun) -> Coun
     Parameters
     ----------
     program : Program
-    graph : StockGraph
-    run : StockRun
+    graph : LoweredGraph
+    run : LoweredRun
 
     Returns
     -------
@@ -68,7 +68,7 @@ def lowered_counters(program: Program, graph: StockGraph, run: StockRun) -> Coun
     return Counters(layers, run.active[INPUT].sum(axis=1, dtype=np.int64), steps)
 
 
-def _work(number: int, graph: StockGraph, node: Node, run: StockRun) -> LayerCounters:
+def _work(number: int, graph: LoweredGraph, node: Node, run: LoweredRun) -> LayerCounters:
     active = run.active[node.name]
     none = np.zeros(node.size, dtype=np.int64)
     return LayerCounters(
@@ -84,16 +84,16 @@ def _work(number: int, graph: StockGraph, node: Node, run: StockRun) -> LayerCou
     )
 
 
-def _nodes(graph: StockGraph, position: int) -> list[Node]:
+def _nodes(graph: LoweredGraph, position: int) -> list[Node]:
     return [node for node in graph.nodes if node.layer == position]
 
 
-def _into(graph: StockGraph, nodes: Iterable[Node]) -> list[Wire]:
+def _into(graph: LoweredGraph, nodes: Iterable[Node]) -> list[Wire]:
     names = {node.name for node in nodes}
     return [wire for wire in graph.wires if wire.target in names]
 
 
-def _operations(graph: StockGraph, nodes: list[Node], run: StockRun) -> np.ndarray:
+def _operations(graph: LoweredGraph, nodes: list[Node], run: LoweredRun) -> np.ndarray:
     """Nonzero weights reached, int64 (samples, steps), in the step of arrival."""
     samples, _, steps = run.active[INPUT].shape
     total = np.zeros((samples, steps), dtype=np.int64)
@@ -106,7 +106,7 @@ def _operations(graph: StockGraph, nodes: list[Node], run: StockRun) -> np.ndarr
     return total
 
 
-def _arrivals(graph: StockGraph, node: Node, run: StockRun) -> np.ndarray:
+def _arrivals(graph: LoweredGraph, node: Node, run: LoweredRun) -> np.ndarray:
     """Messages that were sent to each neuron over its synapses, int64 (neurons,)."""
     total = np.zeros(node.size, dtype=np.int64)
     for wire in _into(graph, [node]):
@@ -116,13 +116,13 @@ def _arrivals(graph: StockGraph, node: Node, run: StockRun) -> np.ndarray:
 
 
 def summarise_lowered(
-    program: Program, graph: StockGraph, run: StockRun
+    program: Program, graph: LoweredGraph, run: LoweredRun
 ) -> tuple[LoweredLayer, ...]:
     """Sizes and work of each layer, per sample; parameters as in `lowered_counters`."""
     return tuple(_summary(program, position, graph, run) for position in range(len(program.layers)))
 
 
-def _summary(program: Program, position: int, graph: StockGraph, run: StockRun) -> LoweredLayer:
+def _summary(program: Program, position: int, graph: LoweredGraph, run: LoweredRun) -> LoweredLayer:
     own = _nodes(graph, position)
 
     def per_sample(nodes: Iterable[Node]) -> float:

@@ -1,7 +1,7 @@
-"""Plain data of a network of stock Lava processes: populations, wires, and where to read states.
+"""Plain data of a network of Lava's own processes: populations, wires, and where to read states.
 
 First without times (`Draft`: a wire says how many algorithmic steps later a message counts), then
-scheduled (`StockGraph`: a wire says how many hardware steps it delays).
+scheduled (`LoweredGraph`: a wire says how many hardware steps it delays).
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ class Draft:
 
 
 @dataclass(frozen=True, eq=False)
-class StockGraph(Draft):
+class LoweredGraph(Draft):
     """A lowered network with times, ready to be built or interpreted.
 
     Attributes

@@ -11,8 +11,8 @@ from kipuka.deploy.costs.core_activity import Channel, Sent
 from kipuka.deploy.costs.mapping import Bundle, Group, with_receivers
 from kipuka.deploy.costs.mapping.groups import INPUT as OUTSIDE
 from kipuka.deploy.costs.mapping.groups import SPIKES
-from kipuka.deploy.lowered.graph import INPUT, Node, StockGraph, Wire
-from kipuka.deploy.lowered.interpreter import StockRun
+from kipuka.deploy.lowered.graph import INPUT, LoweredGraph, Node, Wire
+from kipuka.deploy.lowered.interpreter import LoweredRun
 
 STATE_WORDS = 1
 """Of a neuron of any process, as the compiler counts those of ``LIF``: for others a guess."""
@@ -21,12 +21,12 @@ BUILT_IN = ("LIF", "LIFReset")
 """Processes that every generation of the chip has without microcode."""
 
 
-def groups_of_graph(graph: StockGraph, numbers: tuple[int, ...]) -> tuple[Group, ...]:
+def groups_of_graph(graph: LoweredGraph, numbers: tuple[int, ...]) -> tuple[Group, ...]:
     """Take every neuron process of a graph as a group, in the order of `lowered_counters`.
 
     Parameters
     ----------
-    graph : StockGraph
+    graph : LoweredGraph
     numbers : tuple of int
         Numbers of the layers in the file: `Program.numbers`.
     """
@@ -36,7 +36,7 @@ def groups_of_graph(graph: StockGraph, numbers: tuple[int, ...]) -> tuple[Group,
 
 
 def _group(
-    node: Node, graph: StockGraph, numbers: tuple[int, ...], positions: Mapping[str, int]
+    node: Node, graph: LoweredGraph, numbers: tuple[int, ...], positions: Mapping[str, int]
 ) -> Group:
     return Group(
         name=node.name,
@@ -51,7 +51,7 @@ def _group(
     )
 
 
-def _bundle(wire: Wire, graph: StockGraph, positions: Mapping[str, int]) -> Bundle:
+def _bundle(wire: Wire, graph: LoweredGraph, positions: Mapping[str, int]) -> Bundle:
     source, target = graph.node(wire.source), graph.node(wire.target)
     order = np.lexsort((wire.targets, wire.sources))
     ends = np.searchsorted(wire.sources[order], np.arange(source.size + 1))
@@ -74,7 +74,7 @@ def _bundle(wire: Wire, graph: StockGraph, positions: Mapping[str, int]) -> Bund
     )
 
 
-def sent_in_run(graph: StockGraph, run: StockRun) -> Sent:
+def sent_in_run(graph: LoweredGraph, run: LoweredRun) -> Sent:
     """Say what every process sent in a run; sources send on channels of their own."""
     processes = [node.name for node in graph.nodes if node.kind != "source"]
     positions = {name: k for k, name in enumerate(processes)}

@@ -14,14 +14,14 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.convert.neurons.cuba import CubaParameters, CubaState, cuba_step
 from kipuka.convert.trace import LayerTrace, Trace
-from kipuka.deploy.lowered.graph import CLOSING, CONSTANT, INPUT, Node, Reading, StockGraph, Wire
+from kipuka.deploy.lowered.graph import CLOSING, CONSTANT, INPUT, LoweredGraph, Node, Reading, Wire
 
 Sums = dict[str, np.ndarray]
 """By port: what arrives, int64 (samples, neurons)."""
 
 
 @dataclass(frozen=True, eq=False)
-class StockRun:
+class LoweredRun:
     """What a lowered graph did.
 
     Attributes
@@ -39,7 +39,7 @@ class StockRun:
     after_last_step: np.ndarray
 
 
-def played(graph: StockGraph, inputs: np.ndarray, steps: int) -> dict[str, np.ndarray]:
+def played(graph: LoweredGraph, inputs: np.ndarray, steps: int) -> dict[str, np.ndarray]:
     """What the sources send: by name, int64 (samples, units, hardware steps).
 
     Algorithmic steps are spaced by the graph's period; between them the sources are silent. After
@@ -47,7 +47,7 @@ def played(graph: StockGraph, inputs: np.ndarray, steps: int) -> dict[str, np.nd
 
     Parameters
     ----------
-    graph : StockGraph
+    graph : LoweredGraph
     inputs : array (samples, units, algorithmic steps)
     steps : int
         Hardware steps.
@@ -70,12 +70,12 @@ def played(graph: StockGraph, inputs: np.ndarray, steps: int) -> dict[str, np.nd
     return sent
 
 
-def run_stock(graph: StockGraph, inputs: np.ndarray, extra_steps: int = 0) -> StockRun:
+def run_lowered(graph: LoweredGraph, inputs: np.ndarray, extra_steps: int = 0) -> LoweredRun:
     """Run a graph, every sample from rest.
 
     Parameters
     ----------
-    graph : StockGraph
+    graph : LoweredGraph
     inputs : array (samples, units, algorithmic steps)
         As `simulate_reference` takes them.
     extra_steps : int
@@ -83,7 +83,7 @@ def run_stock(graph: StockGraph, inputs: np.ndarray, extra_steps: int = 0) -> St
 
     Returns
     -------
-    StockRun
+    LoweredRun
     """
     n_steps = inputs.shape[2]
     sent = played(graph, inputs, graph.hardware_steps(n_steps + extra_steps))
@@ -95,15 +95,15 @@ def run_stock(graph: StockGraph, inputs: np.ndarray, extra_steps: int = 0) -> St
         active[layer.spikes].sum() - traced.spikes.sum()
         for layer, traced in zip(graph.layers, trace.layers, strict=True)
     ]
-    return StockRun(trace, active, np.array(after, dtype=np.int64))
+    return LoweredRun(trace, active, np.array(after, dtype=np.int64))
 
 
-def stream_stock(graph: StockGraph, inputs: np.ndarray, interval: int) -> Trace:
+def stream_lowered(graph: LoweredGraph, inputs: np.ndarray, interval: int) -> Trace:
     """Run samples one after the other without touching the graph: see `plan_stream`.
 
     Parameters
     ----------
-    graph : StockGraph
+    graph : LoweredGraph
         With resets of its own.
     inputs : array (samples, units, algorithmic steps)
     interval : int
@@ -127,7 +127,7 @@ def stream_stock(graph: StockGraph, inputs: np.ndarray, interval: int) -> Trace:
 
 
 def _simulate(
-    graph: StockGraph, sent: dict[str, np.ndarray], first: int
+    graph: LoweredGraph, sent: dict[str, np.ndarray], first: int
 ) -> dict[tuple[str, str], np.ndarray]:
     """Fill in what all nodes send after the sources, and return what variables were."""
     n_samples, _, steps = sent[INPUT].shape
@@ -153,7 +153,7 @@ def _simulate(
 
 
 def read_trace(
-    graph: StockGraph,
+    graph: LoweredGraph,
     n_steps: int,
     sent: Callable[[str], np.ndarray],
     variable: Callable[[tuple[str, str]], np.ndarray],
@@ -164,7 +164,7 @@ def read_trace(
 
     Parameters
     ----------
-    graph : StockGraph
+    graph : LoweredGraph
     n_steps : int
         Algorithmic steps.
     sent, variable : callable
@@ -204,7 +204,7 @@ def read_trace(
 class _Population:
     """One node with what leads to it."""
 
-    def __init__(self, node: Node, graph: StockGraph, n_samples: int) -> None:
+    def __init__(self, node: Node, graph: LoweredGraph, n_samples: int) -> None:
         self.node = node
         sizes = {n.name: n.size for n in graph.nodes}
         self.inlets = [

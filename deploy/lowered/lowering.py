@@ -1,4 +1,4 @@
-"""From a Program to stock processes with a schedule."""
+"""From a Program to Lava's own processes with a schedule."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import NamedTuple
 from kipuka.convert import fixed
 from kipuka.convert.analysis.state_ranges import analyse_ranges
 from kipuka.convert.neurons import CUBA, SPIKING_GRU, handler
-from kipuka.convert.program import OWN, Layer, Program
+from kipuka.convert.program import RECURRENT, Layer, Program
 from kipuka.deploy.lowered.cells.cell import Cell, Senders
 from kipuka.deploy.lowered.cells.cuba import Beat, check_beat, cuba_cell
 from kipuka.deploy.lowered.cells.spiking_gru import GruCell, Saturating
 from kipuka.deploy.lowered.common_values import check_common_values
-from kipuka.deploy.lowered.graph import CLOSING, CONSTANT, INPUT, Draft, Node, StockGraph
+from kipuka.deploy.lowered.graph import CLOSING, CONSTANT, INPUT, Draft, LoweredGraph, Node
 from kipuka.deploy.lowered.schedule import schedule
 from kipuka.deploy.lowered.wiring import payloads_of
 from kipuka.errors import KipukaError
 
 
-def lower(program: Program, n_steps: int | None = None) -> StockGraph:
+def lower(program: Program, n_steps: int | None = None) -> LoweredGraph:
     """Lower a Program to processes that Lava has on Loihi 2.
 
     Parameters
@@ -31,7 +31,7 @@ def lower(program: Program, n_steps: int | None = None) -> StockGraph:
 
     Returns
     -------
-    StockGraph
+    LoweredGraph
 
     Raises
     ------
@@ -49,7 +49,7 @@ def lower(program: Program, n_steps: int | None = None) -> StockGraph:
 
 
 class Lowering(NamedTuple):
-    """How the neurons of a model become stock processes.
+    """How the neurons of a model become processes of Lava's own.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ LOWERINGS = {
 """Models that can be lowered."""
 
 
-def _scheduled(program: Program, cells: list[Cell]) -> StockGraph:
+def _scheduled(program: Program, cells: list[Cell]) -> LoweredGraph:
     wires = tuple(wire for cell in cells for wire in cell.wires)
     payloads = {name: payloads_of(name, wires) for name in (CONSTANT, CLOSING)}
     limit = fixed.CUBA_STATE_LIMIT - 1
@@ -146,7 +146,7 @@ def _saturating(program: Program, position: int, n_steps: int | None) -> Saturat
 def _senders(program: Program, position: int) -> Senders:
     """Nodes of the layers that a layer can receive from; the input counts in its own step."""
     senders = {}
-    for back in (OWN, *program.layers[position].sources):
+    for back in (RECURRENT, *program.layers[position].sources):
         sender = position - back
         spikes = INPUT if sender < 0 else f"layer {program.numbers[sender]} spikes"
         senders[back] = (spikes, 0 if sender < 0 else 1)

@@ -15,13 +15,13 @@ from types import MappingProxyType
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.deploy.lowered.graph import Draft, Node, StockGraph, Wire
+from kipuka.deploy.lowered.graph import Draft, LoweredGraph, Node, Wire
 
 HOP_STEPS = fixed.DELAY_MAX + 1
 """Hardware steps that one synapse process can bridge, its own step included."""
 
 
-def schedule(draft: Draft, least_period: int = 1) -> StockGraph:
+def schedule(draft: Draft, least_period: int = 1) -> LoweredGraph:
     """Find the shortest period and the earliest phases, and give the wires their delays.
 
     Delays beyond what the hardware has go through relay neurons.
@@ -34,14 +34,14 @@ def schedule(draft: Draft, least_period: int = 1) -> StockGraph:
 
     Returns
     -------
-    StockGraph
+    LoweredGraph
     """
     period, phases = shortest_period(draft, least_period)
     wires = tuple(_timed(wire, period, phases) for wire in draft.wires)
     nodes, wires, relayed = _relayed(draft.nodes, wires)
     for name, (origin, stage) in relayed.items():
         phases[name] = phases[origin] + stage * HOP_STEPS
-    return StockGraph(
+    return LoweredGraph(
         nodes, wires, draft.layers, draft.payloads, draft.closing_steps, period, phases
     )
 

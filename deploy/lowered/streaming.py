@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from kipuka.convert.program import Program
 from kipuka.deploy.lowered.cells.cell import power_above
-from kipuka.deploy.lowered.graph import Node, StockGraph
+from kipuka.deploy.lowered.graph import LoweredGraph, Node
 from kipuka.deploy.lowered.lowering import lower
 from kipuka.deploy.lowered.schedule import MEMORYLESS
 from kipuka.errors import KipukaError
@@ -28,7 +28,7 @@ class Stream:
 
     Attributes
     ----------
-    graph : StockGraph
+    graph : LoweredGraph
         With resets in its ``LIFReset`` processes.
     n_steps : int
         Algorithmic steps of a sample.
@@ -41,7 +41,7 @@ class Stream:
         Numbers of the layers in the file.
     """
 
-    graph: StockGraph
+    graph: LoweredGraph
     n_steps: int
     interval: int
     needed: int
@@ -96,7 +96,7 @@ def settling_steps(program: Program) -> int:
     """Algorithmic steps in which the last spikes of a sample reach the end of the network.
 
     CUBA neurons with a bias, a recurrence or a current that lasts can go on spiking for longer:
-    run golden vectors through `stream_stock` to see.
+    run golden vectors through `stream_lowered` to see.
     """
     longest = [
         max((int(p.delays.max()) for p in layer.projections if p.delays.size), default=0)
@@ -105,7 +105,7 @@ def settling_steps(program: Program) -> int:
     return sum(1 + delay for delay in longest)
 
 
-def _resetting(node: Node, graph: StockGraph, interval: int) -> Node:
+def _resetting(node: Node, graph: LoweredGraph, interval: int) -> Node:
     """``LIFReset`` for a ``LIF`` that remembers anything, reset before a sample's first step."""
     parameters = node.parameters
     # In a layer of its own, without idle steps, even the little that these decays leave counts.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.program import OWN, Layer, Target
+from kipuka.convert.program import RECURRENT, Layer, Target
 from kipuka.deploy.lowered.graph import CONSTANT, Wire
 
 DIGIT_BITS = 7
@@ -166,7 +166,7 @@ def projections(
         One per source and weight exponent.
     """
     wires = []
-    for back in (*layer.sources, OWN):
+    for back in (*layer.sources, RECURRENT):
         found = [p for p in layer.from_source(back) if p.target in blocks]
         for exponent in sorted({p.weight_exponent for p in found}):
             chosen = [p for p in found if p.weight_exponent == exponent]

@@ -14,7 +14,7 @@ from kipuka.convert.program import Program
 from kipuka.deploy.costs.advice import Advice
 from kipuka.deploy.costs.cost import Cost
 from kipuka.deploy.costs.sensitivity import sensitivities
-from kipuka.deploy.lowered.comparison import Forms, NotLowered
+from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered
 from kipuka.deploy.reference import Simulation
 from kipuka.deploy.report import plots, tables
 from kipuka.deploy.report.numbers import count, si, si_bounds
@@ -49,7 +49,7 @@ class ReportContents:
         Delays before training in steps, under the labels of `delays_by_label`.
     seconds : mapping of str to float
         Stage of the work to its wall time in s; may be empty.
-    forms : Forms or NotLowered, optional
+    lowered : LoweredComparison or NotLowered, optional
         The network without microcode, on the first chip.
     advice : tuple of Advice, optional
         Changes that were tried on this run; None if nobody asked.
@@ -68,7 +68,7 @@ class ReportContents:
     accuracy: Mapping[str, float]
     delays_before: Mapping[str, NDArray[Any]] | None
     seconds: Mapping[str, float]
-    forms: Forms | NotLowered | None = None
+    lowered: LoweredComparison | NotLowered | None = None
     advice: tuple[Advice, ...] | None = None
     compared: tuple[Compared, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
@@ -166,7 +166,7 @@ def _view(contents: ReportContents) -> dict[str, Any]:
         ],
         "metrics": tables.metric_rows(program, contents.simulation),
         "plots": _plots(contents),
-        "forms": None if contents.forms is None else tables.forms_view(contents.forms),
+        "lowered": None if contents.lowered is None else tables.lowered_view(contents.lowered),
         "advice": None if contents.advice is None else tables.advice_view(contents.advice),
         "compared": tables.comparison_view(contents.compared),
         "refused": contents.refused,

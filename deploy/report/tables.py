@@ -1,4 +1,4 @@
-"""Tables of a report as text: layers, cores, metrics, forms, advice, networks side by side."""
+"""Tables of a report as text: layers, cores, metrics, lowered form, advice, two networks."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from kipuka.convert.program import OWN, PREVIOUS, Program
+from kipuka.convert.program import PREVIOUS, RECURRENT, Program
 from kipuka.deploy.costs.advice import Advice
 from kipuka.deploy.costs.cost import Cost, LayerCost
 from kipuka.deploy.costs.mapping.limits import NAMES
 from kipuka.deploy.costs.neurobench import neurobench
 from kipuka.deploy.costs.sensitivity import ENERGY, LATENCY, Sensitivity
-from kipuka.deploy.lowered.comparison import Forms, NotLowered
+from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered
 from kipuka.deploy.reference import Simulation
 from kipuka.deploy.report.numbers import NOT_PUBLISHED, SPACE, count, si, si_bounds
 from kipuka.hardware_profiles import SiBounds
@@ -57,7 +57,7 @@ def delays_by_label(program: Program) -> dict[str, NDArray[Any]]:
     followers = [layer.delays_from(PREVIOUS) for layer in program.layers[1:]]
     outputs = [*followers, program.readout.delays]
     for number, layer, output in zip(program.numbers, program.layers, outputs, strict=True):
-        recurrence = layer.delays_from(OWN)
+        recurrence = layer.delays_from(RECURRENT)
         if recurrence.size:
             found[f"layer {number}, recurrence"] = recurrence
         found[f"layer {number}, output"] = output
@@ -216,27 +216,27 @@ def _bounds(bounds: SiBounds, unit: str) -> str:
     return typical if typical == NOT_PUBLISHED else f"{typical} ({between})"
 
 
-def forms_view(forms: Forms | NotLowered) -> dict[str, Any]:
+def lowered_view(comparison: LoweredComparison | NotLowered) -> dict[str, Any]:
     """The form without microcode beside the fused one, or the reason why there is none."""
-    if isinstance(forms, NotLowered):
-        return {"reason": forms.reason}
-    fused = "fused, with microcode" if forms.needs_microcode else "one process a layer"
+    if isinstance(comparison, NotLowered):
+        return {"reason": comparison.reason}
+    fused = "fused, with microcode" if comparison.needs_microcode else "one process a layer"
     pairs = (
-        (fused, 1, forms.fused),
-        ("stock processes", forms.period, forms.lowered),
+        (fused, 1, comparison.fused),
+        ("lowered", comparison.period, comparison.lowered),
     )
     return {
         "reason": None,
-        "needs_microcode": forms.needs_microcode,
-        "period": forms.period,
-        "hardware_steps": count(forms.hardware_steps),
-        "samples": plural(forms.samples, "sample"),
-        "cores": [cores_text(own) for own in (forms.fused_cores, forms.lowered_cores)],
+        "needs_microcode": comparison.needs_microcode,
+        "period": comparison.period,
+        "hardware_steps": count(comparison.hardware_steps),
+        "samples": plural(comparison.samples, "sample"),
+        "cores": [cores_text(own) for own in (comparison.fused_cores, comparison.lowered_cores)],
         "rows": [
             (name, steps, *si_bounds(form.dynamic_energy_j, "J"), *si_bounds(form.latency_s, "s"))
             for name, steps, form in pairs
         ],
-        "layers": [[count(value) for value in asdict(one).values()] for one in forms.layers],
+        "layers": [[count(value) for value in asdict(one).values()] for one in comparison.layers],
     }
 
 

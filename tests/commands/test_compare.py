@@ -21,7 +21,7 @@ def compared(tmp_path_factory):
     return out, json.loads((out / "compare.json").read_text())
 
 
-def test_every_network_is_trained_with_every_seed_and_judged_as_integers(compared):
+def test_every_network_is_trained_with_every_seed_and_evaluated_as_integers(compared):
     from kipuka.convert.formats.net.file import load_net
     from kipuka.convert.trace import accuracy
     from kipuka.deploy.reference import simulate_reference

@@ -78,7 +78,7 @@ def test_an_interval_shorter_than_a_sample_is_refused(net, capsys):
 def test_without_a_board_one_sentence_after_the_dry_run(net, capsys):
     assert main(["deploy", str(net), "--target", "loihi2"]) == 2
     captured = capsys.readouterr()
-    assert "lowered to stock processes" in captured.out
+    assert "lowered to Lava's own processes" in captured.out
     assert captured.err.count("kipuka:") == 1
     assert "not installed here" in captured.err
 

@@ -53,10 +53,10 @@ def test_events_with_labels_give_an_accuracy(net, events, tmp_path):
         int(layer.synaptic_operations.sum()) for layer in run.counters.layers
     )
     assert all(one["accuracy_change"] is not None for one in values["advice"] if not one["exact"])
-    forms = values["without_microcode"]
-    assert forms["lowered"]["period"] > 1
-    assert {one["layer"] for one in forms["lowered"]["layers"]} == {1, 2}
-    assert set(forms["estimate"]) == {"fused", "lowered"}
+    comparison = values["without_microcode"]
+    assert comparison["lowered"]["period"] > 1
+    assert {one["layer"] for one in comparison["lowered"]["layers"]} == {1, 2}
+    assert set(comparison["estimate"]) == {"fused", "lowered"}
 
 
 def test_arrays_have_no_labels_and_can_be_cut(net, rng, tmp_path):

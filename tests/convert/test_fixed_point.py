@@ -11,7 +11,7 @@ from kipuka.convert.neurons.spiking_gru import (
     SpikingGruState,
     spiking_gru_step,
 )
-from kipuka.convert.program import OWN, PREVIOUS
+from kipuka.convert.program import PREVIOUS, RECURRENT
 from kipuka.convert.trace import LayerTrace, decide, readout_input
 from kipuka.deploy.reference import simulate_reference
 from kipuka_cases import cuba, dense, gru, program, pulses
@@ -203,7 +203,7 @@ def test_a_spike_reaches_its_own_layer_after_one_step_plus_its_delay(delay):
     closed = {"bias_r": -128, "bias_z": -128}
     # i = 100 << 6 exceeds 64 << 6; the soft reset is over before the echo arrives, or, without
     # delay, takes 64 << 6 from the echo's 200 << 6.
-    layer = gru(1, dense([[100]], target="i"), dense([[200]], OWN, "i", delay), **closed)
+    layer = gru(1, dense([[100]], target="i"), dense([[200]], RECURRENT, "i", delay), **closed)
     run = simulate_reference(program(1, layer), pulses(1, 70, (0, 2)))
     assert np.flatnonzero(run.trace.layers[0].spikes[0, 0])[:2].tolist() == [2, 3 + delay]
 

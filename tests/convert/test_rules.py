@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kipuka.convert import fixed
-from kipuka.convert.program import OWN, Program, Readout
+from kipuka.convert.program import RECURRENT, Program, Readout
 from kipuka.errors import KipukaError
 from kipuka_cases import conv, cuba, dense, gru, program
 
@@ -19,7 +19,7 @@ def gru_layer(weight=2, delay=0, own_delay=0, **parameters):
     return gru(
         1,
         *(dense([[weight]], target=t, delays=delay) for t in "irz"),
-        *(dense([[2]], OWN, t, own_delay) for t in "irz"),
+        *(dense([[2]], RECURRENT, t, own_delay) for t in "irz"),
         **parameters,
     )
 
@@ -139,7 +139,7 @@ def test_projection_to_an_activation_that_the_neuron_lacks(check_error):
 
 def test_layer_without_input(check_error):
     broken(
-        lambda: program(1, cuba(1, dense([[2]], OWN))),
+        lambda: program(1, cuba(1, dense([[2]], RECURRENT))),
         check_error,
         what="layer_is_fed_by_input",
     )
@@ -176,7 +176,7 @@ def test_membrane_readout_needs_silent_neurons(check_error):
     )
 
 
-def current(weights=((64,),), source=OWN, target="z", **settings):
+def current(weights=((64,),), source=RECURRENT, target="z", **settings):
     return dense(weights, source, target, message="current", **settings)
 
 
@@ -207,10 +207,10 @@ def test_weighted_currents_fit_32_bits(check_error):
     row[0] = -256
     feeding = dense(np.full((n, 1), 2), target="i")
     row[0, 0] = 254
-    program(1, gru(n, feeding, dense(row, OWN, "z", message="current")))
+    program(1, gru(n, feeding, dense(row, RECURRENT, "z", message="current")))
     row[0, 0] = -256
     broken(
-        lambda: program(1, gru(n, feeding, dense(row, OWN, "z", message="current"))),
+        lambda: program(1, gru(n, feeding, dense(row, RECURRENT, "z", message="current"))),
         check_error,
         what="may leave 32 bits",
         where="layer 1, projection self to z, message current, key weight",

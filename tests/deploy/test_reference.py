@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kipuka.convert.program import OWN, PREVIOUS
+from kipuka.convert.program import PREVIOUS, RECURRENT
 from kipuka.deploy.reference import simulate_reference
 from kipuka_cases import (
     cuba,
@@ -35,7 +35,7 @@ def test_synaptic_operations_equal_an_independent_count(network, rng):
     ):
         expected = np.zeros((3, 40), dtype=int)
         for projection in layer.projections:
-            own = projection.source == OWN
+            own = projection.source == RECURRENT
             spikes = emitted[number + 1] if own else emitted[number]
             lag = 0 if number == 0 and not own else 1
             for sample, source, step in np.argwhere(spikes):

@@ -9,7 +9,7 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
-from kipuka.convert.program import OWN, PREVIOUS, Layer, Program, Projection, Readout
+from kipuka.convert.program import PREVIOUS, RECURRENT, Layer, Program, Projection, Readout
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses
 
 
@@ -81,11 +81,11 @@ def random_gru(
     """With `current`, the own current takes the place of the update gate's input spikes."""
     projections = [
         dense(even(rng, (n, k), scale), source, target, 0 if d is None else d)
-        for source, k, d in ((PREVIOUS, n_sources, delays_in), (OWN, n, delays_own))
+        for source, k, d in ((PREVIOUS, n_sources, delays_in), (RECURRENT, n, delays_own))
         for target in ("ir" if current and source == PREVIOUS else "irz")
     ]
     if current:
-        projections.append(dense(even(rng, (n, n), scale), OWN, "z", message="current"))
+        projections.append(dense(even(rng, (n, n), scale), RECURRENT, "z", message="current"))
     bias = {f"bias_{t}": even(rng, n, 40).astype(np.int64) for t in "irz"}
     return gru(n, *projections, **{**bias, **parameters})
 
@@ -105,7 +105,7 @@ def calm_gru(rng, n_sources, n, delays_own, constant_reset=False, **parameters):
         dense(weights(target, k), source, target, delays)
         for source, k, delays in (
             (PREVIOUS, n_sources, rng.integers(0, 4, n_sources)),
-            (OWN, n, delays_own),
+            (RECURRENT, n, delays_own),
         )
         for target in "irz"
     ]
@@ -144,7 +144,7 @@ def random_conv_gru(
     ]
     output = arriving[0].synapses.output_shape
     padding = tuple(d * (k - 1) // 2 for d, k in zip(dilation_own, kernel_own, strict=True))
-    same = {"source": OWN, "padding": padding, "dilation": dilation_own}
+    same = {"source": RECURRENT, "padding": padding, "dilation": dilation_own}
     delays = np.repeat(delays_own, output[1] * output[2]) if np.ndim(delays_own) else delays_own
     own = [
         conv(
@@ -170,7 +170,7 @@ def random_conv_gru(
 def random_cuba(rng, n_sources, n, delays=None, recurrent=False, scale=60, **parameters):
     projections = [dense(even(rng, (n, n_sources), scale), delays=0 if delays is None else delays)]
     if recurrent:
-        projections.append(dense(even(rng, (n, n), scale), OWN))
+        projections.append(dense(even(rng, (n, n), scale), RECURRENT))
     return cuba(n, *projections, **parameters)
 
 

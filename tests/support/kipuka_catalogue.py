@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.program import OWN, Encoder, Reset
+from kipuka.convert.program import RECURRENT, Encoder, Reset
 from kipuka_cases import (
     conv,
     conv_cuba,
@@ -83,7 +83,7 @@ def recurrent_cuba_delays(rng):
     n = 6
     projections = (
         dense(even(rng, (n, 4))),
-        dense(even(rng, (n, n)), OWN, "a", random_delays(rng, n)),
+        dense(even(rng, (n, n)), RECURRENT, "a", random_delays(rng, n)),
     )
     return program(4, cuba(n, *projections, current_decay=900, voltage_decay=200))
 
@@ -99,7 +99,7 @@ def delay_per_synapse(rng):
 
 
 def recurrent_delay_per_synapse(rng):
-    own = dense(even(rng, (6, 6)), OWN, "a", rng.integers(0, 63, (6, 6)))
+    own = dense(even(rng, (6, 6)), RECURRENT, "a", rng.integers(0, 63, (6, 6)))
     return program(4, cuba(6, dense(even(rng, (6, 4))), own, voltage_decay=500))
 
 
@@ -118,7 +118,7 @@ def odd_weights(rng):
     first = cuba(
         5,
         dense(2 * rng.integers(-128, 128, (5, 4)), exponent=-1),
-        dense(2 * rng.integers(-128, 128, (5, 5)), OWN, exponent=-1),
+        dense(2 * rng.integers(-128, 128, (5, 5)), RECURRENT, exponent=-1),
         threshold=70,
     )
     second = cuba(3, dense(2 * rng.integers(-99, 99, (3, 5)), exponent=-1), voltage_decay=40)

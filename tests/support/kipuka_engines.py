@@ -11,7 +11,7 @@ import numpy as np
 from kipuka.commands.backends import run_jobs
 from kipuka.convert.program import Program
 from kipuka.convert.trace import Trace
-from kipuka.deploy.lowered import lower, run_stock
+from kipuka.deploy.lowered import lower, run_lowered
 from kipuka.errors import KipukaError
 from kipuka_stale import tried
 
@@ -67,7 +67,7 @@ class Engine:
 
 def interpret(_: str, jobs: Jobs) -> list[Trace]:
     """Run the lowered networks in numpy."""
-    return [run_stock(lower(network, x.shape[2]), x).trace for network, x in jobs]
+    return [run_lowered(lower(network, x.shape[2]), x).trace for network, x in jobs]
 
 
 LOWERED_STEPS, LOWERED_STEPS_AFTER_DELAY = 28, 6

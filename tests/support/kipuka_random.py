@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.program import OWN, Encoder, Reset
+from kipuka.convert.program import RECURRENT, Encoder, Reset
 from kipuka_cases import conv, conv_cuba, cuba, dense, even, gru, program
 
 
@@ -90,7 +90,7 @@ def _dense(rng, n_sources, n_skipped):
         weights = _weights(rng, n, n_skipped)
         parts.append(dense(weights, 2, delays=_delays(rng, n, n_skipped), exponent=exponent))
     if rng.random() < 0.4:
-        parts.append(dense(_weights(rng, n, n), OWN, delays=_delays(rng, n, n)))
+        parts.append(dense(_weights(rng, n, n), RECURRENT, delays=_delays(rng, n, n)))
     return cuba(n, *parts, **_cuba_parameters(rng, (n,)))
 
 
@@ -99,11 +99,11 @@ def _gru(rng, n_sources):
     current = rng.random() < 0.4
     parts = [
         dense(_weights(rng, n, k), source, target, _delays(rng, n, k))
-        for source, k in ((1, n_sources), (OWN, n))
+        for source, k in ((1, n_sources), (RECURRENT, n))
         for target in _fed(rng, source, current)
     ]
     if current:
-        parts.append(dense(_weights(rng, n, n), OWN, "z", message="current"))
+        parts.append(dense(_weights(rng, n, n), RECURRENT, "z", message="current"))
     bias = {f"bias_{t}": even(rng, n, 100).astype(np.int64) for t in "irz"}
     return gru(n, *parts, threshold=int(rng.integers(1, 200)), **bias)
 
@@ -139,7 +139,7 @@ def _conv_gru(rng, shape):
     ]
     output = parts[0].synapses.output_shape
     own = (3, int(rng.choice([1, 3])))
-    same = {"source": OWN, "padding": tuple(k // 2 for k in own)}
+    same = {"source": RECURRENT, "padding": tuple(k // 2 for k in own)}
     pixels = output[1] * output[2]
     shared = np.repeat(rng.integers(0, fixed.DELAY_MAX + 1, outputs), pixels)
     for target in "irz":

@@ -69,7 +69,7 @@ def main(backend, folders):
             continue
         try:
             if backend == "lowered":
-                lava_worker.run_stock_job(folder, lambda: None)
+                lava_worker.run_lowered_job(folder, lambda: None)
             else:
                 lava_worker.run_job(folder, backend == "netx", lambda: None)
         except BaseException:

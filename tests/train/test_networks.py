@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kipuka.convert.formats.slayer.network import program_from_blocks
-from kipuka.convert.program import OWN
+from kipuka.convert.program import RECURRENT
 from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.verification import verify
 from kipuka.errors import KipukaError
@@ -89,7 +89,7 @@ DELAYED = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_delays_are_where_the_name_says(name):
     layers = program_from_blocks(built(name)).layers
-    recurrent = any(layer.delays_from(OWN).any() for layer in layers)
+    recurrent = any(layer.delays_from(RECURRENT).any() for layer in layers)
     assert (recurrent, any(layer.delays_from(1).any() for layer in layers)) == DELAYED[name]
     two = name.endswith("2l")
     assert sum(layer.model == "SPIKING_GRU" for layer in layers) == (

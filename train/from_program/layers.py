@@ -12,7 +12,7 @@ from kipuka.convert import fixed
 from kipuka.convert.formats.slayer.pool import pooled_shape
 from kipuka.convert.neurons import CUBA, SPIKING_GRU, handler
 from kipuka.convert.neurons.cuba import CubaParameters
-from kipuka.convert.program import OWN, PREVIOUS, Encoder, Layer, Program, Projection
+from kipuka.convert.program import PREVIOUS, RECURRENT, Encoder, Layer, Program, Projection
 from kipuka.convert.synapses import ConvSynapses
 from kipuka.train.from_program.spiking_gru import gru_block
 from kipuka.train.from_program.values import (
@@ -82,7 +82,7 @@ def _cuba_block(program: Program, position: int) -> torch.nn.Module:
     layer, where = program.layers[position], place(program, position)
     neuron = layer.neuron
     settings = _neuron_settings(neuron, where)
-    own = layer.from_source(OWN)
+    own = layer.from_source(RECURRENT)
     if program.encoder and position == 0 and not own:
         block = _input_block(settings, program.encoder, layer.shape, where)
     elif layer.convolutional and not own:
@@ -133,7 +133,7 @@ def _recurrent_block(
     if np.any(neuron.bias) and np.any(neuron.current_decay != fixed.UNITY):
         limit = f"no bias, or iDecay {fixed.UNITY}: SLAYER's recurrence adds it to the current"
         raise no_block(where, "a bias in a recurrent layer", limit)
-    (arriving,), (own,) = layer.from_source(PREVIOUS), layer.from_source(OWN)
+    (arriving,), (own,) = layer.from_source(PREVIOUS), layer.from_source(RECURRENT)
     if np.any(own.delays):
         raise no_block(where, "delays inside a recurrence", "SpikingGRU, or no recurrent delays")
     weights, recurrent = dense_weights(arriving, where), dense_weights(own, where)

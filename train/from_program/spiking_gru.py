@@ -9,7 +9,7 @@ import torch
 
 from kipuka.convert import fixed
 from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
-from kipuka.convert.program import OWN, PREVIOUS, Layer, Projection
+from kipuka.convert.program import PREVIOUS, RECURRENT, Layer, Projection
 from kipuka.convert.synapses import ConvSynapses
 from kipuka.train.from_program.values import (
     axonal_delay,
@@ -32,7 +32,7 @@ def gru_block(layer: Layer, neuron: SpikingGruParameters, where: str) -> GruBloc
     KipukaError
         If no block has the layer's projections, geometry, or values that differ within a channel.
     """
-    arriving, own = layer.from_source(PREVIOUS), layer.from_source(OWN)
+    arriving, own = layer.from_source(PREVIOUS), layer.from_source(RECURRENT)
     gates: UpdateGateInput = "spikes" if layer.of_current is None else "current"
     n_fed = 3 if layer.of_current is None else 2
     targets = tuple(p.target for p in arriving)

@@ -153,7 +153,7 @@ class GruBlock(torch.nn.Module):
         """Activations that the input synapse feeds: 3, or 2 if the update gate sees the current."""
         return 3 if self.update_gate_input == "spikes" else 2
 
-    def weighed_input(self, x: torch.Tensor) -> torch.Tensor:
+    def weighted_sum(self, x: torch.Tensor) -> torch.Tensor:
         """Input part of the activations (time, batch, 3 channels, ...), from spikes with time last.
 
         What the input synapse gives, but time first, as the sequence takes it.
@@ -165,7 +165,7 @@ class GruBlock(torch.nn.Module):
         return activations
 
     def fed_activations(self, x: torch.Tensor) -> torch.Tensor:
-        """Weighed spikes of the input synapse (time, batch, fed gates x channels, ...)."""
+        """Weighted sums of the input's spikes (time, batch, fed gates x channels, ...)."""
         raise NotImplementedError
 
     def dynamics(self, x: torch.Tensor) -> tuple[torch.Tensor, GruStates]:
@@ -190,7 +190,7 @@ class GruBlock(torch.nn.Module):
         )
         surrogate = Surrogate(self.neuron.tau_rho, self.neuron.scale_rho)
         spikes, states = run_sequence(
-            self.weighed_input(x),
+            self.weighted_sum(x),
             self.quantized_weight(self.recurrent_synapse),
             self.recurrent_synapse.pre_hook_fx(self.bias),
             delay,

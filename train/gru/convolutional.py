@@ -125,7 +125,7 @@ class ConvSpikingGRU(GruBlock):
         self.add_delays(delay, delay_rec, delay_init_steps, delay_reach_steps, delay_rec_min_steps)
 
     def fed_activations(self, x: torch.Tensor) -> torch.Tensor:
-        """Weighed spikes (time, batch, fed gates x channels, height, width)."""
+        """Weighted sums of spikes (time, batch, fed gates x channels, height, width)."""
         synapse = self.input_synapse
         images = torch.nn.functional.conv2d(
             x.flatten(0, 1),

@@ -86,7 +86,7 @@ class SpikingGRU(GruBlock):
         self.add_delays(delay, delay_rec, delay_init_steps, delay_reach_steps, delay_rec_min_steps)
 
     def fed_activations(self, x: torch.Tensor) -> torch.Tensor:
-        """Weighed spikes (time, batch, fed gates x neurons)."""
+        """Weighted sums of spikes (time, batch, fed gates x neurons)."""
         weight = self.quantized_weight(self.input_synapse)
         return torch.nn.functional.linear(x, weight)
 

@@ -63,7 +63,7 @@ class PlainSequence(torch.autograd.Function):
             recurrent = cell.mixing.apply(arriving[step], recurrent_weight)
             a = weight_units(activations[step] + recurrent)
             if current_weight is not None:
-                a[:, 2 * shape[1] :] += _weighed_current(cell.mixing, current_weight, state.i)
+                a[:, 2 * shape[1] :] += _weighted_current(cell.mixing, current_weight, state.i)
             state, spikes, overflow = spiking_gru_step(
                 parameters, state, SpikingGruActivations(*a.chunk(3, dim=1))
             )
@@ -152,7 +152,7 @@ def _beyond_margin(state: torch.Tensor) -> torch.Tensor:
     return state.sign() * (state.abs() > OVERSHOOT_MARGIN)
 
 
-def _weighed_current(mixing: Mixing, weight: torch.Tensor, i: torch.Tensor) -> torch.Tensor:
+def _weighted_current(mixing: Mixing, weight: torch.Tensor, i: torch.Tensor) -> torch.Tensor:
     """Part of the update gate's activation that the current of the step before brings, int64."""
     # Messages have 12 bits and weights 8: only float64 holds every sum of their products.
     message = current_message(i).to(torch.float64)

@@ -70,7 +70,7 @@ def batch_loss(
     )
 
 
-def count_right(
+def count_correct(
     network: torch.nn.ModuleList, spikes: torch.Tensor, labels: torch.Tensor, batch_size: int = 256
 ) -> int:
     """Samples whose class the quantized forward pass gets right; see `output_counts`."""

@@ -33,7 +33,7 @@ from kipuka.train.runs.config import (
     save_config,
     setting_values,
 )
-from kipuka.train.runs.losses import count_right
+from kipuka.train.runs.losses import count_correct
 from kipuka.train.runs.metrics import (
     EpochMetrics,
     tensorboard_writer,
@@ -208,7 +208,7 @@ def program_of(
 def accuracy_of(network: torch.nn.ModuleList, split: Split) -> float:
     """Fraction of samples whose class the quantized forward pass gets right."""
     spikes, labels = torch.from_numpy(split.spikes), torch.from_numpy(split.labels)
-    return count_right(network, spikes, labels) / len(labels)
+    return count_correct(network, spikes, labels) / len(labels)
 
 
 def _all_epochs(

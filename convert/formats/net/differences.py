@@ -8,7 +8,7 @@ from kipuka.convert.formats.net.keys import SDNN_MODELS
 from kipuka.convert.neurons import CUBA, DELTA, SIGMA, SIGMA_DELTA
 from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.neurons.sigma_delta import UNIT
-from kipuka.convert.program import OWN, Layer, Program, Projection
+from kipuka.convert.program import RECURRENT, Layer, Program, Projection
 from kipuka.convert.synapses import ConvSynapses
 
 NETX_MODELS = {CUBA: "LIF", DELTA: "Delta", SIGMA_DELTA: "SigmaDelta", SIGMA: "Sigma"}
@@ -53,8 +53,8 @@ def _of_layer(program: Program, position: int, layer: Layer) -> tuple[str, ...]:
     notes = []
     if len(layer.sources) > 1:
         notes.append("refuses the concat layer before it")
-    feeding = [p for p in layer.projections if p.source != OWN]
-    own = layer.from_source(OWN)
+    feeding = [p for p in layer.projections if p.source != RECURRENT]
+    own = layer.from_source(RECURRENT)
     if any(isinstance(p.synapses, ConvSynapses) for p in feeding):
         notes += _of_convolution(feeding)
     if any(np.any(p.delays) for p in own):

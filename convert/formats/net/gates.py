@@ -12,7 +12,7 @@ from kipuka.convert.formats.net import fields
 from kipuka.convert.neurons import NeuronModel
 from kipuka.convert.neurons.model import SPIKES
 from kipuka.convert.neurons.spiking_gru import CURRENT
-from kipuka.convert.program import OWN, Layer, Projection, Target
+from kipuka.convert.program import RECURRENT, Layer, Projection, Target
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses
 
 CURRENT_KEY = f"weight_{CURRENT.name}"
@@ -136,7 +136,7 @@ class GateReader:
         delays = np.zeros(self.n_neurons, dtype=np.int64)
         if message == SPIKES.name:
             delays = fields.own_delays(self.record, target, self.shape)
-        return Projection(synapses, OWN, target, self.limited(delays), exponent, message)
+        return Projection(synapses, RECURRENT, target, self.limited(delays), exponent, message)
 
     def _convolutions(
         self,

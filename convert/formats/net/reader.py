@@ -13,7 +13,7 @@ from kipuka.convert.formats.net.fields import Sender
 from kipuka.convert.formats.net.gates import GateReader
 from kipuka.convert.formats.net.keys import ONE_ACTIVATION, gated_layers, layer_types, unknown_type
 from kipuka.convert.formats.net.sigma_delta import input_neurons, neurons
-from kipuka.convert.program import OWN, Encoder, Layer, Projection
+from kipuka.convert.program import RECURRENT, Encoder, Layer, Projection
 from kipuka.convert.synapses import DenseSynapses
 from kipuka.errors import KipukaError
 
@@ -150,7 +150,7 @@ class NetworkReader:
                 fields.exponent(record, "weight_rec") + extra,
             )
             own = self._limited(fields.own_delays(record, "a", (n_neurons,)))
-            projections.append(Projection(DenseSynapses(weights), OWN, "a", own, exponent))
+            projections.append(Projection(DenseSynapses(weights), RECURRENT, "a", own, exponent))
         return Layer(neuron, (n_neurons,), tuple(projections))
 
     def _arriving_delays(self, record: Record, shape: tuple[int, ...]) -> np.ndarray:

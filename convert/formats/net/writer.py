@@ -14,8 +14,8 @@ from kipuka.convert.formats.net.gates import CURRENT_KEY
 from kipuka.convert.formats.net.keys import NETX_CONSTANTS, SDNN, SDNN_MODELS
 from kipuka.convert.formats.net.sigma_delta import sdnn_words
 from kipuka.convert.program import (
-    OWN,
     PREVIOUS,
+    RECURRENT,
     Layer,
     Program,
     Projection,
@@ -78,7 +78,7 @@ def _write_layer(group: h5py.Group, number: int, program: Program, position: int
     target = _new_layer(group, number, _layer_type(layer))
     target["shape"] = np.array(layer.shape)
     arriving = [p for back in layer.sources for p in layer.from_source(back)]
-    own = layer.from_source(OWN)
+    own = layer.from_source(RECURRENT)
     if len(layer.targets) > 1:
         _write_gates(target, program, position, arriving)
     else:
@@ -99,7 +99,7 @@ def _write_gates(
 ) -> None:
     """Write weights and delays of neurons that receive several activations."""
     layer = program.layers[position]
-    own = layer.from_source(OWN)
+    own = layer.from_source(RECURRENT)
     senders = [program.shape_of(position - back) for back in layer.sources]
     if not layer.convolutional:
         senders = [(int(np.prod(shape)),) for shape in senders]
@@ -153,7 +153,7 @@ def _layer_type(layer: Layer) -> str:
         return layer.model.lower()
     if layer.convolutional:
         return "conv"
-    return "dense_rec" if layer.from_source(OWN) else "dense"
+    return "dense_rec" if layer.from_source(RECURRENT) else "dense"
 
 
 def _write_weights(target: h5py.Group, key: str, joined: Sequence[Projection]) -> None:

@@ -23,7 +23,7 @@ from kipuka.convert.formats.nir.network import (
 )
 from kipuka.convert.formats.nir.presets import PRESETS
 from kipuka.convert.neurons import CUBA
-from kipuka.convert.program import OWN, Layer, Program, Projection
+from kipuka.convert.program import RECURRENT, Layer, Program, Projection
 from kipuka.convert.quantization import Quantized, quantize
 from kipuka.convert.synapses import ConvSynapses
 from kipuka.errors import KipukaError, choose
@@ -255,7 +255,7 @@ def _weights(nir: Any, projection: Projection, unit: int, where: str) -> Any:
 def _flattens(program: Program, position: int, projection: Projection) -> bool:
     sender = program.shape_of(position - projection.source)
     dense = not isinstance(projection.synapses, ConvSynapses)
-    return dense and len(sender) > 1 and projection.source != OWN
+    return dense and len(sender) > 1 and projection.source != RECURRENT
 
 
 def _flatten(nir: Any, shape: tuple[int, ...]) -> Any:

@@ -28,7 +28,7 @@ SUPPORTED = (
 """What a network may consist of, for messages."""
 
 ASIDE = ("torch.nn.modules.loss", "lava.lib.dl.slayer.loss", "lava.lib.dl.slayer.classifier")
-"""Where modules are defined that judge what the blocks give and are no part of the network."""
+"""Where modules are defined that evaluate what the blocks give and are no part of the network."""
 
 TRANSPARENT = ("Identity", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout")
 """Layers of torch that do nothing once training is over."""

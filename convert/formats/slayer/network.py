@@ -13,8 +13,8 @@ from kipuka.convert.formats.slayer.blocks import SUPPORTED, Block, find_blocks, 
 from kipuka.convert.formats.slayer.pool import pooled_shape
 from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.program import (
-    OWN,
     PREVIOUS,
+    RECURRENT,
     Encoder,
     Layer,
     Program,
@@ -182,7 +182,7 @@ class _Assembly:
         arriving = self._arriving(block, "input_synapse", "a")
         own = _flat(block_values.weights(block, "recurrent_synapse"))
         shape = (own.shape[0],)
-        projections = (arriving, Projection(DenseSynapses(own), OWN, "a", _no_delays(shape)))
+        projections = (arriving, Projection(DenseSynapses(own), RECURRENT, "a", _no_delays(shape)))
         self._add(block, block_values.cuba_neurons(block, shape), shape, projections)
 
     def _spiking_gru(self, block: Block) -> None:

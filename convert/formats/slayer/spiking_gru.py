@@ -10,7 +10,7 @@ import numpy as np
 from kipuka.convert.formats.slayer import block_values
 from kipuka.convert.formats.slayer.blocks import Block
 from kipuka.convert.neurons.spiking_gru import MODEL, SpikingGruParameters
-from kipuka.convert.program import OWN, Projection, Target
+from kipuka.convert.program import RECURRENT, Projection, Target
 from kipuka.convert.synapses import DenseSynapses, Shape3, Synapses
 
 GRU_TARGETS = MODEL.targets
@@ -74,13 +74,15 @@ def _parts(
     delays = block_values.delays(block.module.delay_rec, shape, block.where)
     name = "recurrent_synapse"
     own = [
-        Projection(own_synapses(name, weights), OWN, target, delays)
+        Projection(own_synapses(name, weights), RECURRENT, target, delays)
         for target, weights in _by_gate(block, name, GRU_TARGETS).items()
     ]
     if block.module.current_synapse is not None:
         name = "current_synapse"
         own += [
-            Projection(own_synapses(name, weights), OWN, target, 0 * delays, message="current")
+            Projection(
+                own_synapses(name, weights), RECURRENT, target, 0 * delays, message="current"
+            )
             for target, weights in _by_gate(block, name, ("z",)).items()
         ]
     per_channel = delays.size // shape[0]

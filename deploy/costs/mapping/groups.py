@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from kipuka.convert.program import OWN, Program, Projection
+from kipuka.convert.program import Program, Projection
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses, Synapses
 
 INPUT = -1
@@ -146,7 +146,7 @@ def _group(program: Program, position: int) -> Group:
 
 
 def _bundle(program: Program, position: int, projection: Projection) -> Bundle:
-    sender = position if projection.source == OWN else position - projection.source
+    sender = position - projection.source
     sent = program.layers[sender].neuron_model.message(projection.message) if sender >= 0 else None
     delays, by_synapse = projection.delays, projection.delays.ndim == 2
     if by_synapse:

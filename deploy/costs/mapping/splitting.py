@@ -174,7 +174,7 @@ def does_not_fit(name: str, limit: str, needed: int, available: int) -> KipukaEr
 
 
 def split_at(group: Group, grid: Grid, parts: Partition, packing: Packing) -> Split:
-    """Take stock of a group that is cut in a certain way."""
+    """Count what a group asks for that is cut in a certain way."""
     axons = [axons_of(bundle, parts) for bundle in group.bundles]
     return Split(grid, parts, tuple(axons), demands(group, parts, axons, packing))
 

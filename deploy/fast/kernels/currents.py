@@ -22,11 +22,11 @@ GATES, UPDATE_GATE = 3, 2
 
 
 @inlined
-def weigh_currents(network: Any, work: Any, row: Any) -> Any:
+def sum_currents(network: Any, work: Any, row: Any) -> Any:
     """Add the weights of all currents of the step before; return the synaptic operations."""
     current = network.currents[row.current - 1]
     width = row.blocks * LANES
-    work.weighed[:width] = 0
+    work.current_sums[:width] = 0
     operations = int64(0)
     for place in range(row.neurons):
         block = place // LANES
@@ -41,20 +41,20 @@ def weigh_currents(network: Any, work: Any, row: Any) -> Any:
             weights = current.first_weight + source * width
             for lane in range(width):
                 weight = int32(network.dense[uintp(weights + lane)])
-                work.weighed[uintp(lane)] += int32(message * weight)
+                work.current_sums[uintp(lane)] += int32(message * weight)
         else:
             scatter(
                 source, message, network.geometry, current.first_geometry, network.dense,
-                current.first_weight, work.weighed, 0,
+                current.first_weight, work.current_sums, 0,
             )  # fmt: skip
     return operations
 
 
 @inlined
 def add_currents(work: Any, row: Any) -> None:
-    """Add what was weighed to the update gates' activations, which are in weight units."""
+    """Add the weighted sums to the update gates' activations, which are in weight units."""
     for block in range(row.blocks):
         there = row.first_sum + (block * GATES + UPDATE_GATE) * LANES
         for lane in range(LANES):
-            weighed = work.weighed[uintp(block * LANES + lane)]
-            work.sums[uintp(there + lane)] += weighed >> WEIGHT_SHIFT
+            total = work.current_sums[uintp(block * LANES + lane)]
+            work.sums[uintp(there + lane)] += total >> WEIGHT_SHIFT

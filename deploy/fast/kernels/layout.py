@@ -172,7 +172,7 @@ class Workspace(NamedTuple):
         What they send, if that is a payload.
     emitted, saturations, wraps : int64 arrays (units,)
         Counts since the workspace was made; the input's units come first.
-    weighed : int32 array
+    current_sums : int32 array
         Halved weights times graded messages that arrived in this step at one layer.
     messages : int64 array (units,)
         Graded messages besides 0 that have arrived, by the unit that sent them.
@@ -200,7 +200,7 @@ class Workspace(NamedTuple):
     emitted: np.ndarray
     saturations: np.ndarray
     wraps: np.ndarray
-    weighed: np.ndarray
+    current_sums: np.ndarray
     messages: np.ndarray
     pending: np.ndarray
     arrived: np.ndarray

@@ -11,7 +11,7 @@ from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels import neurons
 from kipuka.deploy.fast.kernels.arithmetic import within_reach
 from kipuka.deploy.fast.kernels.convolution import convolved_rows, scatter
-from kipuka.deploy.fast.kernels.currents import add_currents, weigh_currents
+from kipuka.deploy.fast.kernels.currents import add_currents, sum_currents
 from kipuka.deploy.fast.kernels.delivery import (
     dense_rows,
     schedule,
@@ -95,8 +95,8 @@ def advance(
                 _send(network, work, links[link], n_spikes, step)
         for layer in range(1, layers.shape[0]):
             row = layers[layer]
-            # Messages on their way outlive a reset, so they are weighed before it.
-            operations = weigh_currents(network, work, row) if row.current else int64(0)
+            # Messages on their way outlive a reset, so they are summed before it.
+            operations = sum_currents(network, work, row) if row.current else int64(0)
             if network.reset[0] and (step - network.reset[1] - (layer - 1)) % network.reset[0] == 0:
                 _note_peaks(row, states, work.peaks)
                 neurons.cleared(states, row.first_state, row.blocks, _rows(row.model))

@@ -41,8 +41,8 @@ class PySpikingGruModelFixed(PyLoihiProcessModel):  # type: ignore[misc]
     def run_spk(self) -> None:
         """One algorithmic step: receive activations, advance the neurons, send spikes."""
         activations = SpikingGruActivations(*as_int64(self.a_in.recv()).reshape(3, -1))
-        weighed = current_activation(as_int64(self.c_in.recv()))
-        activations = activations._replace(z=activations.z + weighed)
+        weighted = current_activation(as_int64(self.c_in.recv()))
+        activations = activations._replace(z=activations.z + weighted)
         parameters = SpikingGruParameters(as_int64(self.vth), *as_int64(self.bias))
         state = SpikingGruState(as_int64(self.i), as_int64(self.v), as_int64(self.s))
         state, spikes, _ = spiking_gru_step(parameters, state, activations)

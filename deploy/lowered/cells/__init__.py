@@ -1,1 +1,1 @@
-"""One module for each neuron model: the stock processes that compute it together."""
+"""One module for each neuron model: Lava's own processes that compute it together."""

@@ -1,7 +1,7 @@
 """The spiking GRU neuron out of ``GradedVec``, ``ProdNeuron`` and ``LIF``.
 
 States live in flight: a product that a neuron sends in one algorithmic step reaches it in the next,
-and sums form where messages arrive. What the stock processes lack is made of what they have:
+and sums form where messages arrive. What Lava's own processes lack is made of what they have:
 
 - Current. ``i = P + 64 a`` with the product ``P = (i of the step before * r) >> 12``, so whoever
   needs `i` receives `P` and the activation, the product itself included: one wire leads around it.

@@ -46,7 +46,7 @@ def lowered(program: Program, inputs: np.ndarray) -> Trace:
     from kipuka.commands.console import progress_bar
     from kipuka.deploy.lava.run import run_lava
 
-    with progress_bar("stock Lava, step by step", unit="steps") as advance:
+    with progress_bar("Lava's own processes, step by step", unit="steps") as advance:
         return run_lava(program, inputs, progress=advance, backend="lowered")
 
 

@@ -124,7 +124,7 @@ def run_demo(
         accuracy=compared.accuracy,
         delays_before=result.delays_before,
         seconds=seconds,
-        forms=without_microcode(program, inputs, compared.costs[0][1]),
+        lowered=without_microcode(program, inputs, compared.costs[0][1]),
     )
     with _timed(seconds, "report"):
         write_report(inside(out, REPORT_FILE), contents)

@@ -59,7 +59,7 @@ def deploy(
     clamp_delays: ClampDelays = False,
     json_file: Json = None,
 ) -> int:
-    """Lower to stock Lava processes, check for Loihi 2, stream.
+    """Lower to Lava's own processes, check for Loihi 2, stream.
 
     Streams the file's golden vectors, or an input file, through Lava on the CPU or a board.
     """
@@ -171,7 +171,7 @@ def _check(
     from kipuka.commands.tables.deployment import Checked
     from kipuka.convert.analysis.state_ranges import analyse_ranges
     from kipuka.deploy.loihi2 import dry_run
-    from kipuka.deploy.lowered.comparison import compare_forms
+    from kipuka.deploy.lowered.comparison import compare_lowered
     from kipuka.deploy.lowered.streaming import plan_stream
     from kipuka.deploy.reference import simulate_reference
     from kipuka.hardware_profiles import load_profile
@@ -185,20 +185,20 @@ def _check(
         hardware=chip,
         outcome=dry_run(stream, chip, host_input=host_input),
         stream_mismatches=_streamed_mismatches(program, stream, inputs),
-        forms=compare_forms(program, stream.graph, inputs[:STREAMED_IN_NUMPY], chip),
+        lowered=compare_lowered(program, stream.graph, inputs[:STREAMED_IN_NUMPY], chip),
         ranges=analyse_ranges(program, inputs.shape[2]),
     )
 
 
 def _streamed_mismatches(program: Program, stream: Stream, inputs: np.ndarray) -> int:
-    from kipuka.deploy.lowered.interpreter import stream_stock
+    from kipuka.deploy.lowered.interpreter import stream_lowered
     from kipuka.deploy.reference import simulate_reference
     from kipuka.deploy.verification import verify
 
     few = inputs[:STREAMED_IN_NUMPY]
     traces = {
         "reference": simulate_reference(program, few).trace,
-        "stream": stream_stock(stream.graph, few, stream.interval),
+        "stream": stream_lowered(stream.graph, few, stream.interval),
     }
     outcome = verify(program, traces)
     return outcome.spike_mismatches + outcome.state_mismatches

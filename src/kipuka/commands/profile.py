@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kipuka.deploy.costs.advice import Advice
     from kipuka.deploy.costs.cost import Cost
     from kipuka.deploy.fast.recording import Record
-    from kipuka.deploy.lowered.comparison import Forms, NotLowered
+    from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered
     from kipuka.deploy.reference import Simulation
     from kipuka.deploy.report.page import ReportContents
     from kipuka.deploy.report.tables import Compared
@@ -134,7 +134,7 @@ class Answer:
 
     hardware: HardwareProfile
     own: Priced
-    forms: Forms | NotLowered
+    lowered: LoweredComparison | NotLowered
     changes: tuple[Advice, ...] | None
     second: tuple[Path, Priced] | None
     compared: tuple[Compared, ...]
@@ -176,19 +176,19 @@ def _answer(
 
     hardware = load_profile(question.hardware)
     own = _priced(net, program, question, hardware)
-    forms = without_microcode(program, own.samples.values, hardware)
+    lowered = without_microcode(program, own.samples.values, hardware)
     changes = _advised(own, question, hardware) if advice else None
     if second is None:
-        return Answer(hardware, own, forms, changes, None, ())
+        return Answer(hardware, own, lowered, changes, None, ())
     other = _priced(*second, question, hardware)
     pair = zip(_names_apart(net, second[0]), (own, other), strict=True)
     compared = tuple(Compared(name, one.cost, one.accuracy) for name, one in pair)
-    return Answer(hardware, own, forms, changes, (second[0], other), compared)
+    return Answer(hardware, own, lowered, changes, (second[0], other), compared)
 
 
 def _numbers(answer: Answer) -> dict[str, Any]:
     from kipuka.commands.tables.costs import advice_numbers, profile_numbers
-    from kipuka.commands.tables.lowered_form import forms_numbers
+    from kipuka.commands.tables.lowered_form import lowered_numbers
     from kipuka.deploy.costs.neurobench import neurobench
 
     own = answer.own
@@ -196,7 +196,7 @@ def _numbers(answer: Answer) -> dict[str, Any]:
     values["accuracy"] = own.accuracy
     values["samples_from"] = own.samples.source
     values["neurobench"] = dataclasses.asdict(neurobench(own.program, own.simulation.counters))
-    values["without_microcode"] = forms_numbers(answer.forms)
+    values["without_microcode"] = lowered_numbers(answer.lowered)
     if answer.changes is not None:
         values["advice"] = advice_numbers(answer.changes)
     if answer.second is not None:
@@ -209,12 +209,12 @@ def _numbers(answer: Answer) -> dict[str, Any]:
 def _print(answer: Answer) -> None:
     from kipuka.commands.console import print_line
     from kipuka.commands.tables import costs
-    from kipuka.commands.tables.lowered_form import print_forms
+    from kipuka.commands.tables.lowered_form import print_lowered
 
     own = answer.own
     costs.print_profile(own.cost)
     costs.print_mapping(own.cost)
-    print_forms(answer.forms, answer.hardware.name)
+    print_lowered(answer.lowered, answer.hardware.name)
     if own.accuracy is not None:
         source = f"{len(own.samples.values)} samples, {own.samples.source}"
         print_line(f"accuracy of the integer network: {own.accuracy:.2%} ({source})")
@@ -303,7 +303,7 @@ def _contents(title: str, answer: Answer) -> ReportContents:
         accuracy={} if own.accuracy is None else {"fast": own.accuracy},
         delays_before=None,
         seconds={},
-        forms=answer.forms,
+        lowered=answer.lowered,
         advice=answer.changes,
         compared=answer.compared,
     )

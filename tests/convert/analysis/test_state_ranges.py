@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kipuka.convert import fixed
 from kipuka.convert.analysis.state_ranges import analyse_ranges
 from kipuka.convert.formats.net.file import load_net, save_net
-from kipuka.convert.program import OWN, Encoder, Reset
+from kipuka.convert.program import RECURRENT, Encoder, Reset
 from kipuka.deploy.reference import simulate_reference
 from kipuka_cases import cuba, dense, even, gru, program, random_gru, random_spikes
 from kipuka_random import random_network
@@ -128,7 +128,7 @@ def test_neurons_that_cannot_spike_drive_nothing(rng):
 
 def test_recurrence_counts(rng):
     alone = cuba(1, dense([[254]]), threshold=1)
-    excited = cuba(1, dense([[254]]), dense([[100]], OWN), threshold=1)
+    excited = cuba(1, dense([[254]]), dense([[100]], RECURRENT), threshold=1)
     reach = [analyse_ranges(program(1, layer), 5).of(1, "u").high[0] for layer in (alone, excited)]
     assert reach == [254 << 6, 354 << 6]
 

@@ -8,7 +8,7 @@ import pytest
 
 from kipuka.convert.analysis.summary import inspect
 from kipuka.convert.formats.net.file import load_golden, load_net, save_net
-from kipuka.convert.program import OWN
+from kipuka.convert.program import RECURRENT
 from kipuka.deploy.golden import golden_vectors
 from kipuka.deploy.reference import simulate_reference
 from kipuka.errors import KipukaError
@@ -67,7 +67,7 @@ def delays_that_differ_within_a_channel(rng):
     layer = random_conv_gru(rng, SHAPE, 2, padding=(1, 1))
     n = layer.n_neurons
     changed = [
-        dataclasses.replace(p, delays=random_delays(rng, n)) if p.source == OWN else p
+        dataclasses.replace(p, delays=random_delays(rng, n)) if p.source == RECURRENT else p
         for p in layer.projections
     ]
     bias = layer.neuron._replace(bias_r=even(rng, n).astype(np.int64))
@@ -81,7 +81,7 @@ def missing_gates(rng):
             4,
             dense(even(rng, (4, 3)), target="i"),
             dense(even(rng, (4, 3)), target="z", delays=2),
-            dense(even(rng, (4, 4)), OWN, "r", delays=[1, 2, 3, 4]),
+            dense(even(rng, (4, 4)), RECURRENT, "r", delays=[1, 2, 3, 4]),
         ),
         gru(2, dense(even(rng, (2, 4)), target="i", exponent=1), bias_z=8),
     )
@@ -90,7 +90,7 @@ def missing_gates(rng):
 def dense_input_and_convolving_core(rng):
     core = random_conv_gru(rng, (1, 4, 4), 3, padding=(1, 1), current=True)
     fed = [dense(even(rng, (48, 6)), target=t, delays=random_delays(rng, 6)) for t in "irz"]
-    own = [p for p in core.projections if p.source == OWN]
+    own = [p for p in core.projections if p.source == RECURRENT]
     return program(6, gru(48, *fed, *own, shape=core.shape))
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kipuka.convert.formats.net.file import load_net
-from kipuka.convert.program import OWN, PREVIOUS, Encoder
+from kipuka.convert.program import PREVIOUS, RECURRENT, Encoder
 from kipuka.errors import KipukaError
 
 NEURON = {"type": "CUBA", "iDecay": 1024, "vDecay": 512, "vThMant": 80, "refDelay": 1}
@@ -126,7 +126,7 @@ def test_negative_delays_are_not_clamped(net, check_error):
 def test_recurrence_with_delays_of_its_own(net):
     layer = dense(2, 3, type="dense_rec", weight_rec=np.eye(2) * 4, delay_rec=[8, 9], delay=[1, 2])
     program = load_net(net(source(3), layer))
-    own = program.layers[0].from_source(OWN)[0]
+    own = program.layers[0].from_source(RECURRENT)[0]
     assert own.delays.tolist() == [8, 9]
     assert not program.layers[0].from_source(PREVIOUS)[0].delays.any()
     assert program.readout.delays.tolist() == [1, 2]

@@ -8,7 +8,7 @@ import pytest
 from kipuka.convert import load_network, save_network
 from kipuka.convert.float_network import simulate_floats
 from kipuka.convert.formats.nir.file import floats_of, load_nir, quantized_nir, save_nir
-from kipuka.convert.program import OWN
+from kipuka.convert.program import RECURRENT
 from kipuka.convert.synapses import ConvSynapses
 from kipuka.deploy.reference import simulate_reference
 from kipuka.errors import KipukaError
@@ -243,7 +243,7 @@ def nested(tmp_path, rng, delay_steps):
 def test_a_loop_with_a_delay_within_nested_graphs(tmp_path, rng):
     network = load_nir(nested(tmp_path, rng, 7), dt=DT)
     first, last = network.layers
-    assert first.from_source(OWN)[0].delays.tolist() == [7, 7, 7, 7]
+    assert first.from_source(RECURRENT)[0].delays.tolist() == [7, 7, 7, 7]
     assert first.from_source(1)[0].delays.tolist() == [0, 0, 0]
     assert last.from_source(1)[0].delays.tolist() == [0, 0, 0, 0]
 
@@ -311,7 +311,7 @@ def test_recurrence_and_skips_and_delays(tmp_path, rng):
     edges += [("l3", "output")]
     network = load_nir(write(tmp_path, nodes, edges), dt=DT)
     first, _, last = network.layers
-    assert first.from_source(OWN)[0].delays.tolist() == [0, 2, 5, 61]
+    assert first.from_source(RECURRENT)[0].delays.tolist() == [0, 2, 5, 61]
     assert first.from_source(1)[0].delays.tolist() == [0, 0, 0]
     # What passes the second layer by waits for the step that it takes.
     assert last.from_source(2)[0].delays.tolist() == [1, 1, 1, 1]
@@ -347,7 +347,7 @@ def random_program(rng):
     first = conv(even(rng, (3, 2, 3, 3)), (2, 5, 4), padding=(1, 1))
     delays = np.repeat(random_delays(rng, 3), 20)
     second = dense(even(rng, (6, 60)), delays=delays)
-    own = dense(even(rng, (6, 6)), OWN, "a", random_delays(rng, 6))
+    own = dense(even(rng, (6, 6)), RECURRENT, "a", random_delays(rng, 6))
     last = random_cuba(rng, 6, 3, delays=random_delays(rng, 6), current_decay=300, voltage_decay=70)
     hidden = cuba(6, second, own, voltage_decay=512, bias=12, threshold=400)
     return program((2, 5, 4), conv_cuba(first), hidden, last, readout_delays=[0, 4, 62])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kipuka.convert.formats.net.file import load_golden, load_net, save_net
-from kipuka.convert.program import OWN, PREVIOUS
+from kipuka.convert.program import PREVIOUS, RECURRENT
 from kipuka.deploy.fast.simulator import simulate
 from kipuka.deploy.reference import simulate_reference
 from kipuka.errors import KipukaError
@@ -62,7 +62,7 @@ def test_a_recurrence_with_a_delay_per_synapse_does_too(genn):
     delays = np.arange(9).reshape(3, 3)
     weights = np.arange(-4, 5).reshape(3, 3)
     network = load_net(genn("dense_rec", weight_rec=weights.astype("f4"), delay_rec=delays))
-    (own,) = network.layers[0].from_source(OWN)
+    (own,) = network.layers[0].from_source(RECURRENT)
     np.testing.assert_array_equal(own.delays, delays)
     np.testing.assert_array_equal(own.synapses.weights, 2 * weights)
     assert own.weight_exponent == -1

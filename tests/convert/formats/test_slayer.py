@@ -7,7 +7,7 @@ import pytest
 from kipuka.convert import fixed
 from kipuka.convert.formats.slayer.network import program_from_blocks
 from kipuka.convert.formats.slayer.pool import pooled_shape
-from kipuka.convert.program import OWN, Encoder
+from kipuka.convert.program import RECURRENT, Encoder
 from kipuka.convert.synapses import ConvSynapses
 from kipuka.errors import KipukaError
 
@@ -106,7 +106,7 @@ def test_recurrent(cuba):
     block.recurrent_synapse.weight.data.reshape(3, 3)[:] = torch.eye(3) / 4
     block.delay.delay.data, block.delay.init = torch.tensor([1.5, 0.0, 7.0]), True
     program = program_from_blocks([block])
-    (own,) = program.layers[0].from_source(OWN)
+    (own,) = program.layers[0].from_source(RECURRENT)
     assert own.synapses.weights.tolist() == [[16, 0, 0], [0, 16, 0], [0, 0, 16]]
     assert own.delays.tolist() == [0, 0, 0]
     assert program.readout.delays.tolist() == [1, 0, 7]

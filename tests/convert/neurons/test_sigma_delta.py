@@ -18,7 +18,7 @@ from kipuka.convert.neurons.sigma_delta import (
     delta_step,
     sigma_delta_step,
 )
-from kipuka.convert.program import OWN, Encoder, Reset
+from kipuka.convert.program import RECURRENT, Encoder, Reset
 from kipuka.convert.trace import decide, read_values
 from kipuka.deploy.costs.cost import profile
 from kipuka.deploy.golden import golden_mismatches, golden_vectors
@@ -44,7 +44,7 @@ def ints(*values):
 
 def small(rng, threshold=3):
     """Encoder, two layers with delays and a recurrence, decoder."""
-    own = dense(even(rng, (6, 6), 20), OWN, delays=random_delays(rng, 6, 5))
+    own = dense(even(rng, (6, 6), 20), RECURRENT, delays=random_delays(rng, 6, 5))
     return graded_program(
         delta((4,), threshold),
         sigma_delta(6, dense(even(rng, (6, 4))), own, threshold=threshold, bias=2),

@@ -9,7 +9,7 @@ from kipuka.commands.backends import BACKENDS
 from kipuka.convert import fixed, inspect, load_net, save_net
 from kipuka.convert.analysis.state_ranges import analyse_ranges
 from kipuka.convert.neurons import MODELS
-from kipuka.convert.program import OWN, Layer
+from kipuka.convert.program import RECURRENT, Layer
 from kipuka.deploy.costs.cost import profile
 from kipuka.deploy.golden import golden_vectors
 from kipuka.deploy.lowered import lower
@@ -28,7 +28,7 @@ def entered(monkeypatch):
 @pytest.fixture
 def network(rng):
     n = 6
-    own = dense(even(rng, (n, n)), OWN, "a", random_delays(rng, n, 5))
+    own = dense(even(rng, (n, n)), RECURRENT, "a", random_delays(rng, n, 5))
     neurons = LeakyParameters(np.full(n, 300), rng.integers(20, 90, n))
     last = LeakyParameters(np.full(3, 4096), np.full(3, 40))
     return program(

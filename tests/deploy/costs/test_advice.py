@@ -1,4 +1,4 @@
-"""Advice is what happens when a change is made: run again, priced again, judged again."""
+"""Advice is what happens when a change is made: run again, priced again, evaluated again."""
 
 import dataclasses
 

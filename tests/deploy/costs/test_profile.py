@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kipuka.convert.synapses import OWN, ConvSynapses
+from kipuka.convert.synapses import RECURRENT, ConvSynapses
 from kipuka.deploy.costs.core_activity import core_operations
 from kipuka.deploy.costs.cost import profile
 from kipuka.deploy.costs.latency import TERMS
@@ -213,7 +213,7 @@ def kinds_of(network):
     """What a network has of the things whose work is easily miscounted."""
     projections = [p for layer in network.layers for p in layer.projections]
     kinds = {"current" for p in projections if p.message == "current"}
-    kinds |= {"recurrence" for p in projections if p.source == OWN}
+    kinds |= {"recurrence" for p in projections if p.source == RECURRENT}
     kinds |= {"skip" for p in projections if p.source > 1}
     kinds |= {"delays" for p in projections if p.delays.ndim == 1 and p.delays.any()}
     kinds |= {"delay per synapse" for p in projections if p.delays.ndim == 2 and p.delays.any()}
@@ -259,7 +259,7 @@ def test_work_of_cores_equals_an_independent_count(seed, chip):
 def test_messages_go_once_to_each_core_and_hop_between_routers(chip):
     # 1 neuron spikes twice; its targets lie on 8 cores, of which it shares a router with 3.
     first = cuba(1, dense([[200]]))
-    second = cuba(8, dense(np.full((8, 1), 2)), dense(np.full((8, 8), 2), OWN))
+    second = cuba(8, dense(np.full((8, 1), 2)), dense(np.full((8, 8), 2), RECURRENT))
     cost = cost_of(program(1, first, second), pulses(1, 9, (0, 0), (0, 3)), chip, cores=9)
     assert [layer.cores for layer in cost.layers] == [1, 8]
     assert cost.layers[0].messages == 16

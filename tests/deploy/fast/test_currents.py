@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kipuka.convert.program import OWN, Reset
+from kipuka.convert.program import RECURRENT, Reset
 from kipuka.deploy.fast.simulator import COUNTERS, simulate, simulate_each
 from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.verification import verify
@@ -46,7 +46,7 @@ def conv_current(rng):
 
 def dense_input_and_convolving_core(rng):
     core = random_conv_gru(rng, (1, 4, 4), 3, padding=(1, 1), current=True)
-    own = [p for p in core.projections if p.source == OWN]
+    own = [p for p in core.projections if p.source == RECURRENT]
     fed = [dense(even(rng, (48, 6)), target=t) for t in "irz"]
     return program(6, gru(48, *fed, *own, shape=core.shape), random_cuba(rng, 48, 3))
 
@@ -88,7 +88,7 @@ def test_a_message_arrives_a_step_later_and_counts_unless_it_is_zero(run):
     layer = gru(
         2,
         dense([[32], [0]], target="i"),
-        dense(weights, OWN, "z", message="current"),
+        dense(weights, RECURRENT, "z", message="current"),
         threshold=2047,
         bias_r=np.array([128, 128]),
     )
@@ -108,7 +108,7 @@ def test_the_membrane_by_hand(run):
         layer = gru(
             1,
             dense([[30 * sign]], target="i"),
-            dense([[48]], OWN, "z", message="current"),
+            dense([[48]], RECURRENT, "z", message="current"),
             threshold=2047,
             bias_r=128,
         )
@@ -124,7 +124,7 @@ def test_a_message_on_its_way_outlives_a_reset(run):
     layer = gru(
         1,
         dense([[64]], target="i"),
-        dense([[128]], OWN, "z", message="current"),
+        dense([[128]], RECURRENT, "z", message="current"),
         threshold=2047,
         bias_r=-128,
     )

@@ -8,7 +8,7 @@ import pytest
 from kipuka.convert.program import Reset
 from kipuka.deploy.costs.cost import profile
 from kipuka.deploy.lowered import comparison, size
-from kipuka.deploy.lowered.comparison import Forms, NotLowered, without_microcode
+from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered, without_microcode
 from kipuka.deploy.lowered.lowering import lower
 from kipuka.deploy.reference import simulate_reference
 from kipuka.hardware_profiles import load_profile
@@ -63,7 +63,7 @@ def test_k_and_both_prices_are_of_the_same_samples(rng, chip):
     network = program(5, random_gru(rng, 5, 8, random_delays(rng, 5)), random_cuba(rng, 8, 3))
     inputs = random_spikes(rng, 4, 5, 20, 0.4)
     found = without_microcode(network, inputs, chip)
-    assert isinstance(found, Forms)
+    assert isinstance(found, LoweredComparison)
     graph = lower(network, 20)
     assert (found.period, found.hardware_steps) == (graph.period, graph.hardware_steps(20))
     assert found.period > 1

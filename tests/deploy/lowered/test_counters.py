@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from kipuka.convert.program import OWN
+from kipuka.convert.program import RECURRENT
 from kipuka.deploy.costs.cost import cost_of
-from kipuka.deploy.lowered import lower, run_stock
+from kipuka.deploy.lowered import lower, run_lowered
 from kipuka.deploy.lowered.counters import lowered_counters, summarise_lowered
 from kipuka.deploy.lowered.groups import groups_of_graph, sent_in_run
 from kipuka.deploy.reference import simulate_reference
@@ -15,7 +15,7 @@ from kipuka_cases import cuba, dense, program, pulses, random_cuba, random_gru, 
 
 def counted(network, inputs):
     graph = lower(network)
-    run = run_stock(graph, inputs)
+    run = run_lowered(graph, inputs)
     return lowered_counters(network, graph, run), summarise_lowered(network, graph, run)
 
 
@@ -33,7 +33,7 @@ def test_a_cuba_network_alone_counts_as_itself(rng):
 
 
 def test_operations_arrive_after_their_delay():
-    layer = cuba(2, dense([[20], [20]], delays=3), dense(np.zeros((2, 2)), OWN), threshold=9)
+    layer = cuba(2, dense([[20], [20]], delays=3), dense(np.zeros((2, 2)), RECURRENT), threshold=9)
     counters, _ = counted(program(1, layer), pulses(1, 9, (0, 2)))
     (found,) = counters.layers
     assert np.flatnonzero(found.synaptic_operations[0]).tolist() == [2 + 3 + 1]
@@ -60,7 +60,7 @@ def test_products_are_graded_messages_and_messages_are_priced(rng):
     graph = lower(network)
     groups, sent = (
         groups_of_graph(graph, network.numbers),
-        sent_in_run(graph, run_stock(graph, inputs)),
+        sent_in_run(graph, run_lowered(graph, inputs)),
     )
     priced = cost_of(groups, counters, sent, chip)
     price, passes = chip.energy, chip.energy.dendrite_updates_per_neuron_update.in_si().typical

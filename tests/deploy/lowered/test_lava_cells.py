@@ -1,4 +1,4 @@
-"""Random spiking GRU cells as stock processes, in real Lava: every spike and every state."""
+"""Random spiking GRU cells as Lava's own processes, in real Lava: every spike and every state."""
 
 import importlib.util
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from kipuka.commands.backends import BACKENDS, run_jobs
-from kipuka.convert.program import OWN
-from kipuka.deploy.lowered import lower, run_stock
+from kipuka.convert.program import RECURRENT
+from kipuka.deploy.lowered import lower, run_lowered
 from kipuka.deploy.verification import verify
 from kipuka_cases import dense, even, gru, program, random_cuba
 
@@ -35,9 +35,9 @@ def cells_side_by_side(rng, cells, scale, longest):
     delays = rng.integers(0, longest + 1, n)
     delays[:2] = 0, longest
     projections = [
-        dense(matrix, source, target, delays if source == OWN else rng.integers(0, 3, n_in))
+        dense(matrix, source, target, delays if source == RECURRENT else rng.integers(0, 3, n_in))
         for target in "irz"
-        for source, matrix in zip((1, OWN), weights[target], strict=True)
+        for source, matrix in zip((1, RECURRENT), weights[target], strict=True)
     ]
     biases = {f"bias_{t}": even(rng, n, 60).astype(np.int64) for t in "irz"}
     # Where the scale is large, some neurons are driven until they saturate, at either end.
@@ -57,7 +57,7 @@ def calm_cells(rng, cells, least):
         weights, delays = p.synapses.weights, p.delays
         if p.target == "r":
             weights = np.where(constant[:, None], 0, -np.abs(weights)).astype(weights.dtype)
-        if p.source == OWN:
+        if p.source == RECURRENT:
             delays = np.maximum(delays, least)
         projections.append(dense(weights, p.source, p.target, delays))
     biases = {"bias_i": layer.neuron.bias_i, "bias_z": layer.neuron.bias_z}
@@ -86,7 +86,7 @@ def test_two_dozen_random_cells_give_the_reference():
         traces = {
             "reference": BACKENDS["reference"](network, inputs),
             "lowered": trace,
-            "interpreter": run_stock(lower(network, inputs.shape[2]), inputs).trace,
+            "interpreter": run_lowered(lower(network, inputs.shape[2]), inputs).trace,
         }
         assert verify(network, traces).mismatches == ()
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kipuka.convert import fixed
-from kipuka.convert.program import OWN, Reset
-from kipuka.deploy.lowered import lower, run_stock
-from kipuka.deploy.lowered.interpreter import stream_stock
+from kipuka.convert.program import RECURRENT, Reset
+from kipuka.deploy.lowered import lower, run_lowered
+from kipuka.deploy.lowered.interpreter import stream_lowered
 from kipuka.deploy.lowered.streaming import plan_stream
 from kipuka.deploy.lowered.wiring import constants, multiples, planes
 from kipuka.deploy.reference import simulate_reference
@@ -36,8 +36,8 @@ NETWORKS = int(os.environ.get("KIPUKA_RANDOM_NETWORKS", "25"))
 
 
 def mismatches(network, inputs, graph, extra_steps=0):
-    run = run_stock(graph, inputs, extra_steps)
-    traces = {"reference": simulate_reference(network, inputs).trace, "stock": run.trace}
+    run = run_lowered(graph, inputs, extra_steps)
+    traces = {"reference": simulate_reference(network, inputs).trace, "lowered": run.trace}
     return verify(network, traces).mismatches
 
 
@@ -107,13 +107,13 @@ def test_random_cells_that_cannot_saturate_give_the_reference_and_fall_silent(se
     graph = lower(network, steps)
     # A constant reset gate takes a hardware step less, and readouts as many as they have to.
     assert graph.period == 1 or least < 4
-    run = run_stock(graph, inputs, graph.closing_steps + 1)
-    traces = {"reference": simulate_reference(network, inputs).trace, "stock": run.trace}
+    run = run_lowered(graph, inputs, graph.closing_steps + 1)
+    traces = {"reference": simulate_reference(network, inputs).trace, "lowered": run.trace}
     assert verify(network, traces).mismatches == ()
     np.testing.assert_array_equal(run.after_last_step[:-1], 0)
     stream = plan_stream(network, steps)
-    streamed = stream_stock(stream.graph, inputs, stream.interval)
-    assert verify(network, {**traces, "stock": streamed}).mismatches == ()
+    streamed = stream_lowered(stream.graph, inputs, stream.interval)
+    assert verify(network, {**traces, "lowered": streamed}).mismatches == ()
 
 
 def test_a_cell_has_as_many_neurons_as_its_gates_and_ranges_ask_for(rng):
@@ -187,7 +187,7 @@ def test_a_gru_network_is_silent_and_empty_after_the_last_step(rng):
     network = program(4, *layers)
     graph = lower(network)
     inputs = random_spikes(rng, 3, 4, 30, 0.7)
-    short, long = (run_stock(graph, inputs, extra) for extra in (longest + 3, 3 * longest))
+    short, long = (run_lowered(graph, inputs, extra) for extra in (longest + 3, 3 * longest))
     assert short.trace.layers[0].spikes[..., -longest:].any()
     np.testing.assert_array_equal(short.after_last_step, [0, 0])
     for name, active in long.active.items():
@@ -198,7 +198,7 @@ def test_an_integrating_readout_gives_no_spike_after_the_last_step(rng):
     network = program(4, random_gru(rng, 4, 6), random_cuba(rng, 6, 3, delays=20, threshold=2))
     graph = lower(network)
     inputs = random_spikes(rng, 2, 4, 25, 0.7)
-    run = run_stock(graph, inputs, 40)
+    run = run_lowered(graph, inputs, 40)
     assert run.after_last_step[1] > 0
     expected = simulate_reference(network, inputs).trace.layers[1].spikes
     np.testing.assert_array_equal(run.trace.layers[1].spikes, expected)
@@ -259,7 +259,7 @@ def test_small_factors_take_one_wire():
 
 
 def test_per_synapse_delays_and_skips(rng):
-    own = dense(even(rng, (5, 5)), OWN, "i", rng.integers(0, 63, (5, 5)))
+    own = dense(even(rng, (5, 5)), RECURRENT, "i", rng.integers(0, 63, (5, 5)))
     first = gru(5, *random_gru(rng, 4, 5).projections[:3], own)
     joined = cuba(3, dense(even(rng, (3, 5))), dense(even(rng, (3, 4)), 2, delays=3))
     network = program(4, first, joined)

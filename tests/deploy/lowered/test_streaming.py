@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kipuka.deploy.lava.run import stream_lava
-from kipuka.deploy.lowered.interpreter import stream_stock
+from kipuka.deploy.lowered.interpreter import stream_lowered
 from kipuka.deploy.lowered.streaming import plan_stream
 from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.verification import verify
@@ -31,7 +31,7 @@ def test_a_stream_gives_the_reference_sample_by_sample(rng, n_steps):
     stream = plan_stream(network, n_steps)
     assert stream.interval >= stream.needed
     assert stream.interval & (stream.interval - 1) == 0
-    found = stream_stock(stream.graph, inputs, stream.interval)
+    found = stream_lowered(stream.graph, inputs, stream.interval)
     expected = simulate_reference(network, inputs).trace
     assert verify(network, {"reference": expected, "stream": found}).mismatches == ()
 
@@ -43,7 +43,7 @@ def test_leaky_networks_stream_with_resets(rng):
     resets = [n.parameters["reset_interval"] for n in stream.graph.nodes if n.kind == "LIFReset"]
     assert resets == [stream.interval] * 2
     inputs = random_spikes(rng, 4, 4, 20, 0.6)
-    found = stream_stock(stream.graph, inputs, stream.interval)
+    found = stream_lowered(stream.graph, inputs, stream.interval)
     expected = simulate_reference(network, inputs).trace
     assert verify(network, {"reference": expected, "stream": found}).mismatches == ()
 
@@ -54,7 +54,7 @@ def test_a_pause_that_is_too_short_shows(rng):
     inputs = random_spikes(rng, 6, 4, 8, 0.8)
     short = plan_stream(network, 8, interval=64)
     assert short.interval < short.needed
-    found = stream_stock(short.graph, inputs, 64)
+    found = stream_lowered(short.graph, inputs, 64)
     expected = simulate_reference(network, inputs).trace
     assert not verify(network, {"reference": expected, "stream": found}).agree
 

@@ -13,11 +13,11 @@ import pytest
 from kipuka.convert import fixed
 from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
-from kipuka.convert.program import OWN, PREVIOUS, Layer, Program, Projection, Readout, Target
+from kipuka.convert.program import PREVIOUS, RECURRENT, Layer, Program, Projection, Readout, Target
 from kipuka.convert.synapses import DenseSynapses
 from kipuka.deploy.costs.advice import Advice
 from kipuka.deploy.costs.cost import profile
-from kipuka.deploy.lowered.comparison import Forms, NotLowered, without_microcode
+from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered, without_microcode
 from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.report.numbers import count, si, si_bounds
 from kipuka.deploy.report.page import ReportContents, write_report
@@ -47,7 +47,7 @@ def network(readout: str = "spike_count", leaky: bool = True) -> Program:
     zero = np.zeros(HIDDEN, dtype=np.int64)
     gru = SpikingGruParameters(zero + 100, zero, zero, zero)
     joined = [projection(rng, PREVIOUS, t, (HIDDEN, INPUTS), 0) for t in ("i", "r", "z")]
-    joined += [projection(rng, OWN, t, (HIDDEN, HIDDEN), 20) for t in ("i", "r", "z")]
+    joined += [projection(rng, RECURRENT, t, (HIDDEN, HIDDEN), 20) for t in ("i", "r", "z")]
     ones = np.ones(CLASSES, dtype=np.int64)
     threshold = 80 if readout == "spike_count" else fixed.NEVER_SPIKES
     decays = (1024, 512) if leaky else (4096, 0)
@@ -221,15 +221,15 @@ def test_missing_bounds_are_not_published(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_form_without_microcode_stands_beside_the_fused_one(tmp_path: Path) -> None:
     shown = contents(network(leaky=False))
-    forms = without_microcode(shown.program, shown.inputs, load_profile("loihi2"))
-    assert isinstance(forms, Forms)
-    text = plain(written(tmp_path, dataclasses.replace(shown, forms=forms)))
-    assert f"K = {forms.period} hardware steps" in text
-    for one in forms.layers:
+    comparison = without_microcode(shown.program, shown.inputs, load_profile("loihi2"))
+    assert isinstance(comparison, LoweredComparison)
+    text = plain(written(tmp_path, dataclasses.replace(shown, lowered=comparison)))
+    assert f"K = {comparison.period} hardware steps" in text
+    for one in comparison.layers:
         sizes = (one.layer, one.neurons, one.lowered_neurons, one.neuron_processes)
         row = " ".join(count(n) for n in (*sizes, one.synapse_processes))
         assert re.sub(r"\s+", " ", row) in text
-    for form in (forms.fused, forms.lowered):
+    for form in (comparison.fused, comparison.lowered):
         for bounds, unit in ((form.dynamic_energy_j, "J"), (form.latency_s, "s")):
             assert re.sub(r"\s+", " ", si_bounds(bounds, unit)[0]) in text
 
@@ -237,8 +237,8 @@ def test_form_without_microcode_stands_beside_the_fused_one(tmp_path: Path) -> N
 @pytest.mark.slow
 def test_why_there_is_no_lowered_form_is_said(tmp_path: Path) -> None:
     why = NotLowered("layer 3 has <two> thresholds")
-    text = plain(written(tmp_path, dataclasses.replace(contents(), forms=why)))
-    assert "Not lowered to stock processes: layer 3 has <two> thresholds." in text
+    text = plain(written(tmp_path, dataclasses.replace(contents(), lowered=why)))
+    assert "Not lowered to Lava's own processes: layer 3 has <two> thresholds." in text
 
 
 @pytest.mark.slow

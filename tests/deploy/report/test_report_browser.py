@@ -52,7 +52,7 @@ def report(tmp_path_factory):
         accuracy={"fast": 0.5},
         delays_before=None,
         seconds={"simulate": 1.0},
-        forms=without_microcode(network, inputs, chip),
+        lowered=without_microcode(network, inputs, chip),
         advice=changes,
         compared=(Compared("a.net", cost, 0.5), Compared("b.net", cost, 0.25)),
     )

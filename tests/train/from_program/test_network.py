@@ -10,7 +10,7 @@ import torch
 from kipuka.convert import fixed
 from kipuka.convert.formats.slayer.block_values import delays
 from kipuka.convert.formats.slayer.network import program_from_blocks
-from kipuka.convert.program import OWN, Encoder, Readout, Reset
+from kipuka.convert.program import RECURRENT, Encoder, Readout, Reset
 from kipuka.convert.trace import decide, readout_input
 from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.verification import verify
@@ -337,7 +337,8 @@ REFUSED = {
     ),
     "recurrent delays": (
         lambda rng: program(
-            4, cuba_layer(3, dense(even(rng, (3, 4))), dense(even(rng, (3, 3)), OWN, delays=1))
+            4,
+            cuba_layer(3, dense(even(rng, (3, 4))), dense(even(rng, (3, 3)), RECURRENT, delays=1)),
         ),
         ("layer 1", "delays inside a recurrence"),
     ),
@@ -398,7 +399,7 @@ def of_target(target, source, **values):
 
 
 def uneven_delays(projection):
-    steps = np.arange(projection.delays.size, dtype=np.int16) % 2 * (projection.source == OWN)
+    steps = np.arange(projection.delays.size, dtype=np.int16) % 2 * (projection.source == RECURRENT)
     return dataclasses.replace(projection, delays=steps.astype(np.int16))
 
 
@@ -408,7 +409,7 @@ def with_an_unfed_gate(rng):
 
 
 def grouped_recurrence(rng):
-    settings = {"source": OWN, "groups": 2, "padding": (1, 1)}
+    settings = {"source": RECURRENT, "groups": 2, "padding": (1, 1)}
     own = [conv(even(rng, (2, 1, 3, 3)), SHAPE, target=t, **settings) for t in "irz"]
     fed = [conv(even(rng, (2, 2, 3, 3)), SHAPE, target=t, padding=(1, 1)) for t in "irz"]
     return program(SHAPE, gru(32, *fed, *own, shape=SHAPE))
@@ -423,7 +424,7 @@ def dense_input_and_convolving_core(rng):
 REFUSED_GRUS = {
     "a gate without input": (with_an_unfed_gate, "missing projections"),
     "delays per gate": (
-        lambda rng: conv_gru(rng, of_target("r", OWN, delays=np.full(60, 3, np.int16))),
+        lambda rng: conv_gru(rng, of_target("r", RECURRENT, delays=np.full(60, 3, np.int16))),
         "different recurrent delays per gate",
     ),
     "delays within a channel": (

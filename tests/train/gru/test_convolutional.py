@@ -7,7 +7,7 @@ import torch
 from kipuka.convert import fixed
 from kipuka.convert.formats.slayer.network import program_from_blocks
 from kipuka.convert.neurons.spiking_gru import current_activation, current_message
-from kipuka.convert.program import OWN
+from kipuka.convert.program import RECURRENT
 from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.verification import verify
 from kipuka.errors import KipukaError
@@ -96,7 +96,7 @@ def test_the_program_has_one_delay_per_channel_and_the_blocks_geometry():
     (layer,) = program.layers
     assert layer.shape == (4, 6, 5)
     assert [p.target for p in layer.from_source(1)] == ["i", "r"]
-    for projection in layer.from_source(OWN):
+    for projection in layer.from_source(RECURRENT):
         assert projection.delays.reshape(4, -1).tolist() == [[d] * 30 for d in (3, 0, 2, 8)]
     assert program.readout.delays.reshape(4, -1)[:, 7].tolist() == [0, 1, 61, 62]
     assert layer.of_current.synapses.padding == (1, 1)
@@ -175,8 +175,8 @@ def eager_cell(activations, weight, bias, current, apply, delay, surrogate):
         if current is not None:
             # Both roundings of the message, straight through; else they would move spikes.
             message = i + ((i * 64).floor() / 64 - i).detach()
-            weighed = apply(message, current)
-            a_z = a_z + weighed + ((weighed * 64).floor() / 64 - weighed).detach()
+            weighted = apply(message, current)
+            a_z = a_z + weighted + ((weighted * 64).floor() / 64 - weighted).detach()
         r, z = hard_sigmoid(a_r), hard_sigmoid(a_z)
         i = i * r + a_i
         reset = emitted[-1].detach() if emitted else 0.0

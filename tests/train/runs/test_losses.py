@@ -8,7 +8,7 @@ from kipuka.train.networks import build_network
 from kipuka.train.runs.config import TrainConfig
 from kipuka.train.runs.losses import (
     batch_loss,
-    count_right,
+    count_correct,
     right_decisions,
     summed_cross_entropy,
 )
@@ -59,10 +59,10 @@ def test_penalties_lower_what_they_are_on(network, setting, weights):
 
 def test_accuracy_is_that_of_integer_delays(network):
     x, labels = batch(50)
-    right = count_right(network, x > 0, labels)
+    right = count_correct(network, x > 0, labels)
     for _, delay in named_delays(network):
         delay.rule, delay.width_steps = "annealed", 12.0
-    assert count_right(network, x > 0, labels, batch_size=7) == right
+    assert count_correct(network, x > 0, labels, batch_size=7) == right
     assert network.training
 
 

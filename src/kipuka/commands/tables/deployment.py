@@ -9,12 +9,12 @@ import numpy as np
 
 from kipuka.commands.console import print_line, print_table
 from kipuka.commands.tables.costs import bounds_text
-from kipuka.commands.tables.lowered_form import forms_numbers, print_forms
+from kipuka.commands.tables.lowered_form import lowered_numbers, print_lowered
 from kipuka.convert.analysis.state_ranges import RangeAnalysis
 from kipuka.deploy.loihi2 import DryRun
 from kipuka.deploy.loihi2.board import BoardRun
 from kipuka.deploy.loihi2.verdict import Verdict, verdict_of
-from kipuka.deploy.lowered.comparison import Forms, NotLowered
+from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered
 from kipuka.deploy.lowered.streaming import Stream
 from kipuka.deploy.reference import Simulation
 from kipuka.deploy.report.numbers import si
@@ -34,7 +34,7 @@ class Checked:
     outcome : DryRun
     stream_mismatches : int
         Values that differ from the reference in a stream of a few samples, in numpy.
-    forms : Forms or NotLowered
+    lowered : LoweredComparison or NotLowered
     ranges : RangeAnalysis
     """
 
@@ -43,7 +43,7 @@ class Checked:
     hardware: HardwareProfile
     outcome: DryRun
     stream_mismatches: int
-    forms: Forms | NotLowered
+    lowered: LoweredComparison | NotLowered
     ranges: RangeAnalysis
 
 
@@ -56,7 +56,7 @@ def dry_run_numbers(checked: Checked) -> dict[str, Any]:
             **dataclasses.asdict(checked.outcome),
             "stream_mismatches": checked.stream_mismatches,
         },
-        **forms_numbers(checked.forms),
+        **lowered_numbers(checked.lowered),
         "verdict": _verdict_numbers(verdict(checked)),
         "ranges": _ranges(checked),
     }
@@ -68,7 +68,7 @@ def verdict(checked: Checked) -> Verdict:
         checked.stream,
         checked.outcome,
         checked.stream_mismatches,
-        checked.forms,
+        checked.lowered,
         checked.hardware,
     )
 
@@ -85,8 +85,8 @@ def print_dry_run(checked: Checked) -> None:
     """Print processes, cores, findings, both forms and the reach of the states."""
     stream, outcome = checked.stream, checked.outcome
     print_line(
-        f"lowered to stock processes: K = {stream.graph.period} hardware steps per algorithmic "
-        f"step, a sample every {stream.interval} hardware steps"
+        f"lowered to Lava's own processes: K = {stream.graph.period} hardware steps per "
+        f"algorithmic step, a sample every {stream.interval} hardware steps"
     )
     kinds = [list(row) for row in outcome.processes]
     print_table("processes on the chip", ["process", "evidence", "number"], kinds)
@@ -108,7 +108,7 @@ def print_dry_run(checked: Checked) -> None:
         )
     else:
         print_line("samples in a stream, in numpy: 0 values differ from the reference")
-    print_forms(checked.forms, checked.hardware.name)
+    print_lowered(checked.lowered, checked.hardware.name)
     _print_ranges(checked)
     _print_verdict(verdict(checked), checked.hardware.title)
 

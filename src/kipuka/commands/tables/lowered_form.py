@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kipuka.commands.console import print_line, print_table
-from kipuka.deploy.lowered.comparison import Forms, NotLowered
+from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered
 from kipuka.deploy.lowered.counters import LoweredLayer
 from kipuka.deploy.report.numbers import si_bounds
 
@@ -15,30 +15,30 @@ SIZES = ("layer", "neurons", "lowered_neurons", "neuron_processes", "synapse_pro
 WORK = ("layer", "spikes", "graded_messages", "products", "synaptic_operations")
 
 
-def forms_numbers(forms: Forms | NotLowered) -> dict[str, Any]:
-    """Return both forms as plain values: keys ``lowered`` and ``estimate``."""
-    if isinstance(forms, NotLowered):
-        return {"lowered": {"not_lowered": forms.reason}}
+def lowered_numbers(comparison: LoweredComparison | NotLowered) -> dict[str, Any]:
+    """Return both comparison as plain values: keys ``lowered`` and ``estimate``."""
+    if isinstance(comparison, NotLowered):
+        return {"lowered": {"not_lowered": comparison.reason}}
     return {
         "lowered": {
-            "period": forms.period,
-            "hardware_steps": forms.hardware_steps,
-            "samples": forms.samples,
-            "layers": [dataclasses.asdict(layer) for layer in forms.layers],
+            "period": comparison.period,
+            "hardware_steps": comparison.hardware_steps,
+            "samples": comparison.samples,
+            "layers": [dataclasses.asdict(layer) for layer in comparison.layers],
         },
         "estimate": {
             name: {key: bounds._asdict() for key, bounds in form._asdict().items()}
-            for name, form in (("fused", forms.fused), ("lowered", forms.lowered))
+            for name, form in (("fused", comparison.fused), ("lowered", comparison.lowered))
         },
     }
 
 
-def print_forms(forms: Forms | NotLowered, hardware: str) -> None:
+def print_lowered(comparison: LoweredComparison | NotLowered, hardware: str) -> None:
     """Print K, the processes of each layer and what doing without microcode costs, or why not."""
-    if isinstance(forms, NotLowered):
-        print_line(f"without microcode: not lowered, {forms.reason}")
+    if isinstance(comparison, NotLowered):
+        print_line(f"without microcode: not lowered, {comparison.reason}")
         return
-    print_lowered_layers(forms.layers)
+    print_lowered_layers(comparison.layers)
     rows = [
         [
             name,
@@ -47,15 +47,15 @@ def print_forms(forms: Forms | NotLowered, hardware: str) -> None:
             *si_bounds(form.latency_s, "s"),
         ]
         for name, steps, form in (
-            ("fused", 1, forms.fused),
-            ("lowered", forms.period, forms.lowered),
+            ("fused", 1, comparison.fused),
+            ("lowered", comparison.period, comparison.lowered),
         )
     ]
     columns = ["form", "K", "dynamic\nenergy", "low to high", "latency\nat least", "low to high"]
-    forms_named = (
-        "with microcode and without" if forms.needs_microcode else "no layer needs microcode"
+    which = (
+        "with microcode and without" if comparison.needs_microcode else "no layer needs microcode"
     )
-    title = f"per sample on {hardware}, {forms_named} (estimate; K hardware steps a step)"
+    title = f"per sample on {hardware}, {which} (estimate; K hardware steps a step)"
     print_table(title, columns, rows)
 
 
