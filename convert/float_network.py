@@ -103,11 +103,8 @@ def simulate_floats(network: FloatNetwork, spikes: np.ndarray) -> list[np.ndarra
         for step in range(n_steps):
             drive = np.zeros((n_samples, n))
             for projection, matrix in zip(layer.projections, matrices, strict=True):
-                sent = (
-                    own
-                    if projection.source == RECURRENT
-                    else arriving[position - projection.source]
-                )
+                back = projection.source
+                sent = own if back == RECURRENT else arriving[position - back]
                 when = step - projection.delays_steps
                 here = sent[:, np.arange(when.size), np.maximum(when, 0)] & (when >= 0)
                 drive += here.astype(float) @ matrix.T

@@ -97,11 +97,8 @@ def _run_layer(
                 sent = payloads[projection.message][..., step]
                 activation, reached = _deliver_payloads(projection, model, sent)
             else:
-                source = (
-                    own
-                    if projection.source == RECURRENT
-                    else arriving[position - projection.source]
-                )
+                back = projection.source
+                source = own if back == RECURRENT else arriving[position - back]
                 activation, reached = _deliver(projection, source, step)
             activations[projection.target] = activations[projection.target] + activation
             operations[:, step] += reached

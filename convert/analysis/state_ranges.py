@@ -124,9 +124,8 @@ def analyse_ranges(
         # First as if all neurons of the layer could spike, then without those that cannot.
         own: Sent = np.ones(layer.n_neurons, dtype=bool)
         for _ in range(2):
-            given = Given(
-                {**can_spike, RECURRENT: own}, encoded, n_steps, program.reset is not None
-            )
+            sending = {**can_spike, RECURRENT: own}
+            given = Given(sending, encoded, n_steps, program.reset is not None)
             ranges, own = _layer_ranges(layer, program.numbers[position], given)
         states += ranges
         spiking.append(own)
@@ -152,9 +151,8 @@ def _layer_ranges(layer: Layer, number: int, given: Given) -> tuple[list[StateRa
     """Ranges of a layer's states, and what is known of what its neurons send."""
     states = layer.neuron_model.states
     if layer.model not in RANGES:
-        return [_unknown(number, state, layer.n_neurons) for state in states], given.can_spike[
-            RECURRENT
-        ]
+        unknown = [_unknown(number, state, layer.n_neurons) for state in states]
+        return unknown, given.can_spike[RECURRENT]
     run = RANGES[layer.model](layer, given)
     for _ in range(given.n_steps):
         if not run.advance():

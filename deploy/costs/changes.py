@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kipuka.convert.formats.net.differences import weight_bits
-from kipuka.convert.program import RECURRENT, Program, Projection
+from kipuka.convert.program import Program, Projection
 from kipuka.convert.synapses import DenseSynapses
 from kipuka.deploy.counters import Counters
 
@@ -117,9 +117,7 @@ def _without_silent_neurons(program: Program, counters: Counters) -> Iterator[Ch
             if isinstance(projection.synapses, DenseSynapses):
                 weights = projection.synapses.weights.copy()
                 weights[silent[position]] = 0
-                sender = (
-                    position if projection.source == RECURRENT else position - projection.source
-                )
+                sender = position - projection.source
                 # A neuron that never spikes may still send its current.
                 if sender >= 0 and projection.message == "spikes":
                     weights[:, silent[sender]] = 0
