@@ -13,7 +13,7 @@ from kipuka.convert.neurons.sigma_delta import (
     SigmaDeltaParameters,
     SigmaParameters,
 )
-from kipuka.convert.program import OWN, Encoder, Layer, Program, Readout, Reset
+from kipuka.convert.program import RECURRENT, Encoder, Layer, Program, Readout, Reset
 from kipuka.convert.synapses import DenseSynapses, SparseSynapses
 from kipuka_cases import conv, dense, even
 
@@ -119,7 +119,7 @@ def _dense(rng, layers, common):
         back = layers[-2].n_neurons
         parts.append(dense(_weights(rng, n, back), 2, "a", _delays(rng, n, back), exponent))
     if rng.random() < 0.25:
-        parts.append(dense(_weights(rng, n, n), OWN, delays=_delays(rng, n, n)))
+        parts.append(dense(_weights(rng, n, n), RECURRENT, delays=_delays(rng, n, n)))
     if len(parts) == 1 and parts[0].delays.ndim == 1 and rng.random() < 0.2:
         parts = [_listed(parts[0])]
     return sigma_delta(n, *parts, **_neurons(rng, n, common))
