@@ -97,11 +97,16 @@ class LayerQuantization:
     range_verdict: str
 
     def __str__(self) -> str:
+        return f"{self.layer}: {self.outcome}"
+
+    @property
+    def outcome(self) -> str:
+        """All of it in a sentence, without the name."""
         ends = f"; {self.range_verdict}"
         if not self.uniform:
             ends += "; several decays or thresholds, which no Lava backend takes"
         if self.rating == "exact":
-            return f"{self.layer}: exact, scale {self.scale:g}{ends}"
+            return f"exact, scale {self.scale:g}{ends}"
         threshold = "no threshold"
         if np.isfinite(self.headroom):
             threshold = (
@@ -109,8 +114,8 @@ class LayerQuantization:
                 f"{self.headroom:.1f} times"
             )
         return (
-            f"{self.layer}: rounded, scale {self.scale:g}, weights {self.weight_error:.2%} rms, "
-            f"exponent {self.weight_exponent}, clipped {self.clipped:.2%}, decays "
+            f"rounded, scale {self.scale:g}, weights {self.weight_error:.2%} rms, exponent "
+            f"{self.weight_exponent}, clipped {self.clipped:.2%}, decays "
             f"{self.current_decay_error:.2f} and {self.voltage_decay_error:.2f} of 4096, "
             f"biases {self.bias_error:.2%}, {threshold}{ends}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 
@@ -9,12 +10,17 @@ import h5py
 import numpy as np
 
 import kipuka_mutations as mutations
+from kipuka.convert.float_network import simulate_floats
 from kipuka.convert.formats.net.file import load_golden, load_net, save_net
+from kipuka.convert.formats.nir.file import floats_of, save_nir
+from kipuka.convert.quantization import quantize
 from kipuka.deploy.golden import golden_vectors
 from kipuka.deploy.inputs import load_inputs
 from kipuka.deploy.reference import simulate_reference
+from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import load_profile, profile_names
 from kipuka_cases import cuba, dense, even, program, random_gru, random_inputs
+from kipuka_nir_graphs import graphs
 from kipuka_random import random_network
 
 N_NETWORKS = 24
@@ -63,6 +69,29 @@ class Net(Form):
         for vector in load_golden(self.path):
             assert vector.output.dtype == bool
             assert vector.input.shape[1] == vector.output.shape[1]
+
+
+class Nir(Form):
+    def make(self):
+        import nir
+
+        for number, graph in enumerate(graphs(np.random.default_rng(0))):
+            nir.write(self.folder / f"{number}.nir", graph)
+        for seed in range(N_NETWORKS):
+            with contextlib.suppress(KipukaError):  # what NIR has no node for
+                save_nir(self.folder / f"w{seed}.nir", random_network(np.random.default_rng(seed)))
+
+    def edit(self, rng):
+        mutations.mutate_hdf5(rng, self.path)
+
+    def use(self):
+        floats = floats_of(self.path, dt=1e-3, bias="steady")
+        quantized = quantize(floats)
+        spikes = np.random.default_rng(0).random((1, quantized.program.n_inputs, 4)) < 0.3
+        simulate_reference(quantized.program, spikes)
+        for layer in simulate_floats(floats, spikes):
+            assert np.all(np.isfinite(layer))
+        assert str(quantized.layers[0])
 
 
 class Profile(Form):
@@ -255,6 +284,7 @@ def _encoded(rng):
 
 FORMATS = {
     "net": Net,
+    "nir": Nir,
     "profile": Profile,
     "config": Config,
     "checkpoint": Checkpoint,

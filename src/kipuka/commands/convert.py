@@ -7,10 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from kipuka.commands.options import STEPS_MAX, Data, DataDir, Json, given, write_numbers
-from kipuka.commands.paths import TAKES, WRITES, path_argument, path_option
+from kipuka.commands.inputs.nir import (
+    Bias,
+    Decays,
+    Dt,
+    Percentile,
+    Preset,
+    Reset,
+    WeightMax,
+    calibrated_graph,
+    is_nir,
+    read_graph,
+    refuse_options_of_nir,
+)
+from kipuka.commands.options import Data, DataDir, Json, given, write_numbers
+from kipuka.commands.paths import READS, TAKES, WRITES, path_argument, path_option
 from kipuka.strangers import exists
 
 if TYPE_CHECKING:
@@ -19,6 +30,16 @@ if TYPE_CHECKING:
     from kipuka.convert.program import Program
     from kipuka.train.datasets import Dataset
     from kipuka.train.runs.config import TrainConfig
+
+Calibrate = Annotated[
+    Path | None,
+    path_option(
+        "--calibrate",
+        READS,
+        metavar="X.npy",
+        help="Of a .nir file: inputs by which to choose --percentile.",
+    ),
+]
 
 GOLDEN_VECTORS = 3
 """Inputs that a network file carries with their results."""
@@ -36,39 +57,14 @@ def convert(
     ],
     data: Data = None,
     data_dir: DataDir = None,
-    dt: Annotated[
-        float | None,
-        typer.Option(
-            min=1e-9, max=1e3, help="Of a .nir file: seconds per step, which it does not hold."
-        ),
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option("--from", help="Of a .nir file: norse, sinabs, snntorch, or plain."),
-    ] = None,
-    bias: Annotated[
-        str | None,
-        typer.Option(help="Of a .nir file: refuse, or steady, biases before a synaptic filter."),
-    ] = None,
-    reset: Annotated[
-        str | None,
-        typer.Option(help="Of a .nir file: zero, or subtract, which is refused."),
-    ] = None,
-    decays: Annotated[
-        str | None, typer.Option(help="Of a .nir file: round decays to the nearest, or down.")
-    ] = None,
-    weight_max: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=STEPS_MAX, help="Of a .nir file: integer of each layer's largest weight."
-        ),
-    ] = None,
-    percentile: Annotated[
-        float | None,
-        typer.Option(
-            min=0, max=100, help="Of a .nir file: percentile of the weights that it stands for."
-        ),
-    ] = None,
+    dt: Dt = None,
+    preset: Preset = None,
+    bias: Bias = None,
+    reset: Reset = None,
+    decays: Decays = None,
+    weight_max: WeightMax = None,
+    percentile: Percentile = None,
+    calibrate: Calibrate = None,
     json_file: Json = None,
 ) -> int:
     """Quantize a trained run or a network in floats into a network file.
@@ -77,37 +73,68 @@ def convert(
     """
     options = given(dt=dt, preset=preset, bias=bias, reset=reset, decays=decays)
     options |= given(weight_max=weight_max, percentile=percentile)
-    if options or (exists(run) and run.is_file()):
-        convert_file(run, output, options, json_file=json_file)
+    if is_nir(run):
+        convert_graph(run, output, options, calibrate, json_file=json_file)
+        return 0
+    refuse_options_of_nir(run, options | given(calibrate=calibrate))
+    if exists(run) and run.is_file():
+        convert_file(run, output, json_file=json_file)
     else:
         convert_run(run, output, data_dir, data=data, json_file=json_file)
     return 0
 
 
-def convert_file(
-    path: Path, output: Path, options: Mapping[str, Any], *, json_file: Path | None = None
+def convert_file(path: Path, output: Path, *, json_file: Path | None = None) -> dict[str, Any]:
+    """Write a network file in the format that the output's ending names."""
+    from kipuka.commands.console import print_line
+    from kipuka.convert.formats.network import load_network, save_network
+
+    save_network(output, load_network(path))
+    values = {"network": str(output)}
+    write_numbers(json_file, values)
+    print_line(f"{output}: written, with the same integers")
+    return values
+
+
+def convert_graph(
+    path: Path,
+    output: Path,
+    options: Mapping[str, Any],
+    samples: Path | None = None,
+    *,
+    json_file: Path | None = None,
 ) -> dict[str, Any]:
-    """Write a network file in the format of another, and say what rounding did.
+    """Round a NIR graph to a network file, and say what rounding did to each layer.
 
     Parameters
     ----------
     path, output : Path
     options : mapping
-        Of the reader; see `kipuka.convert.formats.network.load_network`.
+        Of the reader; see `kipuka.convert.formats.nir.file.quantized_nir`.
+    samples : Path, optional
+        Inputs that decide how many of the largest weights are clipped.
     json_file : Path, optional
         Receives what is returned.
     """
-    from kipuka.commands.console import print_table
-    from kipuka.convert.formats.network import load_network, save_network
-    from kipuka.convert.quantization import SEPARATOR
+    from kipuka.commands.tables import fidelity as tables
+    from kipuka.convert.formats.network import save_network
 
-    program = load_network(path, **options)
-    save_network(output, program)
-    layers = program.metadata.get("quantization", "").split(SEPARATOR)
-    values = {"network": str(output), "quantization": [text for text in layers if text]}
+    if samples is None:
+        quantized, fidelity = read_graph(path, options).quantized, None
+    else:
+        graph, fidelity = calibrated_graph(path, options, samples)
+        quantized = graph.quantized
+    save_network(output, quantized.program)
+    values: dict[str, Any] = {
+        "network": str(output),
+        "quantization": tables.quantization_numbers(quantized.layers),
+    }
+    if fidelity is not None:
+        values["calibration"] = tables.fidelity_numbers(fidelity)
     write_numbers(json_file, values)
-    rows = [list(text.partition(": ")[::2]) for text in values["quantization"]]
-    print_table(f"{output}: what rounding did", ["node", "outcome"], rows)
+    tables.print_quantization(f"{output}: what rounding did", quantized.layers)
+    if fidelity is not None:
+        tables.print_fidelity(fidelity)
     return values
 
 

@@ -34,12 +34,12 @@ def inspect(
 
     Says what stock NetX would do differently with the file.
     """
+    from kipuka.commands.inputs.samples import open_network
     from kipuka.convert.analysis.summary import inspect as summarise
     from kipuka.convert.formats.net.file import load_golden
-    from kipuka.convert.formats.network import load_network
     from kipuka.deploy.lowered.size import lowered_size
 
-    program, golden = load_network(net, clamp_delays=clamp_delays), load_golden(net)
+    program, golden = open_network(net, clamp_delays=clamp_delays), load_golden(net)
     layers = summarise(program)
     ranges = _ranges(program, golden, steps)
     lowered = lowered_size(program, ranges["steps"])

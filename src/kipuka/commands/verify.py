@@ -8,6 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kipuka.commands.inputs.nir import (
+    Bias,
+    Decays,
+    Dt,
+    Percentile,
+    Preset,
+    Reset,
+    WeightMax,
+    is_nir,
+    read_graph,
+    refuse_options_of_nir,
+)
 from kipuka.commands.options import (
     COUNT_MAX,
     MISMATCH,
@@ -17,6 +29,7 @@ from kipuka.commands.options import (
     Inputs,
     Json,
     Net,
+    given,
     named,
     write_numbers,
 )
@@ -25,6 +38,7 @@ from kipuka.errors import KipukaError
 if TYPE_CHECKING:
     import numpy as np
 
+    from kipuka.commands.inputs.nir import ReadGraph
     from kipuka.convert.program import Program
 
 
@@ -44,26 +58,55 @@ def verify(
         int | None, typer.Option(min=1, max=COUNT_MAX, help="Take only so many samples.")
     ] = None,
     clamp_delays: ClampDelays = False,
+    dt: Dt = None,
+    preset: Preset = None,
+    bias: Bias = None,
+    reset: Reset = None,
+    decays: Decays = None,
+    weight_max: WeightMax = None,
+    percentile: Percentile = None,
     json_file: Json = None,
 ) -> int:
     """Compare backends on every spike and state of a network.
 
-    On --data or --input; without them, on the file's golden vectors. Exit status 1 on a mismatch.
-    What cannot run the network is shown as not applicable; the others are compared.
+    On --data or --input; without them, on the file's golden vectors. Of a .nir file, integers are
+    compared with its floats as well. Exit status 1 on a mismatch of backends. What cannot run the
+    network is shown as not applicable; the others are compared.
     """
     from kipuka.commands.backends import backend_name, installed_backends
     from kipuka.commands.inputs.samples import labelled_samples, open_network, samples_of
 
     names = installed_backends() if backends is None else named(backends)
     names = list(dict.fromkeys(map(backend_name, names)))
-    program = open_network(net, clamp_delays=clamp_delays)
+    options = given(dt=dt, preset=preset, bias=bias, reset=reset, decays=decays)
+    options |= given(weight_max=weight_max, percentile=percentile)
+    graph = None
+    if is_nir(net):
+        _refuse_no_input(net, input_file, data)
+        graph = read_graph(net, options)
+        program = graph.quantized.program
+    else:
+        refuse_options_of_nir(net, options)
+        program = open_network(net, clamp_delays=clamp_delays)
     inputs = None
     if data is not None:
         _refuse_both(input_file, data)
         inputs = labelled_samples(net, program, data, data_dir, samples).values
     elif input_file is not None:
         inputs = samples_of(net, program, input_file)
-    return 0 if verify_file(net, program, names, inputs, json_file)["agree"] else MISMATCH
+    found = verify_file(net, program, names, inputs, json_file, graph)
+    return 0 if found["agree"] else MISMATCH
+
+
+def _refuse_no_input(net: Path, input_file: Path | None, data: str | None) -> None:
+    if input_file is None and data is None:
+        raise KipukaError(
+            "there is no input to run on",
+            where=str(net),
+            limit="--input X.npy or --data: a .nir file holds no golden vectors",
+            value="neither",
+            remedy="give --input X.npy",
+        )
 
 
 def _refuse_both(input_file: Path | None, data: str) -> None:
@@ -83,8 +126,11 @@ def verify_file(
     backends: Sequence[str],
     inputs: np.ndarray | None,
     json_file: Path | None = None,
+    graph: ReadGraph | None = None,
 ) -> dict[str, Any]:
     """Compare backends on a network file; without inputs on its golden vectors, and with these.
+
+    With the graph that the network was rounded from, also integers and floats.
 
     Raises
     ------
@@ -94,8 +140,10 @@ def verify_file(
     from kipuka.commands.backends import BACKENDS, obstacles
     from kipuka.commands.console import print_table
     from kipuka.commands.inputs.samples import samples_of
+    from kipuka.commands.tables.fidelity import fidelity_numbers, print_fidelity
     from kipuka.commands.tables.verification import print_verification, verification_numbers
     from kipuka.convert.formats.net.file import load_golden
+    from kipuka.deploy.fidelity import measure_fidelity
     from kipuka.deploy.golden import golden_mismatches
     from kipuka.deploy.verification import verify as compare_traces
 
@@ -118,9 +166,14 @@ def verify_file(
     agree = verification.agree and not any(stale.values())
     numbers = verification_numbers(verification)
     values = {**numbers, "golden_mismatches": stale, "agree": agree}
+    fidelity = None if graph is None else measure_fidelity(*graph, inputs)
+    if fidelity is not None:
+        values["fidelity"] = fidelity_numbers(fidelity)
     values["not_applicable"] = reasons
     write_numbers(json_file, values)
     print_verification(verification)
+    if fidelity is not None:
+        print_fidelity(fidelity)
     if refused:
         reasons_shown = [[name, error.what, error.where] for name, error in refused.items()]
         print_table("not applicable", ["backend", "reason", "where"], reasons_shown)

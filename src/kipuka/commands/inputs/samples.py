@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kipuka.commands.inputs.nir import is_nir
 from kipuka.convert.formats.guarded.event_files import read_event_file
 from kipuka.convert.formats.net.file import load_golden
 from kipuka.convert.formats.network import load_network
@@ -39,6 +40,14 @@ def open_network(
     net: Path, *, clamp_delays: bool = False, reset: tuple[int, int] | None = None
 ) -> Program:
     """Load a network file; `reset` is (interval, offset) in steps and replaces the file's own."""
+    if is_nir(net):
+        raise KipukaError(
+            "the command takes networks in integers",
+            where=str(net),
+            limit="a network file (.net)",
+            value="a NIR graph in floats",
+            remedy="convert it first: kipuka convert model.nir --dt SECONDS --output model.net",
+        )
     program = load_network(net, clamp_delays=clamp_delays)
     return program if reset is None else dataclasses.replace(program, reset=Reset(*reset))
 
