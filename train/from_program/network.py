@@ -18,7 +18,11 @@ from kipuka.train.audio_layout import AudioLayout
 from kipuka.train.from_program.layers import BLOCKS, arriving_delays, block_of, place
 from kipuka.train.from_program.values import no_block
 from kipuka.train.gru.block import GruBlock
+from kipuka.train.gru.dense import SpikingGRU
 from kipuka.train.slayer import cuba, step_delay
+
+FLAT = (cuba.Dense, cuba.Recurrent, cuba.Affine, SpikingGRU)
+"""Blocks that take units in a row."""
 
 
 def blocks_from_program(program: Program) -> torch.nn.ModuleList:
@@ -63,7 +67,9 @@ def blocks_from_program(program: Program) -> torch.nn.ModuleList:
     return torch.nn.ModuleList(blocks)
 
 
-def trace_blocks(blocks: Any | Iterable[Any], inputs: np.ndarray) -> Trace:
+def trace_blocks(
+    blocks: Any | Iterable[Any], inputs: np.ndarray, input_shape: tuple[int, ...] | None = None
+) -> Trace:
     """Run SLAYER and Kipuka blocks from zero state and record every spike and state.
 
     Parameters
@@ -71,18 +77,25 @@ def trace_blocks(blocks: Any | Iterable[Any], inputs: np.ndarray) -> Trace:
     blocks : torch.nn.Module or iterable of them
         Modules that `program_from_blocks` takes; the blocks are run in evaluation mode and left as
         they were. A ``cuba.Input`` block without neurons only gives the shape of the input.
-    inputs : array (samples, units, steps)
+    inputs : array (samples, units, steps) or (samples, channels, height, width, steps)
         Spikes as bool; for a ``cuba.Input`` block with neurons activations as int32, as
-        `Encoder.activation` gives them.
+        `Encoder.activation` gives them. Either form goes with any network, as everywhere.
+    input_shape : tuple of int, optional
+        As for `program_from_blocks`: channels, height and width of units in a row.
 
     Returns
     -------
     Trace
     """
+    modules = [found.module for found in find_blocks(blocks)]
     x = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32))
+    if input_shape is not None:
+        x = x.reshape(len(x), *input_shape, x.shape[-1])
+    if isinstance(modules[0], FLAT):
+        x = x.flatten(1, -2)
     layers = []
     with torch.no_grad():
-        for block in (found.module for found in find_blocks(blocks)):
+        for block in modules:
             if isinstance(block, cuba.Input):
                 x = x.reshape(len(x), *(block.shape or x.shape[1:-1]), x.shape[-1])
             if isinstance(block, GruBlock):

@@ -7,50 +7,17 @@ from typing import Any, Literal
 import torch
 
 from kipuka.convert import fixed
-from kipuka.convert.neurons import SPIKING_GRU
+from kipuka.convert.formats.net.writer import write_block
+from kipuka.convert.formats.slayer.network import program_from_blocks
 from kipuka.errors import KipukaError
 from kipuka.train.delays.axonal import AxonalDelay, no_delay
 from kipuka.train.gru.cell import Cell, GruStates, Surrogate
 from kipuka.train.gru.mixing import Mixing
+from kipuka.train.gru.neuron import neuron_from
 from kipuka.train.gru.sequence import run_sequence
-from kipuka.train.slayer import Neuron as SlayerNeuron
+from kipuka.train.silence import warn_if_silent
 
 UpdateGateInput = Literal["spikes", "current"]
-
-
-class Neuron(SlayerNeuron):  # type: ignore[misc]
-    """Parameters of the spiking GRU neuron with SLAYER's quantization hook and surrogate.
-
-    Parameters
-    ----------
-    threshold : float
-        Firing threshold in nominal units, quantized to 1/64.
-    tau_grad, scale_grad : float
-        Width and height of the spike surrogate, as in SLAYER.
-    """
-
-    def __init__(self, threshold: float, tau_grad: float = 1, scale_grad: float = 1) -> None:
-        super().__init__(
-            threshold=threshold,
-            tau_grad=tau_grad,
-            scale_grad=scale_grad,
-            p_scale=fixed.UNITY,
-            w_scale=fixed.WEIGHT_SCALE,
-            s_scale=fixed.STATE_SCALE,
-        )
-        if not 1 <= self.v_th_mant <= fixed.GRU_THRESHOLD_MAX:
-            raise KipukaError(
-                "the threshold cannot be reached by an 18-bit membrane",
-                where="spiking GRU block, key threshold",
-                limit=f"1/{fixed.WEIGHT_SCALE} to {fixed.GRU_THRESHOLD_MAX / fixed.WEIGHT_SCALE}",
-                value=threshold,
-                remedy="choose a threshold near 1 and scale the weights with it",
-            )
-
-    @property
-    def device_params(self) -> dict[str, Any]:
-        """Parameters as they stand in a `.net` file."""
-        return {"type": SPIKING_GRU, "vThMant": self.v_th_mant}
 
 
 def check_update_gate_input(name: str, where: str) -> None:
@@ -79,6 +46,7 @@ class GruBlock(torch.nn.Module):
     Parameters
     ----------
     neuron_params : dict
+        See `kipuka.train.gru.neuron.neuron_from`.
     channels : int
         Neurons of a dense layer, channels of a convolutional one.
     delay_shift, count_log : bool
@@ -96,6 +64,8 @@ class GruBlock(torch.nn.Module):
         How the weights of the last two act.
     overshoot : tensor (batch,)
         Of the last forward pass; see `kipuka.train.gru.cell.GruStates`.
+    name : str
+        What messages call the block; whoever puts it into a network may give it another one.
     """
 
     input_synapse: Any
@@ -113,7 +83,7 @@ class GruBlock(torch.nn.Module):
     ) -> None:
         super().__init__()
         check_update_gate_input(update_gate_input, type(self).__name__)
-        self.neuron = Neuron(**neuron_params)
+        self.neuron = neuron_from(neuron_params, type(self).__name__)
         self.bias = torch.nn.Parameter(torch.zeros(3 * channels))
         self.delay: AxonalDelay | None = None
         self.delay_rec: AxonalDelay | None = None
@@ -121,6 +91,8 @@ class GruBlock(torch.nn.Module):
         self.count_log = count_log
         self.update_gate_input = update_gate_input
         self.overshoot = torch.zeros(0)
+        self.name = f"{type(self).__name__} of {channels}"
+        self.input_shape: tuple[int, ...] = ()
 
     def add_delays(
         self,
@@ -158,11 +130,23 @@ class GruBlock(torch.nn.Module):
 
         What the input synapse gives, but time first, as the sequence takes it.
         """
-        activations = self.fed_activations(x.movedim(-1, 0))
+        activations = self._dropped(self.fed_activations(x.movedim(-1, 0)))
         if self.update_gate_input == "current":
             gate = torch.zeros_like(activations[:, :, : activations.shape[2] // 2])
             activations = torch.cat([activations, gate], dim=2)
         return activations
+
+    def _dropped(self, activations: torch.Tensor) -> torch.Tensor:
+        """Leave out, for all of a sequence, what reaches the neurons that are dropped."""
+        if self.neuron.drop is None or not self.training:
+            return activations
+        n_batch, rows, *extent = activations.shape[1:]
+        neurons = activations.new_ones(n_batch, rows // self.fed_gates, *extent, 1)
+        kept = self.neuron.drop(neurons)[..., 0]
+        dropped = activations * kept.repeat(1, self.fed_gates, *[1] * len(extent))
+        # What is left is scaled up and put back on the grid of the sums, which gradients pass.
+        grid = fixed.WEIGHT_SCALE / fixed.WEIGHT_STEP
+        return dropped + (torch.round(dropped * grid) / grid - dropped).detach()
 
     def fed_activations(self, x: torch.Tensor) -> torch.Tensor:
         """Weighted sums of the input's spikes (time, batch, fed gates x channels, ...)."""
@@ -204,6 +188,8 @@ class GruBlock(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> Any:
         """Spikes (batch, neurons or channels x height x width, time) as the next layer has them."""
         spikes, _ = self.dynamics(x)
+        self.input_shape = tuple(x.shape[1:-1])
+        warn_if_silent(self, self.name, x, spikes)
         if self.delay_shift:
             spikes = _one_step_later(spikes)
         if self.delay is not None:
@@ -215,6 +201,33 @@ class GruBlock(torch.nn.Module):
         """Shape of the block; of a convolution once it has seen data."""
         shape: torch.Size = self.neuron.shape
         return shape
+
+    @property
+    def synapse(self) -> Any:
+        """Synapse from the layer before, by the name that SLAYER's feed-forward blocks have for it.
+
+        What goes through a network's blocks for ``synapse.grad_norm``, or for the weights, finds it
+        here too.
+        """
+        return self.input_synapse
+
+    def export_hdf5(self, handle: Any) -> None:
+        """Write the layer as SLAYER's blocks write theirs, for a network's own ``export_hdf5``.
+
+        `kipuka.convert.load_net` reads a file in which such layers and SLAYER's stand together.
+
+        Parameters
+        ----------
+        handle : h5py.Group
+            Empty group of the layer, ``layer/N``.
+
+        Raises
+        ------
+        KipukaError
+            If the block is a convolution that has not seen data, so that its size is not known, or
+            has no exact integer form.
+        """
+        write_block(handle, program_from_blocks([self], input_shape=self.input_shape or None))
 
     def quantized_weight(self, synapse: Any) -> torch.Tensor:
         """Weights of a SLAYER synapse as its hook leaves them, in the shape of `weight_shape`."""

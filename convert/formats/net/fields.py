@@ -13,6 +13,7 @@ from kipuka.convert import fixed
 from kipuka.convert.formats.guarded.records import Record
 from kipuka.convert.formats.net.keys import (
     ALIASES,
+    OUTGOING_KEY,
     SDNN,
     TRAINING_KEYS,
     gated_layers,
@@ -260,7 +261,11 @@ def per_unit(record: Record, key: str, values: np.ndarray, shape: tuple[int, ...
 
 def outgoing_delays(record: Record, kind: str, shape: tuple[int, ...]) -> np.ndarray:
     """Axonal delays of a layer's own output, int64 (neurons,); zeros if none are given."""
-    values = delays(record, "delay", "a") if kind not in gated_layers() else None
+    if kind in gated_layers():
+        values = delays(record, OUTGOING_KEY, "a")
+        zeros = np.zeros(int(np.prod(shape)), dtype=np.int64)
+        return zeros if values is None else per_unit(record, OUTGOING_KEY, values, shape)
+    values = delays(record, "delay", "a")
     convolution = kind in ("conv", "pool")
     if values is None or not (convolution or belongs_to_output(values, shape[0])):
         return np.zeros(int(np.prod(shape)), dtype=np.int64)

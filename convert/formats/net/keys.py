@@ -15,8 +15,9 @@ layer type      keys
 ``average``     ``shape``: the classes whose populations the last layer holds
 ``spiking_gru`` ``weight/i``, ``weight/r``, ``weight/z``, any of which may be left out, and likewise
                 ``weight_rec`` and ``bias``; ``delay`` of what arrives and ``delay_rec``, one array
-                for all three or one below each; ``weight_current``, from the own current to ``z``;
-                ``neuron/*`` (not known to NetX)
+                for all three or one below each; ``delay_out`` of the own output, which only
+                blocks that write themselves use; ``weight_current``, from the own current to
+                ``z``; ``neuron/*`` (not known to NetX)
 ==============  ====================================================================================
 
 The weights of a ``spiking_gru`` layer are matrices, or kernels like those of ``conv``. Then the
@@ -51,6 +52,9 @@ NETX_CONSTANTS = {CUBA: {"refDelay": 1, "gradedSpike": False}}
 
 SDNN, SDNN_MODELS = "SDNN", (DELTA, SIGMA_DELTA, SIGMA)
 """NetX's word for sigma-delta neurons, and the models that it stands for: see `sigma_delta`."""
+
+OUTGOING_KEY = "delay_out"
+"""Axonal delays of the own output of a layer whose ``delay`` is that of what arrives."""
 
 ONE_ACTIVATION = ("dense", "dense_rec", "conv", "pool")
 """Types of layers whose neurons receive one activation."""

@@ -11,7 +11,7 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.convert.formats.net.fields import scaled
 from kipuka.convert.formats.net.gates import CURRENT_KEY
-from kipuka.convert.formats.net.keys import NETX_CONSTANTS, SDNN, SDNN_MODELS
+from kipuka.convert.formats.net.keys import NETX_CONSTANTS, OUTGOING_KEY, SDNN, SDNN_MODELS
 from kipuka.convert.formats.net.sigma_delta import sdnn_words
 from kipuka.convert.program import (
     PREVIOUS,
@@ -46,14 +46,36 @@ def write_layers(group: h5py.Group, program: Program) -> None:
         if program.encoder and position == 0:
             _write_input_neurons(group, program, layer)
         else:
-            _write_layer(group, number, program, position)
+            _write_layer(group.create_group(str(number)), program, position)
     if program.readout.population > 1:
         average = _new_layer(group, numbers[-1] + 1, "average")
         average["shape"] = np.array([program.n_classes, 1, 1])
 
 
+def write_block(target: h5py.Group, program: Program) -> None:
+    """Write the one layer of a Program as a block of a network would write itself.
+
+    A block knows nothing of the next one. The delays of its output, which otherwise stand with the
+    spikes that the next layer receives, are written beside it as ``delay_out``.
+
+    Parameters
+    ----------
+    target : h5py.Group
+        Empty.
+    program : Program
+        Of a single layer with several activations, without an encoder.
+    """
+    _write_layer(target, program, 0)
+    if np.any(program.readout.delays):
+        delays = _per_channel_if_equal(program.readout.delays, program.layers[0].shape)
+        target[OUTGOING_KEY] = delays
+
+
 def _new_layer(group: h5py.Group, number: int, name: str) -> h5py.Group:
-    layer = group.create_group(str(number))
+    return _typed(group.create_group(str(number)), name)
+
+
+def _typed(layer: h5py.Group, name: str) -> h5py.Group:
     layer.create_dataset("type", (1,), "S16", [name.encode("ascii")])
     return layer
 
@@ -73,9 +95,9 @@ def _write_input_neurons(group: h5py.Group, program: Program, layer: Layer) -> N
     _write_neuron(target, layer)
 
 
-def _write_layer(group: h5py.Group, number: int, program: Program, position: int) -> None:
+def _write_layer(target: h5py.Group, program: Program, position: int) -> None:
     layer = program.layers[position]
-    target = _new_layer(group, number, _layer_type(layer))
+    _typed(target, _layer_type(layer))
     target["shape"] = np.array(layer.shape)
     arriving = [p for back in layer.sources for p in layer.from_source(back)]
     own = layer.from_source(RECURRENT)
