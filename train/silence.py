@@ -12,13 +12,15 @@ _SAID: weakref.WeakSet[torch.nn.Module] = weakref.WeakSet()
 
 
 class SilentLayerWarning(UserWarning):
-    """A layer had input and did not spike once in a whole batch."""
+    """A layer had a spike to see in every step, on average, and sent none in a whole batch."""
 
 
 def warn_if_silent(
     block: torch.nn.Module, name: str, given: torch.Tensor, spikes: torch.Tensor
 ) -> None:
-    """Name a block once if it has input and no spike.
+    """Name a block once if it has an input spike per step or more, on average, and sends none.
+
+    Fewer may well be too few for any spike, whatever the weights.
 
     Parameters
     ----------
@@ -28,11 +30,14 @@ def warn_if_silent(
     given, spikes : tensor
         Its input and output, a whole batch of training.
     """
-    if block in _SAID or not block.training or spikes.any() or not given.any():
+    if block in _SAID or not block.training or spikes.any():
+        return
+    arrived = int(given.count_nonzero())
+    if arrived < max(1, given.shape[0] * given.shape[-1]):
         return
     _SAID.add(block)
     warnings.warn(
-        f"{name} had {int((given != 0).sum())} input spikes in a batch and emitted none; raise its "
+        f"{name} had {arrived} input spikes in a batch and emitted none; raise its "
         "weight_scale or lower its threshold if that lasts",
         SilentLayerWarning,
         stacklevel=2,

@@ -233,7 +233,10 @@ def test_dropout_leaves_neurons_out_for_a_whole_sequence_and_only_in_training():
 
 def test_a_silent_layer_is_named_once(monkeypatch):
     block = SpikingGRU({"threshold": 20.0}, 12, 7)
-    block(torch.zeros(3, 12, 30))  # without input there is nothing to say
+    few = torch.zeros(3, 12, 30)
+    block(few)  # without input there is nothing to say
+    few[:, 0, 1:] = 1
+    block(few)  # nor with less than a spike per step
     with pytest.warns(SilentLayerWarning, match=r"SpikingGRU of 7 had \d+ input spikes"):
         block(spikes(3, 12, 30))
     with warnings.catch_warnings():
