@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from kipuka.convert.by_value import ByValue, owned
+from kipuka.convert.encoder import Encoder
 from kipuka.convert.neurons import NeuronModel, model_of
 from kipuka.convert.rules.program import check_program
 from kipuka.convert.synapses import PREVIOUS, RECURRENT, ConvSynapses, Synapses
@@ -164,28 +165,6 @@ class Readout(ByValue):
     kind: ReadoutKind
     delays: np.ndarray
     population: int = 1
-
-
-@dataclass(frozen=True)
-class Encoder:
-    """How a real-valued input becomes the activation of the first layer's neurons.
-
-    ``a = trunc(weight x + bias)`` in every step, as in lava-dl's input layer with neurons, whose
-    users set it as the neurons' bias in whole weight units.
-
-    Attributes
-    ----------
-    weight, bias : int
-        In weight units.
-    """
-
-    weight: int
-    bias: int
-
-    def activation(self, values: np.ndarray) -> np.ndarray:
-        """Activation in weight units, int32, of input values of the same shape."""
-        exact: np.ndarray = np.trunc(np.asarray(values, dtype=np.float64) * self.weight + self.bias)
-        return exact.astype(np.int32)
 
 
 @dataclass(frozen=True)

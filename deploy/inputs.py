@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kipuka.convert import fixed
 from kipuka.convert.formats.guarded.arrays import UNREADABLE, read_npy, write_npy
 from kipuka.convert.formats.guarded.event_files import not_events, read_event_file
-from kipuka.convert.program import Encoder, Program
+from kipuka.convert.program import Program
 from kipuka.deploy.fast.input_events import Events, windows
+from kipuka.deploy.operands import checked_inputs
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
 
@@ -73,34 +73,24 @@ def load_inputs(path: str | Path, program: Program) -> Inputs:
 def _checked(array: np.ndarray, program: Program, where: str) -> Inputs:
     batched = _is_batched(array, program, where)
     values = np.asarray(array)
-    wrong = ~np.isfinite(values) if program.encoder else (values != 0) & (values != 1)
-    if np.any(wrong):
+    if program.encoder is not None:
+        values = program.encoder.activation(values, where)
+    else:
+        _refuse_other_than_spikes(values, where)
+    samples = values if batched else values[np.newaxis]
+    return Inputs(checked_inputs(program, samples, where), batched)
+
+
+def _refuse_other_than_spikes(values: np.ndarray, where: str) -> None:
+    wrong = (values != 0) & (values != 1)
+    if np.any(wrong) and values.dtype != np.bool_:
         index = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise KipukaError(
-            "the input has values that are not " + ("numbers" if program.encoder else "spikes"),
+            "the input has values that are not spikes",
             where=f"{where}, index {index}",
-            limit="finite numbers" if program.encoder else "0 or 1",
+            limit="0 or 1",
             value=values[index],
-            remedy="remove them" if program.encoder else "bin events to at most one per step",
-        )
-    n_samples = array.shape[0] if batched else 1
-    values = values.reshape(n_samples, program.n_inputs, array.shape[-1])
-    if program.encoder is None:
-        return Inputs(values.astype(bool), batched)
-    _refuse_overflow(values, program.encoder, where)
-    return Inputs(program.encoder.activation(values), batched)
-
-
-def _refuse_overflow(values: np.ndarray, encoder: Encoder, where: str) -> None:
-    limit = (fixed.INT32_MAX - abs(encoder.bias)) / max(abs(encoder.weight), 1)
-    largest = max(abs(float(values.min())), abs(float(values.max())))
-    if largest > limit:
-        raise KipukaError(
-            "the input is too large for the encoder",
-            where=where,
-            limit=f"magnitudes up to {limit:g}, which make activations of 32 bits",
-            value=largest,
-            remedy="scale the input down",
+            remedy="bin events to at most one per step",
         )
 
 

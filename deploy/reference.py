@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from kipuka.convert import fixed
-from kipuka.convert.neurons.model import SPIKES, Message, NeuronModel
+from kipuka.convert.delivery import deliver, deliver_payloads, sent_message
+from kipuka.convert.neurons.model import SPIKES
 from kipuka.convert.program import RECURRENT, Layer, Program, Projection
-from kipuka.convert.synapses import DenseSynapses
 from kipuka.convert.trace import LayerTrace, Trace
 from kipuka.deploy.counters import Counters, LayerCounters
 from kipuka.deploy.operands import checked_inputs
@@ -95,18 +94,18 @@ def _run_layer(
         for projection in layer.projections:
             if projection.message in payloads:
                 sent = payloads[projection.message][..., step]
-                activation, reached = _deliver_payloads(projection, model, sent)
+                activation, reached = deliver_payloads(projection, model, sent)
             else:
                 back = projection.source
                 source = own if back == RECURRENT else arriving[position - back]
-                activation, reached = _deliver(projection, source, step)
+                activation, reached = deliver(projection, source, step)
             activations[projection.target] = activations[projection.target] + activation
             operations[:, step] += reached
         state, emitted, overflow = model.step(layer.neuron, state, activations)
         spikes[..., step] = emitted
         own[..., step + 1] = emitted
         for name, sent in payloads.items():
-            sent[..., step + 1] = _message(model, name).payload(state, emitted)
+            sent[..., step + 1] = sent_message(model, name).payload(state, emitted)
         saturations += overflow.saturated.sum(axis=0)
         wraps += overflow.wrapped.sum(axis=0)
         for variable in model.states:
@@ -141,45 +140,6 @@ def initial_state(layer: Layer, n_samples: int) -> Any:
     """State of a layer that has seen nothing, arrays (samples, neurons)."""
     zero = np.zeros((n_samples, layer.n_neurons), dtype=np.int64)
     return layer.neuron_model.initial_state(zero)
-
-
-def _message(model: NeuronModel, name: str) -> Message:
-    """Message of a model, which the design rules have made sure that it sends."""
-    return next(message for message in model.messages if message.name == name)
-
-
-def _deliver(
-    projection: Projection, arriving: np.ndarray, step: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Activation (samples, targets) and synaptic operations (samples,) of one projection.
-
-    `arriving` holds, per step, the source spikes, or payloads, that arrive then if they have no
-    delay.
-    """
-    synapses, delays = projection.synapses, projection.delays
-    if delays.ndim == 1:
-        when = step - delays.astype(np.int64)
-        spikes = arriving[:, np.arange(delays.size), np.maximum(when, 0)] * (when >= 0)
-        activation = synapses.weighted_sum(spikes)
-        reached = (spikes != 0).astype(np.int64) @ synapses.fan_out()
-    else:
-        activation = np.zeros((arriving.shape[0], synapses.n_targets), dtype=np.int64)
-        reached = np.zeros(arriving.shape[0], dtype=np.int64)
-        for delay in np.unique(delays[delays <= step]).tolist():
-            chosen = DenseSynapses(np.where(delays == delay, synapses.weights, 0))
-            spikes = arriving[:, :, step - delay]
-            activation += chosen.weighted_sum(spikes)
-            reached += (spikes != 0).astype(np.int64) @ chosen.fan_out()
-    return fixed.shift_left(activation, projection.weight_exponent), reached
-
-
-def _deliver_payloads(
-    projection: Projection, model: NeuronModel, sent: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Activation (samples, targets) and synaptic operations (samples,) of graded messages."""
-    message = _message(model, projection.message)
-    activation = message.activation(projection.synapses.weighted_sum(sent))
-    return activation, (sent != 0).astype(np.int64) @ projection.synapses.fan_out()
 
 
 def _arrivals(projection: Projection, arriving: np.ndarray) -> np.ndarray:

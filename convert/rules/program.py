@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kipuka.convert import fixed
+from kipuka.convert.encoder import EIGHT_BIT_WEIGHTS
 from kipuka.convert.neurons.model import SPIKES
 from kipuka.convert.rules.checks import check_delays, check_range
 from kipuka.convert.rules.projections import (
@@ -42,6 +43,7 @@ def check_program(program: Program) -> None:
     """
     program_has_layers(program)
     encoder_drives_first_layer(program)
+    eight_bit_encoder_is_whole(program)
     if program.reset:
         reset_interval_is_positive(program.reset)
     for position, layer in enumerate(program.layers):
@@ -112,6 +114,21 @@ def encoder_drives_first_layer(program: Program) -> None:
             f"layer {program.numbers[0]}, key {key}",
             "weight units in 32 bits",
             "scale the input instead",
+        )
+
+
+def eight_bit_encoder_is_whole(program: Program) -> None:
+    """Products of an 8-bit input and its weight are whole activations."""
+    encoder = program.encoder
+    if encoder is not None and encoder.eight_bit:
+        check_range(
+            "eight_bit_encoder_is_whole",
+            np.asarray(encoder.weight),
+            (fixed.WEIGHT_MIN, fixed.WEIGHT_MAX),
+            f"layer {program.numbers[0]}, key weight",
+            f"weight units, multiples of {EIGHT_BIT_WEIGHTS}",
+            "choose such a weight and scale the threshold",
+            step=EIGHT_BIT_WEIGHTS,
         )
 
 

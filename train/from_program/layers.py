@@ -116,7 +116,7 @@ def _neuron_settings(neuron: CubaParameters, where: str) -> dict[str, float]:
 def _input_block(
     settings: dict[str, float], encoder: Encoder, shape: tuple[int, ...], where: str
 ) -> Any:
-    for key, value in vars(encoder).items():
+    for key, value in (("weight", encoder.weight), ("bias", encoder.bias)):
         if not fixed.WEIGHT_MIN <= value <= fixed.WEIGHT_MAX or value % fixed.WEIGHT_STEP:
             limit = f"even, {fixed.WEIGHT_MIN} to {fixed.WEIGHT_MAX}"
             raise no_block(where, f"the encoder's {key} {value}", limit)

@@ -3,7 +3,8 @@
 ==============  ====================================================================================
 layer type      keys
 ==============  ====================================================================================
-``input``       ``shape``; with neurons also ``weight`` and ``bias`` (one value each), ``neuron/*``
+``input``       ``shape``; with neurons also ``weight`` and ``bias`` (one value each), ``neuron/*``;
+                ``inputBits`` (not known to NetX)
 ``flatten``     ``shape``
 ``concat``      ``shape``, ``layers``: numbers of the layers that join the previous one
 ``dense``       ``weight``, ``delay``, ``bias``, ``neuron/*``
@@ -33,6 +34,9 @@ What ``neuron/type`` and the parameters of a neuron model are called stands in t
 `kipuka.convert.neurons`. A model with one activation has the layer types of CUBA, a model with
 several has a layer type of its own, its name in small letters.
 
+``inputBits`` is 8 where the input is rounded to 8 bits as SLAYER's input block does, and missing
+where it is taken as it is.
+
 ``delay`` means three things, told apart by its shape. With one value per neuron of the layer, or
 one for all, it is the axonal delay of the layer's *own output*, as SLAYER trains and exports it.
 With one value per input of a dense layer, or a matrix, it belongs to the arriving spikes, as in
@@ -43,6 +47,9 @@ from __future__ import annotations
 
 from kipuka.convert.neurons import CUBA, DELTA, MODELS, SIGMA, SIGMA_DELTA, NeuronModel
 from kipuka.errors import KipukaError
+
+INPUT_BITS = 8
+"""Bits of an input that SLAYER rounds."""
 
 ALIASES = {"LOIHI": CUBA}
 """Further names that NetX has for a model."""

@@ -11,7 +11,13 @@ from kipuka.convert.formats.guarded.records import Record
 from kipuka.convert.formats.net import fields
 from kipuka.convert.formats.net.fields import Sender
 from kipuka.convert.formats.net.gates import GateReader
-from kipuka.convert.formats.net.keys import ONE_ACTIVATION, gated_layers, layer_types, unknown_type
+from kipuka.convert.formats.net.keys import (
+    INPUT_BITS,
+    ONE_ACTIVATION,
+    gated_layers,
+    layer_types,
+    unknown_type,
+)
 from kipuka.convert.formats.net.sigma_delta import input_neurons, neurons
 from kipuka.convert.program import RECURRENT, Encoder, Layer, Projection
 from kipuka.convert.synapses import DenseSynapses
@@ -90,7 +96,8 @@ class NetworkReader:
             if record.has(key):
                 values[key] = fields.single(record, key)
         fields.expect(record.group("neuron"), "wgtExp", (0,))
-        self.encoder = Encoder(**values)
+        fields.expect(record, "inputBits", (INPUT_BITS,))
+        self.encoder = Encoder(**values, eight_bit=record.has("inputBits"))
         neuron = input_neurons(record, self.input_shape)
         self.layers.append(Layer(neuron, self.input_shape, ()))
         self.numbers.append(0)

@@ -11,7 +11,13 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.convert.formats.net.fields import scaled
 from kipuka.convert.formats.net.gates import CURRENT_KEY
-from kipuka.convert.formats.net.keys import NETX_CONSTANTS, OUTGOING_KEY, SDNN, SDNN_MODELS
+from kipuka.convert.formats.net.keys import (
+    INPUT_BITS,
+    NETX_CONSTANTS,
+    OUTGOING_KEY,
+    SDNN,
+    SDNN_MODELS,
+)
 from kipuka.convert.formats.net.sigma_delta import sdnn_words
 from kipuka.convert.program import (
     PREVIOUS,
@@ -92,6 +98,8 @@ def _write_input_neurons(group: h5py.Group, program: Program, layer: Layer) -> N
     target["shape"] = np.array(layer.shape)
     if program.encoder:
         target["weight"], target["bias"] = program.encoder.weight, program.encoder.bias
+        if program.encoder.eight_bit:
+            target["inputBits"] = INPUT_BITS
     _write_neuron(target, layer)
 
 

@@ -8,13 +8,22 @@ from typing import Any
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.formats.slayer.blocks import Block, unsupported
+from kipuka.convert.encoder import EIGHT_BIT_WEIGHTS, Encoder
+from kipuka.convert.formats.slayer.blocks import Block, plain_class, unsupported
+from kipuka.convert.formats.slayer.effective import RUN_ONCE, check_class, run_pre_hooks
 from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.synapses import ConvSynapses, Shape3
+from kipuka.errors import KipukaError
 
-RUN_ONCE = "run the network once before exporting it"
 NORMS = ("MeanOnlyBatchNorm", "WgtScaleBatchNorm")
 """Normalizations of SLAYER's whose only effect can be a bias."""
+
+SYNAPSES = "lava.lib.dl.slayer.synapse.layer"
+DROPOUTS = ("lava.lib.dl.slayer.neuron.dropout", "torch.nn.modules.dropout")
+DELAYS = {
+    "lava.lib.dl.slayer.axon.delay": ("Delay",),
+    "kipuka.train.delays.axonal": ("AxonalDelay",),
+}
 
 
 def cuba_neurons(
@@ -37,11 +46,10 @@ def cuba_neurons(
     """
     neuron = block.module.neuron
     _check_neuron(block, neuron)
-    # Not from `device_params`, which fails on neurons whose threshold SLAYER has taken away.
     parameters = CubaParameters(
-        _spread(neuron.cx_current_decay, shape, block.where),
-        _spread(neuron.cx_voltage_decay, shape, block.where),
-        _spread(neuron.v_th_mant if threshold is None else threshold, shape, block.where),
+        _spread(_decay(block, "current_decay"), shape, block.where),
+        _spread(_decay(block, "voltage_decay"), shape, block.where),
+        _spread(_threshold(block) if threshold is None else threshold, shape, block.where),
         _spread(_bias(block, neuron.norm), shape, block.where),
     )
     leaking = np.any(parameters.current_decay != fixed.UNITY)
@@ -56,9 +64,7 @@ def cuba_neurons(
 
 
 def _check_neuron(block: Block, neuron: Any) -> None:
-    if type(neuron).__module__ != "lava.lib.dl.slayer.neuron.cuba":
-        kind = f"{type(neuron).__module__}.{type(neuron).__name__}"
-        raise unsupported(block.where, f"neurons {kind}", "slayer.neuron.cuba.Neuron")
+    check_class(block.where, "neurons", neuron, {"lava.lib.dl.slayer.neuron.cuba": ("Neuron",)})
     if neuron.graded_spike:
         raise unsupported(block.where, "graded spikes", "graded_spike = False")
     if neuron.w_scale != fixed.WEIGHT_SCALE or neuron.s_scale != fixed.STATE_SCALE:
@@ -67,16 +73,40 @@ def _check_neuron(block: Block, neuron: Any) -> None:
         found = "decays per channel that the first forward pass has yet to draw"
         raise unsupported(block.where, found, "drawn decays", RUN_ONCE)
     drop = neuron.drop
-    if drop is not None and not type(drop).__name__.startswith("Dropout"):
+    if drop is not None and plain_class(drop).__module__ not in DROPOUTS:
         found = f"a dropout of class {type(drop).__name__}"
         raise unsupported(block.where, found, "slayer.neuron.Dropout or none")
+
+
+def _decay(block: Block, name: str) -> np.ndarray:
+    """Decay as the forward pass rounds it, one or one per channel."""
+    neuron = block.module.neuron
+    values = np.rint(getattr(neuron, name).detach().cpu().numpy())
+    if not np.all(np.isfinite(values)):
+        raise _no_number(f"{block.where}, key {name}")
+    # SLAYER limits decays that it learns in each forward pass, and no others.
+    if neuron.requires_grad and name in neuron._parameters:
+        values = np.clip(values, 0, fixed.UNITY)
+    return values
+
+
+def _threshold(block: Block) -> int:
+    """Threshold in weight units, above which a neuron spikes."""
+    neuron = block.module.neuron
+    exact = (neuron.threshold or 0) * fixed.WEIGHT_SCALE
+    # SLAYER spikes where the membrane reaches the threshold and a hundredth of a state unit.
+    if exact != int(exact) or not 0 < neuron.threshold_eps * fixed.STATE_SCALE < 1:
+        found = f"a threshold of {neuron.threshold} and {neuron.threshold_eps}"
+        limit = f"multiples of 1/{fixed.WEIGHT_SCALE}, and less than a state unit"
+        raise unsupported(block.where, found, limit, "build the block with neuron_params")
+    return int(exact)
 
 
 def _bias(block: Block, norm: Any) -> np.ndarray:
     """Bias in weight units, one or one per channel, as the evaluated norm subtracts it."""
     if norm is None:
         return np.zeros(1, dtype=np.int64)
-    kind = type(norm)
+    kind = plain_class(norm)
     if kind.__module__ != "lava.lib.dl.slayer.neuron.norm" or kind.__name__ not in NORMS:
         found = f"a normalization {kind.__module__}.{kind.__name__}"
         raise unsupported(block.where, found, f"{' or '.join(NORMS)} or none")
@@ -107,40 +137,37 @@ def weights(block: Block, name: str = "synapse") -> np.ndarray:
     expected = "Dense" if name != "synapse" or block.kind == "Affine" else block.kind
     if block.kind == "ConvSpikingGRU":
         expected = "Conv"
-    if type(synapse).__name__ != expected or synapse.complex or synapse.bias is not None:
+    kind = plain_class(synapse)
+    known = kind.__name__ == expected and kind.__module__ == SYNAPSES
+    if not known or synapse.complex or synapse.bias is not None:
         bias = " with bias" if getattr(synapse, "bias", None) is not None else ""
-        found = f"a synapse {type(synapse).__module__}.{type(synapse).__name__}{bias}"
+        found = f"a synapse {kind.__module__}.{kind.__name__}{bias}"
         raise unsupported(block.where, found, f"slayer.synapse.{expected}, real and without bias")
-    learned = _learned(synapse)
-    quantized = _quantized(synapse, learned, block.where)
+    applied = synapse.weight
+    quantized = _quantized(synapse, applied, block.where)
     if block.kind == "Recurrent" and name == "recurrent_synapse":
+        # Its forward pass never comes, and with it no pre-hook.
+        run_pre_hooks(synapse)
         _check_applied(synapse, quantized, synapse.weight, block.where)
     mask = getattr(block.module, "mask", None)
     if mask is not None:
-        masked = _quantized(synapse, learned * mask, block.where)
-        if synapse.weight_norm_enabled:
-            _check_applied(synapse, masked, learned, block.where)
+        masked = _quantized(synapse, applied * mask, block.where)
+        if "weight" not in synapse._parameters:
+            _check_applied(synapse, masked, applied, block.where)
         quantized = masked
     return quantized
 
 
-def _learned(synapse: Any) -> Any:
-    # Weight normalization writes `weight` in a pre-hook of the forward pass only.
-    for hook in synapse._forward_pre_hooks.values():
-        if getattr(hook, "name", None) == "weight":
-            return hook.compute_weight(synapse)
-    return synapse.weight
-
-
-def _check_applied(synapse: Any, meant: np.ndarray, applied: Any, where: str) -> None:
-    """Refuse weights that SLAYER shows but does not compute with."""
-    if not np.array_equal(meant, _quantized(synapse, applied, where)):
+def _check_applied(synapse: Any, one: np.ndarray, other: Any, where: str) -> None:
+    """Refuse weights of which SLAYER shows some and computes with others."""
+    if not np.array_equal(one, _quantized(synapse, other, where)):
         raise unsupported(
             where,
-            "weights that SLAYER's forward pass does not use: with weight_norm = True it leaves "
-            "out masks, and does not update the recurrence",
-            "weight_norm = False",
-            "train without weight_norm, or call disable_weight_norm() and test the network again",
+            "weights that SLAYER's forward pass does not use: with weight_norm = True, pruning or "
+            "a parametrization it leaves out masks, and does not update the recurrence",
+            "weight_norm = False, and a weight that is a plain parameter",
+            "train without them, or remove them (disable_weight_norm(), prune.remove) and test "
+            "the network again",
         )
 
 
@@ -160,13 +187,24 @@ def integers(nominal: Any, where: str) -> np.ndarray:
     KipukaError
         If a value lies between two weight units.
     """
-    values = nominal.detach().cpu().numpy() * fixed.WEIGHT_SCALE
-    whole: np.ndarray = np.rint(np.nan_to_num(values)).astype(np.int64)
+    values = nominal.detach().cpu().numpy().astype(np.float64) * fixed.WEIGHT_SCALE
+    if not np.all(np.isfinite(values)):
+        raise _no_number(where)
+    whole: np.ndarray = np.rint(values).astype(np.int64)
     if not np.array_equal(whole, values):
         found = f"{values[whole != values][0] / fixed.WEIGHT_SCALE}"
         limit = f"multiples of 1/{fixed.WEIGHT_SCALE}, as SLAYER's 8-bit hook gives"
         raise unsupported(where, found, limit, "leave pre_hook_fx at SLAYER's default")
     return whole
+
+
+def _no_number(where: str) -> KipukaError:
+    return unsupported(
+        where,
+        "a value that is no number",
+        "finite values",
+        "go back to a checkpoint from before the loss stopped being a number",
+    )
 
 
 def delays(delay: Any, shape: tuple[int, ...], where: str) -> np.ndarray:
@@ -179,23 +217,56 @@ def delays(delay: Any, shape: tuple[int, ...], where: str) -> np.ndarray:
     shape : tuple of int
         Of the layer; in a convolution one delay holds for a channel.
     where : str
+
+    Raises
+    ------
+    KipukaError
+        If a delay is no number, is still to be drawn, or counts other steps than the neurons.
     """
     if delay is None:
         return np.zeros(int(np.prod(shape)), dtype=np.int16)
+    where = f"{where}, key delay"
+    check_class(where, "delays", delay, DELAYS)
+    if getattr(delay, "sampling_time", 1) != 1:
+        found = f"sampling_time = {delay.sampling_time}"
+        raise unsupported(where, found, "sampling_time = 1, delays in the steps of the neurons")
     learned = delay.delay.detach().cpu().numpy().astype(np.float64)
     if not np.all(np.isfinite(learned)):
-        raise unsupported(f"{where}, key delay", "a delay that is no number", "finite delays")
-    steps = np.floor(np.clip(learned, 0, delay.max_delay) / getattr(delay, "sampling_time", 1))
+        raise unsupported(where, "a delay that is no number", "finite delays")
+    least = getattr(delay, "min_delay", 0)
+    steps = np.floor(np.clip(learned, least, delay.max_delay))
+    # SLAYER's first forward pass draws delays below 1 in the place of what is there.
+    if not getattr(delay, "init", True) and np.any(steps):
+        found = "delays that the first forward pass has yet to draw"
+        remedy = f"{RUN_ONCE}, or set delay.init = True where they were loaded"
+        raise unsupported(where, found, "drawn delays", remedy)
     narrow = np.minimum(steps, np.iinfo(np.int16).max)
     return _spread(narrow, shape, where).astype(np.int16)
 
 
-def single(block: Block, key: str, default: int) -> int:
-    """One quantized parameter of an input block in weight units, or what stands for none."""
-    value = getattr(block.module, key)
-    if value is None:
-        return default
-    return int(integers(block.module.pre_hook_fx(value), f"{block.where}, key {key}").item())
+def encoder(block: Block) -> Encoder:
+    """How a ``cuba.Input`` block with neurons makes activations of its input.
+
+    Raises
+    ------
+    KipukaError
+        If the products of weight and input are no whole activations.
+    """
+    values = {"weight": fixed.WEIGHT_SCALE, "bias": 0}
+    for key in values:
+        value = getattr(block.module, key)
+        if value is not None:
+            quantized = block.module.pre_hook_fx(value)
+            values[key] = int(integers(quantized, f"{block.where}, key {key}").item())
+    if values["weight"] % EIGHT_BIT_WEIGHTS:
+        found = f"a weight of {values['weight'] / fixed.WEIGHT_SCALE} for the input"
+        raise unsupported(
+            block.where,
+            found,
+            "multiples of 1/2: neurons take activations in whole weight units",
+            "freeze the weight at such a multiple and let the threshold learn or be scaled",
+        )
+    return Encoder(values["weight"], values["bias"], eight_bit=True)
 
 
 def gru_bias(block: Block) -> list[np.ndarray]:

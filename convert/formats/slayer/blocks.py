@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from kipuka.convert.formats.slayer.evaluation import all_modules
 from kipuka.errors import KipukaError
 
 CUBA_BLOCKS = "lava.lib.dl.slayer.block.cuba"
@@ -27,6 +28,12 @@ SUPPORTED = (
 )
 """What a network may consist of, for messages."""
 
+LOADED = "lava.lib.dl.slayer.auto"
+"""Where SLAYER's container is defined that reads its blocks from a file."""
+
+PARAMETRIZED = "torch.nn.utils.parametrize"
+"""Where torch makes the classes of modules whose parameters it computes."""
+
 ASIDE = ("torch.nn.modules.loss", "lava.lib.dl.slayer.loss", "lava.lib.dl.slayer.classifier")
 """Where modules are defined that evaluate what the blocks give and are no part of the network."""
 
@@ -34,7 +41,11 @@ TRANSPARENT = ("Identity", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "Al
 """Layers of torch that do nothing once training is over."""
 
 LIBRARIES = ("torch.nn.modules.", "lava.lib.dl.")
-CONTAINERS = "torch.nn.modules.container"
+CONTAINERS = ("torch.nn.modules.container", LOADED)
+
+
+_TORCHS_OWN = ("_parameters", "_buffers", "_modules")
+"""Attributes in which torch registers what it knows of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +89,11 @@ def find_blocks(network: Any) -> list[Block]:
     KipukaError
         If something else computes, or holds parameters, between the blocks.
     """
-    modules = [network] if hasattr(network, "_modules") else network
+    modules = [network] if hasattr(network, "_modules") else list(network)
+    _refuse_unregistered(modules)
     blocks: list[Block] = []
     for number, module in enumerate(_leaves(modules)):
-        kind = _block_class(module)
+        kind = block_class(module)
         if kind is None or not _forward_unchanged(module, kind):
             raise unsupported(_place(number, module), _reason(module, kind), SUPPORTED)
         if any(module is block.module for block in blocks):
@@ -90,10 +102,20 @@ def find_blocks(network: Any) -> list[Block]:
                 where=_place(number, module),
                 limit="every block in one place",
                 value=f"the same object as block {[b.module for b in blocks].index(module)}",
-                remedy="give program_from_blocks the list of blocks in the order of forward",
+                remedy="give each place a block of its own, such as copy.deepcopy(block)",
             )
         blocks.append(Block(number, kind.__name__, module))
     return blocks
+
+
+def block_class(module: Any) -> type | None:
+    """Class of the block, past the subclasses that a user may have made of it; None if no block."""
+    return next((c for c in type(module).__mro__ if c.__module__ in BLOCK_MODULES), None)
+
+
+def plain_class(module: Any) -> type:
+    """Class of a module, past the one that torch makes of it to parametrize it."""
+    return next(kind for kind in type(module).__mro__ if kind.__module__ != PARAMETRIZED)
 
 
 def unsupported(where: str, value: str, limit: str, remedy: str = "") -> KipukaError:
@@ -107,6 +129,35 @@ def unsupported(where: str, value: str, limit: str, remedy: str = "") -> KipukaE
     )
 
 
+def _refuse_unregistered(modules: Iterable[Any]) -> None:
+    """Refuse blocks in lists and the like, of which torch does not know."""
+    everything = all_modules(modules)
+    known = {id(module) for module in everything}
+    for module in everything:
+        for name, value in vars(module).items():
+            if name not in _TORCHS_OWN and block_class(module) is None:
+                for block in _blocks_within(value):
+                    if id(block) not in known:
+                        raise KipukaError(
+                            "a block stands in a plain list, of which torch registers nothing",
+                            where=f"attribute {name} of {type(module).__name__}",
+                            limit="blocks that are registered, in the order of forward",
+                            value=f"a {type(value).__name__} with a {type(block).__name__}",
+                            remedy="use torch.nn.ModuleList, or give program_from_blocks the list",
+                        )
+
+
+def _blocks_within(value: Any) -> Iterator[Any]:
+    """Blocks in lists, tuples, sets and dictionaries."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple | set):
+        for one in value:
+            yield from _blocks_within(one)
+    elif block_class(value) is not None and hasattr(value, "_modules"):
+        yield value
+
+
 def _leaves(modules: Iterable[Any]) -> Iterator[Any]:
     """Yield blocks, and whatever stands where only blocks may."""
     for module in modules:
@@ -116,24 +167,22 @@ def _leaves(modules: Iterable[Any]) -> Iterator[Any]:
         # Torch's own `children` would hide that a block stands in a list twice.
         parts = getattr(module, "_modules", None)
         library = defined_in.startswith(LIBRARIES) and not defined_in.startswith(CONTAINERS)
-        if _block_class(module) or library or parts is None or _has_parameters(module):
+        if block_class(module) or library or parts is None or _has_parameters(module):
             yield module
         else:
             yield from _leaves(part for part in parts.values() if part is not None)
 
 
 def _is_transparent(module: Any) -> bool:
-    bases = type(module).__mro__
-    return any(c.__module__.startswith(LIBRARIES) and c.__name__ in TRANSPARENT for c in bases)
+    return any(
+        c.__module__.startswith(LIBRARIES) and c.__name__ in TRANSPARENT
+        for c in type(module).__mro__
+        if getattr(c, "forward", None) is getattr(type(module), "forward", None)
+    )
 
 
 def _has_parameters(module: Any) -> bool:
     return any(parameter is not None for parameter in module._parameters.values())
-
-
-def _block_class(module: Any) -> type | None:
-    """Class of the block, past the subclasses that a user may have made of it."""
-    return next((c for c in type(module).__mro__ if c.__module__ in BLOCK_MODULES), None)
 
 
 def _forward_unchanged(module: Any, kind: type) -> bool:

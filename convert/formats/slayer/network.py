@@ -10,7 +10,10 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.convert.formats.slayer import block_values, spiking_gru
 from kipuka.convert.formats.slayer.blocks import SUPPORTED, Block, find_blocks, unsupported
+from kipuka.convert.formats.slayer.effective import apply_hooks
+from kipuka.convert.formats.slayer.evaluation import evaluated
 from kipuka.convert.formats.slayer.pool import pooled_shape
+from kipuka.convert.formats.slayer.sample import check_sample
 from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.program import (
     PREVIOUS,
@@ -51,26 +54,35 @@ def program_from_blocks(
     Returns
     -------
     Program
-        Exactly the network that the blocks compute in evaluation mode, up to what SLAYER's neurons
-        do not have: a current of 24 bits that wraps, a membrane of 24 bits that saturates.
+        Exactly the network that the blocks compute in evaluation mode and from rest, up to what
+        SLAYER's neurons do not have: a current of 24 bits that wraps, a membrane of 24 bits that
+        saturates. Weight and spectral normalization, pruning and parametrizations are in it. One
+        sample is sent through blocks and Program and compared; the blocks are left as they were.
 
     Raises
     ------
     KipukaError
-        If a block has no exact counterpart; the message names it by number and class.
+        If a block has no exact counterpart; the message names it by number and class. If the
+        module has a forward pass of its own that takes another way than from block to block.
     """
+    modules = [blocks] if hasattr(blocks, "_modules") else list(blocks)
     network = _Assembly(input_shape)
-    for block in find_blocks(blocks):
-        network.append(block)
-    if not network.layers:
-        raise unsupported("network", "no blocks with neurons", "at least one block")
-    return Program(
-        network.input_shape,
-        tuple(network.layers),
-        Readout("membrane" if network.affine else readout, network.delays, network.population),
-        metadata or {},
-        network.encoder,
-    )
+    with evaluated(modules):
+        found = find_blocks(modules)
+        for block in found:
+            apply_hooks(block)
+            network.append(block)
+        if not network.layers:
+            raise unsupported("network", "no blocks with neurons", "at least one block")
+        program = Program(
+            network.input_shape,
+            tuple(network.layers),
+            Readout("membrane" if network.affine else readout, network.delays, network.population),
+            metadata or {},
+            network.encoder,
+        )
+        check_sample(program, modules, found, network.layer_of)
+    return program
 
 
 class _Assembly:
@@ -82,6 +94,8 @@ class _Assembly:
         Of the spikes that the next block receives; empty as long as it is not known.
     delays : int16 array
         Axonal delays of those spikes; empty for the input.
+    layer_of : dict of int to int
+        Position of the layer by the number of its block.
     """
 
     def __init__(self, input_shape: tuple[int, ...] | None) -> None:
@@ -100,6 +114,7 @@ class _Assembly:
         self.encoder: Encoder | None = None
         self.population = 1
         self.affine = False
+        self.layer_of: dict[int, int] = {}
         self._last: Block | None = None
 
     def append(self, block: Block) -> None:
@@ -134,10 +149,7 @@ class _Assembly:
         if block.module.neuron is None:
             return
         self._know_shape(block)
-        self.encoder = Encoder(
-            block_values.single(block, "weight", fixed.WEIGHT_SCALE),
-            block_values.single(block, "bias", 0),
-        )
+        self.encoder = block_values.encoder(block)
         self._add(block, block_values.cuba_neurons(block, self.shape), self.shape, ())
 
     def _layout(self, block: Block) -> None:
@@ -257,6 +269,7 @@ class _Assembly:
         if last and not last.module.delay_shift:
             found = "delay_shift = False before another block"
             raise unsupported(last.where, found, "delay_shift = True, a step to the next layer")
+        self.layer_of[block.number] = len(self.layers)
         self.layers.append(Layer(neuron, shape, projections))
         self.shape = shape
         self.delays = block_values.delays(block.module.delay, shape, block.where)

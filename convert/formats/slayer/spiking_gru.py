@@ -9,6 +9,7 @@ import numpy as np
 
 from kipuka.convert.formats.slayer import block_values
 from kipuka.convert.formats.slayer.blocks import Block
+from kipuka.convert.formats.slayer.effective import check_class
 from kipuka.convert.neurons.spiking_gru import MODEL, SpikingGruParameters
 from kipuka.convert.program import RECURRENT, Projection, Target
 from kipuka.convert.synapses import DenseSynapses, Shape3, Synapses
@@ -87,6 +88,9 @@ def _parts(
         ]
     per_channel = delays.size // shape[0]
     bias = (np.repeat(values, per_channel) for values in block_values.gru_bias(block))
+    check_class(
+        block.where, "neurons", block.module.neuron, {"kipuka.train.gru.neuron": ("Neuron",)}
+    )
     threshold = np.full(delays.shape, block.module.neuron.v_th_mant, dtype=np.int64)
     return GruParts(SpikingGruParameters(threshold, *bias), shape, arriving, tuple(own))
 

@@ -179,7 +179,8 @@ def test_average_joins_neighbours(cuba):
 
 
 @pytest.mark.parametrize(
-    ("weight", "bias", "encoder"), [(None, None, Encoder(64, 0)), (0.51, -0.25, Encoder(32, -16))]
+    ("weight", "bias", "encoder"),
+    [(None, None, Encoder(64, 0, True)), (0.51, -0.25, Encoder(32, -16, True))],
 )
 def test_input_with_neurons_is_an_encoder(cuba, weight, bias, encoder):
     blocks = [cuba.Input(neuron(), weight=weight, bias=bias), cuba.Dense(neuron(), 4, 2)]

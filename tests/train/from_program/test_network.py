@@ -241,7 +241,7 @@ def test_input_with_neurons_encodes_what_8_bits_hold(rng):
     values = rng.integers(-40, 63, (2, 2, 4, 3, STEPS)) * 2 / 32
     outputs = forward(blocks, values, (2, 4, 3))
     network = program_from_blocks(blocks)
-    assert network.encoder == Encoder(32, 16)
+    assert network.encoder == Encoder(32, 16, eight_bit=True)
     activation = network.encoder.activation(values.reshape(2, 24, -1))
     reference = simulate_reference(network, activation).trace
     for output, layer in zip(outputs, reference.layers, strict=True):
