@@ -40,6 +40,9 @@ COARSE = 2.0**-10
 """Share of the threshold by which rounding may move a threshold or a bias; more raises the weight
 exponent. A bias acts in every step, so that its error adds up over the steps of a leak."""
 
+MAGNITUDE_MAX = 1e100
+"""Largest weight, threshold or bias in floats, and 1 over the smallest."""
+
 SEPARATOR = " | "
 """Stands between the layers in a Program's metadata."""
 
@@ -195,6 +198,7 @@ def _quantized(
     layer: FloatLayer, weight_max: int, percentile: float, rounding: Rounding
 ) -> tuple[Layer, LayerQuantization]:
     exact = [_scaled(layer, p) for p in layer.projections]
+    _check_size(layer, exact)
     magnitudes = np.concatenate([np.abs(weights).ravel() for weights in exact])
     scale, exponent = _scale(layer, magnitudes, weight_max, percentile)
     unit = 1 << exponent
@@ -207,6 +211,18 @@ def _quantized(
     return Layer(parameters, layer.shape, projections), _report(
         layer, (scale, exponent), exact, rounded, parameters, reached
     )
+
+
+def _check_size(layer: FloatLayer, weights: Sequence[np.ndarray]) -> None:
+    """Refuse numbers with which the scale would no longer be one in double precision."""
+    thresholds = layer.threshold if layer.threshold is not None else np.ones(1)
+    values = {"weights": np.concatenate([w.ravel() for w in weights]), "bias": layer.bias}
+    sizes = {what: float(np.abs(numbers).max(initial=0.0)) for what, numbers in values.items()}
+    sizes |= {"threshold": float(thresholds.max()), "smallest threshold": float(thresholds.min())}
+    for what, size in sizes.items():
+        if size != 0 and not 1 / MAGNITUDE_MAX <= size <= MAGNITUDE_MAX:
+            limit = f"magnitudes from {1 / MAGNITUDE_MAX:g} to {MAGNITUDE_MAX:g}, times their gain"
+            raise _misfit(layer, what, limit, f"{size:g}")
 
 
 def _scaled(layer: FloatLayer, projection: FloatProjection) -> np.ndarray:
@@ -262,7 +278,9 @@ def _neurons(
 ) -> tuple[CubaParameters, np.ndarray]:
     n = layer.gain.size
     thresholds = np.full(n, fixed.NEVER_SPIKES, dtype=np.int64)
+    _check_fits(layer, "bias", layer.bias * scale, fixed.CUBA_BIAS_MAX)
     if layer.threshold is not None:
+        _check_fits(layer, "threshold", layer.threshold * scale, fixed.THRESHOLD_MAX)
         thresholds = _common_thresholds(layer.threshold, scale)
         if np.any(thresholds < 1):
             limit = f"at least 1 weight unit at the scale {scale:g}"
@@ -273,6 +291,13 @@ def _neurons(
     ]
     bias = fixed.as_int64(np.round(layer.bias * scale))
     return CubaParameters(decays[0], decays[1], thresholds, bias), thresholds
+
+
+def _check_fits(layer: FloatLayer, what: str, values: np.ndarray, limit: int) -> None:
+    """Refuse what the scale that a file says would make too large; our own scales fit."""
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest >= limit + 1:
+        raise _misfit(layer, what, f"up to {limit} weight units", f"{largest:g}")
 
 
 def _common_thresholds(thresholds: np.ndarray, scale: float) -> np.ndarray:

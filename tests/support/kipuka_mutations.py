@@ -162,7 +162,7 @@ def _attribute(rng, thing):
 
 def _link(rng, file, group, key, name):
     del group[key]
-    other = choice(rng, list(file))
+    other = choice(rng, list(file) or [name])  # of a file that had nothing else
     hard = isinstance(file.get(other, getlink=True), h5py.HardLink)  # others may lead nowhere
     links = (
         h5py.SoftLink(f"/{name}"),

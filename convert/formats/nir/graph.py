@@ -58,7 +58,8 @@ class Node:
     def whole(self, key: str) -> tuple[int, ...]:
         """Return a value as a tuple of whole numbers."""
         found = self.array(key).ravel()
-        if np.any(found != np.round(found)) or np.any(np.abs(found) > np.iinfo(np.int32).max):
+        wrong = found != np.round(found)
+        if not found.size or np.any(wrong) or np.any(np.abs(found) > np.iinfo(np.int32).max):
             raise self.refused(key, "whole numbers in 32 bits", found[:4].tolist())
         return tuple(int(n) for n in found)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kipuka.convert import fixed
 from kipuka.convert.formats.nir.graph import Node
 from kipuka.convert.synapses import ConvSynapses
 from kipuka.errors import KipukaError
@@ -120,7 +121,10 @@ def _bias(node: Node, n: int) -> np.ndarray:
 
 
 def _scale(node: Node, before: Operator) -> Operator:
-    factors = np.broadcast_to(node.array("scale").ravel(), before.bias.shape)
+    factors = node.array("scale").ravel()
+    if factors.size not in (1, before.bias.size):
+        raise node.refused("scale", f"1 or {before.bias.size} values", f"{factors.size} values")
+    factors = np.broadcast_to(factors, before.bias.shape)
     bias = before.bias * factors
     if isinstance(before.linear, Kernel) and np.all(factors == factors[0]):
         scaled = replace(before.linear, weights=before.linear.weights * factors[0])
@@ -181,8 +185,12 @@ def _pair(node: Node, key: str) -> tuple[int, int]:
 
 def _pool(node: Node, before: Operator) -> Operator:
     kernel, stride, padding = (_pair(node, k) for k in ("kernel_size", "stride", "padding"))
-    if len(before.shape) != 3 or min(kernel) < 1:
-        raise node.refused("kernel_size", "a window over channels x height x width", kernel)
+    sizes = [n + 2 * p for n, p in zip(before.shape[1:], padding, strict=False)]
+    inside = all(k <= n for k, n in zip(kernel, sizes, strict=False))
+    if len(before.shape) != 3 or min(kernel) < 1 or not inside:
+        raise node.refused("kernel_size", f"a window inside {before.shape}", kernel)
+    if before.shape[0] * kernel[0] * kernel[1] > MATRIX_MAX:
+        raise node.refused("kernel_size", f"{MATRIX_MAX} elements of all channels", kernel)
     share = 1.0 / (kernel[0] * kernel[1]) if node.kind == "AvgPool2d" else 1.0
     weights = np.full((before.shape[0], 1, *kernel), share)
     pairs = {"stride": stride, "padding": padding, "dilation": (1, 1)}
@@ -208,8 +216,9 @@ def _convolved(
     geometry = ConvSynapses(drawn, sizes, sizes, groups=groups, **pairs)
     marked = replace(geometry, weights=np.broadcast_to(np.int16(1), weights.shape))
     output = marked.formula_shape()
-    if min(output) < 1:
-        raise node.refused("weight", f"a kernel inside {shape}", f"kernel {weights.shape[2:]}")
+    if min(output) < 1 or float(np.prod(output, dtype=float)) > fixed.NEURONS_MAX:
+        limit = f"a kernel inside {shape}, and up to {fixed.NEURONS_MAX} units behind it"
+        raise node.refused("weight", limit, f"kernel {weights.shape[2:]}, output {output}")
     kernel = Kernel(weights, replace(marked, output_shape=output))
     bias = np.repeat(_bias(node, output[0]), output[1] * output[2])
     merged = _after_pool(before.linear, kernel)
