@@ -18,6 +18,7 @@ import tempfile
 import time
 import venv
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -146,7 +147,7 @@ def _alternating(units: int, neurons: Callable[[int], torch.nn.Module]) -> list[
     """Weights and neurons in turn, through two hidden layers."""
     sizes = (units, HIDDEN, HIDDEN, CLASSES)
     found: list[torch.nn.Module] = []
-    for before, after in zip(sizes, sizes[1:], strict=False):
+    for before, after in pairwise(sizes):
         found += [torch.nn.Linear(before, after), neurons(after)]
     return found
 

@@ -8,7 +8,9 @@ import pytest
 
 from kipuka.convert.float_network import simulate_floats
 from kipuka.convert.formats.nir.file import floats_of, quantized_nir
+from kipuka.convert.quantization import quantize
 from kipuka.deploy import simulate, simulate_reference
+from kipuka.deploy.fidelity import measure_fidelity
 from kipuka.errors import KipukaError
 from kipuka_cases import random_spikes
 
@@ -19,6 +21,23 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="needs the public NI
 
 LAG = 1
 """Steps by which the chip's record is behind the network's."""
+
+
+@pytest.mark.parametrize("record", ["loihi", "cpu"])
+def test_with_plain_options_every_spike_of_the_traces_comes_out(record):
+    trace = np.loadtxt(FOLDER / f"lif_lava_{record}_fixed.csv", delimiter=",")
+    found = quantized_nir(FOLDER / "lif_norse.nir", dt=1e-4)
+    assert [int(x[0]) for x in found.program.layers[0].neuron] == [4096, 164, 635, 0]
+    layer = simulate(found.program, trace[None, None, :, 0] > 0).trace.layers[0]
+    assert np.array_equal(layer.spikes[0, 0, :-LAG], trace[LAG:, 2] > 0)
+
+
+def test_the_norse_graph_does_what_lava_did():
+    trace = np.loadtxt(FOLDER / "lif_lava_cpu_fixed.csv", delimiter=",")
+    found = quantized_nir(FOLDER / "lif_norse.nir", dt=1e-4, weight_max=10, decays="down")
+    layer = simulate(found.program, trace[None, None, :, 0] > 0).trace.layers[0]
+    assert np.array_equal(layer.spikes[0, 0, :-LAG], trace[LAG:, 2] > 0)
+    assert np.array_equal(layer.states["v"][0, 0, :-LAG], trace[LAG:, 1])
 
 
 def test_the_norse_graph_does_what_the_chip_did():
@@ -53,8 +72,32 @@ def test_public_graphs_run_as_their_floats_do(rng, name, options, different):
     assert all(report.rating == "rounded" for report in found.layers)
     spikes = random_spikes(rng, 2, found.program.n_inputs, 60, 0.1)
     floats = simulate_floats(floats_of(path, **options), spikes)[-1]
-    integers = simulate_reference(found.program, spikes).trace.layers[-1].spikes
+    integers = simulate(found.program, spikes).trace.layers[-1].spikes
     assert (floats != integers).mean() <= different
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "layers", "decisions"),
+    [
+        ("cnn_sinabs", {"preset": "sinabs"}, [0.98, 0.93, 0.87, 0.95, 0.93], 4),
+        ("braille_noDelay_bias_zero", {"dt": 1e-4, "bias": "steady"}, [0.99, 0.7], 3),
+        ("braille_noDelay_noBias_subtract", {"dt": 1e-4}, [0.99, 0.98], 4),
+    ],
+)
+def test_figures_of_the_documents(name, options, layers, decisions):
+    floats = floats_of(FOLDER / f"{name}.nir", **options)
+    quantized = quantize(floats)
+    spikes = np.random.default_rng(0).random((4, quantized.program.n_inputs, 60)) < 0.1
+    found = measure_fidelity(floats, quantized, spikes)
+    for one, least in zip(found.layers, layers, strict=True):
+        assert one.agreement >= least
+    assert found.same_decisions >= decisions
+
+
+def test_a_soft_reset_that_the_user_flags_is_refused(check_error):
+    with pytest.raises(KipukaError) as caught:
+        quantized_nir(FOLDER / "braille_noDelay_noBias_subtract.nir", dt=1e-4, reset="subtract")
+    check_error(caught.value, what="soft reset", where="option reset", limit="zero")
 
 
 def test_biases_through_a_filter_are_asked_for(check_error):
