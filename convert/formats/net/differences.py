@@ -142,6 +142,7 @@ def weight_bits(weights: np.ndarray) -> int:
     else:
         scale = -256 / low
     scale_bits = int(np.floor(np.log2(scale))) + mixed
-    common = int(np.bitwise_or.reduce(np.abs(weights.astype(np.int64)), axis=None))
+    # A number and its negative end in as many zeros.
+    common = int(np.bitwise_or.reduce(weights, axis=None))
     trailing_zeros = (common & -common).bit_length() - 1
     return 8 - scale_bits - (min(trailing_zeros, 8) - mixed)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kipuka.convert.synapses import ConvSynapses, DenseSynapses
+from kipuka.convert.synapses import ConvSynapses, DenseSynapses, SparseSynapses
 from kipuka.deploy.costs.mapping.blocks import Block, Partition
 from kipuka.deploy.costs.mapping.groups import Bundle
 
@@ -55,24 +55,38 @@ def axons_of(bundle: Bundle, parts: Partition) -> Axons:
         sources = np.concatenate([units for units, _ in found])
         counts = np.concatenate([fan_out for _, fan_out in found])
     else:
-        reached, senders = bundle.pairs
-        # Sorted by source and target, so that a source's synapses into one block lie together.
-        keys = senders * parts.n_cores + parts.assignment()[reached]
-        pairs, counts = _counted(keys)
-        sources, cores = np.divmod(pairs, parts.n_cores)
-        order = np.argsort(cores, kind="stable")
-        cores, sources, counts = cores[order], sources[order], counts[order]
+        cores, sources, counts = _listed(synapses, parts)
     delays = bundle.delays[sources].astype(np.int64)
     return Axons(cores, sources, delays, counts.astype(np.int64))
 
 
-def _counted(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct keys in ascending order and how often each occurs; fast where they are sorted."""
-    steps = np.diff(keys, prepend=-1)
-    if steps.min(initial=0) < 0:
-        return np.unique(keys, return_counts=True)
-    starts = np.flatnonzero(steps)
-    return keys[starts], np.diff(starts, append=keys.size)
+def _listed(
+    synapses: SparseSynapses, parts: Partition
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cores, sources and nonzero weights of the axons of a list of synapses, by core."""
+    there, targets, offsets = synapses.weights != 0, synapses.targets, synapses.offsets
+    if not there.all():
+        targets = targets[there]
+        offsets = np.concatenate([[0], np.cumsum(there)])[offsets]
+    # Small numbers: memory bounds what follows, and short ones are sorted by their digits.
+    owners = parts.assignment().astype(np.min_scalar_type(parts.n_cores))[targets]
+    first = np.zeros(owners.size + 1, dtype=bool)
+    first[offsets[:-1]] = True
+    if np.any((owners[1:] < owners[:-1]) & ~first[1:-1]):
+        senders = np.repeat(np.arange(synapses.n_sources), np.diff(offsets))
+        keys = senders * parts.n_cores + owners
+        pairs, counts = np.unique(keys, return_counts=True)
+        sources, cores = np.divmod(pairs, parts.n_cores)
+    else:
+        # A source's synapses into one block lie together: an axon begins where either changes.
+        first[1:-1] |= owners[1:] != owners[:-1]
+        starts = np.flatnonzero(first[:-1])
+        counts = np.diff(starts, append=owners.size)
+        cores = owners[starts]
+        rows = np.searchsorted(starts, offsets)
+        sources = np.repeat(np.arange(synapses.n_sources), np.diff(rows))
+    order = np.argsort(cores, kind="stable")
+    return cores[order].astype(np.int64), sources[order], counts[order]
 
 
 def _dense_fan_outs(synapses: DenseSynapses, parts: Partition) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from kipuka.convert.formats.net.differences import weight_bits
 from kipuka.convert.synapses import ConvSynapses
 from kipuka.deploy.costs.mapping.axons import Axons
 from kipuka.deploy.costs.mapping.blocks import Partition
@@ -72,8 +71,7 @@ def synaptic_words(bundle: Bundle, parts: Partition, axons: Axons, packing: Pack
     more for each further delay that the channel has. Any other axon keeps a list of its synapses in
     whole words, those of weight 0 included unless the bundle is sparse.
     """
-    # A single power of two needs no more bits than one.
-    weight = max(1, weight_bits(bundle.synapses.weights))
+    weight = bundle.weight_bits
     if np.any(bundle.delays):
         weight += packing.synapse_delay
     if isinstance(bundle.synapses, ConvSynapses):
@@ -81,7 +79,6 @@ def synaptic_words(bundle: Bundle, parts: Partition, axons: Axons, packing: Pack
     if bundle.keeps_zeros:
         lists = list_words(parts.sizes(), weight + packing.synapse_index, packing)
         return bundle.synapses.n_sources * lists
-    words = np.zeros(parts.n_cores, dtype=np.int64)
     cores, synapses = axons.cores, axons.synapses
     if bundle.by_synapse:
         starts = np.flatnonzero(
@@ -89,8 +86,8 @@ def synaptic_words(bundle: Bundle, parts: Partition, axons: Axons, packing: Pack
         )
         cores, synapses = cores[starts], np.add.reduceat(synapses, starts)
     lists = list_words(synapses, weight + packing.sparse_index, packing)
-    np.add.at(words, cores, lists)
-    return words
+    # Float64 holds these sums exactly.
+    return np.bincount(cores, lists, parts.n_cores).astype(np.int64)
 
 
 def list_words(synapses: np.ndarray, bits: int, packing: Packing) -> np.ndarray:

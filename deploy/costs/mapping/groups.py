@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from kipuka.convert.formats.net.differences import weight_bits
 from kipuka.convert.program import Program, Projection
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses, Synapses
 
@@ -60,6 +61,12 @@ class Bundle:
         """Target and source of each synapse, in the order of ``synapses.entries()``."""
         targets, sources, _ = self.synapses.entries()
         return targets, sources
+
+    @cached_property
+    def weight_bits(self) -> int:
+        """Bits of a weight in memory."""
+        # A single power of two needs no more bits than one.
+        return max(1, weight_bits(self.synapses.weights))
 
     @property
     def channel(self) -> tuple[int, str]:

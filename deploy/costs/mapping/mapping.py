@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kipuka.convert.formats.net.differences import weight_bits
 from kipuka.convert.program import Program
 from kipuka.deploy.costs.mapping.abilities import check_abilities
 from kipuka.deploy.costs.mapping.axons import Axons
@@ -205,7 +204,7 @@ def _check_groups(groups: tuple[Group, ...], hardware: HardwareProfile, limits: 
 def _check_widths(group: Group, limits: CoreLimits) -> None:
     """Refuse weights and delays that no core can hold."""
     for bundle in group.bundles:
-        bits = weight_bits(bundle.synapses.weights)
+        bits = bundle.weight_bits
         longest = int(bundle.delays.max(initial=0))
         for name, needed, limit, remedy in (
             ("bits of a weight", bits, limits.weight_bits, "quantize to fewer bits"),

@@ -271,7 +271,7 @@ def test_one_neuron_a_chip_takes_a_chip_for_each():
 
 
 @pytest.mark.parametrize("measured", [False, True])
-def test_a_million_neurons_map_within_a_minute(rng, measured):
+def test_a_million_neurons_map_within_seconds(rng, measured):
     layers, shape = [], (2, 512, 512)
     for _ in range(2):
         layers.append(conv_cuba(conv(even(rng, (2, 2, 3, 3)), shape, padding=(1, 1))))
@@ -290,7 +290,7 @@ def test_a_million_neurons_map_within_a_minute(rng, measured):
 
 
 @pytest.mark.slow
-def test_a_million_neurons_with_lists_of_synapses_map_within_a_minute(rng):
+def test_a_million_neurons_with_lists_of_synapses_map_within_2_seconds(rng):
     n, fan_out = 1_000_000, 10
     first = np.arange(n)[:, None] * ((n - 2 * fan_out) / n)
     targets = (first.astype(np.int32) + np.arange(0, 2 * fan_out, 2, dtype=np.int32)).ravel()
@@ -298,9 +298,10 @@ def test_a_million_neurons_with_lists_of_synapses_map_within_a_minute(rng):
     synapses = SparseSynapses(weights, targets, np.arange(0, targets.size + 1, fan_out), n)
     delays = np.zeros(n, np.int16)
     network = program(n, cuba(n, Projection(synapses, 1, "a", delays)))
-    start = time.perf_counter()
+    # Of this process: other work on the machine does not count.
+    start = time.process_time()
     mapping = map_program(network, load_profile("loihi2"))
-    assert time.perf_counter() - start < 60
+    assert time.process_time() - start < 2
     assert mapping.n_chips > 1
     assert mapping.needs("neurons").sum() == n
     for name in NAMES:
