@@ -258,6 +258,12 @@ class SparseSynapses(ByValue):
         columns = (self.targets, self._sources(), self.weights)
         return Entries(*(column[there].astype(np.int64) for column in columns))
 
+    def matrix(self) -> np.ndarray:
+        """Weights int16 (targets, sources), with 0 where there is no synapse."""
+        weights = np.zeros((self.n_targets, self.n_sources), np.int16)
+        weights[self.targets, self._sources()] = self.weights
+        return weights
+
     def _sources(self) -> np.ndarray:
         return np.repeat(np.arange(self.n_sources), np.diff(self.offsets))
 

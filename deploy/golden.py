@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from kipuka.convert.formats.net.file import GoldenVector
+from kipuka.convert.operands import checked_inputs
 from kipuka.convert.program import Program
 from kipuka.convert.trace import Trace, readout_input
-from kipuka.deploy.operands import checked_inputs
 from kipuka.deploy.reference import simulate_reference
 
 

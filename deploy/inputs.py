@@ -9,9 +9,9 @@ import numpy as np
 
 from kipuka.convert.formats.guarded.arrays import UNREADABLE, read_npy, write_npy
 from kipuka.convert.formats.guarded.event_files import not_events, read_event_file
+from kipuka.convert.operands import checked_inputs
 from kipuka.convert.program import Program
 from kipuka.deploy.fast.input_events import Events, windows
-from kipuka.deploy.operands import checked_inputs
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
 

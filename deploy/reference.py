@@ -9,10 +9,10 @@ import numpy as np
 
 from kipuka.convert.delivery import deliver, deliver_payloads, sent_message
 from kipuka.convert.neurons.model import SPIKES
+from kipuka.convert.operands import checked_inputs
 from kipuka.convert.program import RECURRENT, Layer, Program, Projection
 from kipuka.convert.trace import LayerTrace, Trace
 from kipuka.deploy.counters import Counters, LayerCounters
-from kipuka.deploy.operands import checked_inputs
 
 
 @dataclass(frozen=True, eq=False)

@@ -102,6 +102,8 @@ def verify(program: Program, traces: Mapping[str, Trace]) -> Verification:
             value=", ".join(traces) or "none",
             remedy="name two or more, for example --backends reference,lava",
         )
+    for name, trace in traces.items():
+        _check_trace(program, name, trace, next(iter(traces.values())))
     (standard, expected), *others = traces.items()
     mismatches: list[Mismatch] = []
     compared = 0
@@ -124,6 +126,33 @@ def verify(program: Program, traces: Mapping[str, Trace]) -> Verification:
         for name, trace in traces.items()
     }
     return Verification(tuple(traces), samples, steps, compared, tuple(mismatches), classes)
+
+
+def _check_trace(program: Program, name: str, trace: Trace, standard: Trace) -> None:
+    """Refuse what is no complete trace of the same run of this network."""
+    layers = getattr(trace, "layers", ())
+    if len(layers) != len(program.layers) or len(standard.layers) != len(layers):
+        raise _no_trace(name, f"{len(program.layers)} layers", f"{len(layers)} layers")
+    for number, found, right in zip(program.numbers, layers, standard.layers, strict=True):
+        missing = [state for state in right.states if state not in found.states]
+        if missing:
+            limit = f"states {', '.join(right.states)}, as the first has them"
+            raise _no_trace(f"{name}, layer {number}", limit, f"no {', '.join(missing)}")
+        for variable, right_values in {"spikes": right.spikes, **right.states}.items():
+            values = found.spikes if variable == "spikes" else found.states[variable]
+            if values.shape != right_values.shape:
+                where = f"{name}, layer {number}, {variable}"
+                raise _no_trace(where, f"shape {right_values.shape}", f"shape {values.shape}")
+
+
+def _no_trace(where: str, limit: str, value: str) -> KipukaError:
+    return KipukaError(
+        "the traces cannot be compared",
+        where=f"trace {where}",
+        limit=limit,
+        value=value,
+        remedy="give traces of one network and the same inputs, with everything recorded",
+    )
 
 
 def _first(differs: np.ndarray, found: np.ndarray, right: np.ndarray, standard: str) -> str:

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import torch
 
+from kipuka.convert.operands import whole_number
 from kipuka.convert.synapses import Shape3
 from kipuka.errors import choose
 from kipuka.train.audio_layout import AudioLayout, audio_shape
 from kipuka.train.delays.axonal import AxonalDelay
-from kipuka.train.gru.block import UpdateGateInput, check_update_gate_input
+from kipuka.train.gru.block import MAX_SIZE, UpdateGateInput, check_update_gate_input
 from kipuka.train.gru.convolutional import ConvSpikingGRU
 from kipuka.train.gru.dense import SpikingGRU
 from kipuka.train.names import NETWORK_NAMES
@@ -193,6 +194,10 @@ def build_network(
     """
     build = choose(NETWORKS, name, what="network", where="option network")
     # Also of networks that have no use for them, so that no misspelling goes unnoticed.
+    n_inputs, n_classes, hidden = (
+        whole_number(value, 1, MAX_SIZE, f"network {name}, {what}")
+        for value, what in ((n_inputs, "n_inputs"), (n_classes, "n_classes"), (hidden, "hidden"))
+    )
     laid_out = audio_shape(n_inputs, layout)
     check_update_gate_input(update_gate_input, f"network {name}")
     image = _image(shape) or laid_out

@@ -20,6 +20,7 @@ from kipuka.convert.analysis.spiking_gru import gru_range
 from kipuka.convert.analysis.steps import Given, Range
 from kipuka.convert.neurons import CUBA, DELTA, SIGMA, SIGMA_DELTA, SPIKING_GRU
 from kipuka.convert.neurons.model import StateVariable
+from kipuka.convert.operands import MAX_STEPS, whole_number
 from kipuka.convert.program import RECURRENT, Layer, Program
 
 
@@ -114,6 +115,7 @@ def analyse_ranges(
     -------
     RangeAnalysis
     """
+    n_steps = whole_number(n_steps, 1, MAX_STEPS, "argument n_steps")
     if program.reset:
         n_steps = min(n_steps, program.reset.interval)
     spiking: list[Sent] = [np.ones(program.n_inputs, dtype=bool)]

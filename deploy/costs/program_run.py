@@ -7,9 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from kipuka.convert.neurons.spiking_gru import CURRENT, current_message
+from kipuka.convert.operands import checked_inputs
 from kipuka.convert.program import Program
 from kipuka.deploy.costs.core_activity import Channel, Sent
 from kipuka.deploy.costs.mapping.groups import INPUT, SPIKES
+from kipuka.deploy.counters import Counters
 from kipuka.deploy.fast.recording import Record
 from kipuka.deploy.reference import Simulation
 from kipuka.errors import KipukaError
@@ -36,7 +38,9 @@ def sent_in(program: Program, inputs: np.ndarray, simulation: Simulation) -> Sen
     KipukaError
         If the spikes of a layer were not recorded.
     """
+    inputs = checked_inputs(program, inputs)
     n_samples, _, n_steps = inputs.shape
+    _check_same_run(program, inputs, simulation.counters)
     _check_recorded(program, simulation, n_steps)
 
     def of_samples(chosen: slice) -> Mapping[Channel, np.ndarray]:
@@ -49,6 +53,27 @@ def sent_in(program: Program, inputs: np.ndarray, simulation: Simulation) -> Sen
 
     widest = max(program.n_inputs, *(layer.n_neurons for layer in program.layers))
     return Sent(n_samples, n_steps, widest, of_samples)
+
+
+def _check_same_run(program: Program, inputs: np.ndarray, counters: Counters) -> None:
+    """Refuse an input that is not that of the run."""
+    found = f"{inputs.shape[0]} samples of {inputs.shape[2]} steps"
+    limit = f"{counters.n_samples} samples of {counters.n_steps} steps, as were simulated"
+    same = (inputs.shape[0], inputs.shape[2]) == (counters.n_samples, counters.n_steps)
+    if same and program.encoder is None:
+        per_step = np.count_nonzero(inputs, axis=1)
+        sent = per_step if counters.per_step else per_step.sum(axis=1, keepdims=True)
+        same = np.array_equal(sent, counters.input_spikes)
+        found = f"{per_step.sum()} spikes, or as many in other samples or steps"
+        limit = f"the input that was simulated, with {counters.input_spikes.sum()} spikes"
+    if not same:
+        raise KipukaError(
+            "the input is not that of the run",
+            where="profile, input",
+            limit=limit,
+            value=found,
+            remedy="pass the very input that the simulation was made of",
+        )
 
 
 def _check_recorded(program: Program, simulation: Simulation, n_steps: int) -> None:

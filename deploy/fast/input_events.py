@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from kipuka.convert.operands import (
+    MAX_STEPS,
+    as_activations,
+    as_numbers,
+    as_spikes,
+    whole_number,
+)
 from kipuka.convert.program import Program
 from kipuka.deploy.fast.kernels.events import count_dense, list_dense, list_events
 from kipuka.errors import KipukaError
@@ -36,7 +43,7 @@ class Events:
 
 
 Piece: TypeAlias = "np.ndarray | Events"
-"""Steps of a sample: bool array (units, steps), or int32 with an encoder, or `Events`."""
+"""Steps of a sample: spikes (units, steps), or int32 with an encoder, or `Events`."""
 
 Sample: TypeAlias = "Piece | Iterable[Piece]"
 """A sample in one piece, or as pieces that follow each other in time."""
@@ -64,16 +71,41 @@ class Window(NamedTuple):
         return self.offsets.size - 1
 
 
-def pieces_of(sample: Sample) -> Iterable[Piece]:
-    """Pieces of a sample, in time."""
-    return (sample,) if isinstance(sample, np.ndarray | Events) else sample
+def pieces_of(sample: Sample, where: str) -> Iterable[Piece]:
+    """Pieces of a sample, in time.
+
+    Raises
+    ------
+    KipukaError
+        If it is neither a piece nor an iterable of them.
+    """
+    if isinstance(sample, np.ndarray | Events):
+        return (sample,)
+    if hasattr(sample, "__array__") or isinstance(sample, memoryview):
+        return (as_numbers(sample, where),)
+    if isinstance(sample, str | bytes | Mapping) or not isinstance(sample, Iterable):
+        raise KipukaError(
+            "the sample is no input",
+            where=where,
+            limit="an array (units, steps), Events, or an iterable of such pieces",
+            value=type(sample).__name__,
+            remedy="give one array or one Events for each sample",
+        )
+    return sample
 
 
-def steps_of(piece: Piece) -> int:
-    """Steps that a piece lasts; 0 if it is no piece at all."""
+def steps_of(piece: Piece, where: str) -> int:
+    """Steps that a piece lasts; 0 if it has no axes.
+
+    Raises
+    ------
+    KipukaError
+        If it is no piece at all.
+    """
     if isinstance(piece, Events):
-        return piece.n_steps
-    return int(piece.shape[-1]) if piece.ndim else 0
+        return whole_number(piece.n_steps, 1, MAX_STEPS, f"{where}, n_steps of Events")
+    array = as_numbers(piece, where)
+    return int(array.shape[-1]) if array.ndim else 0
 
 
 def windows(program: Program, piece: Piece, where: str) -> Iterator[Window]:
@@ -88,23 +120,19 @@ def windows(program: Program, piece: Piece, where: str) -> Iterator[Window]:
         _refuse_encoder(program, where)
         yield _listed(program, piece, where)
         return
-    check_dense(program, piece.shape, piece.dtype, where)
+    piece = as_numbers(piece, where)
+    _check_shape(program, piece.shape, where)
     n_steps = piece.shape[1]
     at_once = max(1, WINDOW_ENTRIES // program.n_inputs)
     for start in range(0, n_steps, at_once):
         part = piece[:, start : start + at_once]
-        yield _activations(part) if program.encoder else _scanned(part)
+        if program.encoder:
+            yield _activations(part if part.dtype == np.int32 else as_activations(part, where))
+        else:
+            yield _scanned(part if part.dtype == np.bool_ else as_spikes(part, where))
 
 
-def check_dense(program: Program, shape: tuple[int, ...], dtype: np.dtype, where: str) -> None:
-    """Check a dense sample (units, steps).
-
-    Raises
-    ------
-    KipukaError
-        If shape or dtype are wrong.
-    """
-    wanted = np.int32 if program.encoder else np.bool_
+def _check_shape(program: Program, shape: tuple[int, ...], where: str) -> None:
     if len(shape) != 2 or shape[0] != program.n_inputs or shape[1] == 0:
         raise KipukaError(
             "the input does not fit the network",
@@ -112,16 +140,6 @@ def check_dense(program: Program, shape: tuple[int, ...], dtype: np.dtype, where
             limit=f"{program.n_inputs} units x steps, at least 1 step",
             value=f"shape {shape}",
             remedy="put time last and the network's input units before it",
-        )
-    if dtype != wanted:
-        raise KipukaError(
-            "the input has the wrong type",
-            where=where,
-            limit="int32 activations, as an encoder gives" if program.encoder else "bool spikes",
-            value=f"dtype {dtype}",
-            remedy="use program.encoder.activation(values)"
-            if program.encoder
-            else "bin events to at most one spike per unit and step, and use astype(bool)",
         )
 
 
@@ -155,13 +173,16 @@ def _scanned(part: np.ndarray) -> Window:
 
 
 def _listed(program: Program, events: Events, where: str) -> Window:
-    times, units = np.asarray(events.times), np.asarray(events.units)
-    if times.ndim != 1 or times.shape != units.shape or events.n_steps < 1:
+    n_steps = steps_of(events, where)
+    times, units = (as_numbers(x, f"{where}, events") for x in (events.times, events.units))
+    if not times.size and not units.size:
+        times, units = times.ravel().astype(np.int64), units.ravel().astype(np.int64)
+    if times.ndim != 1 or times.shape != units.shape:
         raise KipukaError(
             "the events are no lists of equal length",
             where=where,
-            limit="as many times as units, at least 1 step",
-            value=f"shapes {times.shape} and {units.shape}, {events.n_steps} steps",
+            limit="as many times as units",
+            value=f"shapes {times.shape} and {units.shape}",
             remedy="give one time and one unit per spike",
         )
     for values, what in ((times, "time"), (units, "unit")):
@@ -173,14 +194,14 @@ def _listed(program: Program, events: Events, where: str) -> Window:
                 value=f"dtype {values.dtype}",
                 remedy="convert times to steps, and units to their numbers",
             )
-    offsets = np.zeros(events.n_steps + 1, np.int64)
+    offsets = np.zeros(n_steps + 1, np.int64)
     ordered = np.empty(units.size, np.int32)
     wrong = list_events(
         times.astype(np.int64, copy=False),
         units.astype(np.int64, copy=False),
         program.n_inputs,
         offsets,
-        np.zeros(events.n_steps, np.int64),
+        np.zeros(n_steps, np.int64),
         ordered,
         np.full(program.n_inputs, -1, np.int64),
     )

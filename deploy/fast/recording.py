@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kipuka.convert.operands import whole_number
 from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, Trace, read_state
 from kipuka.deploy.fast.kernels import layout as at
@@ -67,7 +68,7 @@ class Columns:
         self._payloads: dict[int, int] = {}
         self._states: dict[tuple[int, str], int] = {}
         n_layers = len(program.layers)
-        positions = range(n_layers) if record.spikes is None else record.spikes
+        positions = range(n_layers) if record.spikes is None else tuple(record.spikes)
         for position in sorted({_checked(program, position) for position in positions}):
             layer = program.layers[position]
             if layer.neuron_model.sends.graded:
@@ -172,6 +173,8 @@ def _of_neurons(array: np.ndarray, first: int, n: int) -> np.ndarray:
 
 def _checked(program: Program, position: int) -> int:
     n_layers = len(program.layers)
+    if isinstance(position, bool) or not isinstance(position, int | np.integer):
+        whole_number(position, -n_layers, n_layers - 1, "record")
     if not -n_layers <= position < n_layers:
         raise KipukaError(
             "there is no such layer to record",
@@ -180,4 +183,4 @@ def _checked(program: Program, position: int) -> int:
             value=position,
             remedy="count layers from 0, or from the last one back with negative numbers",
         )
-    return position % n_layers
+    return int(position) % n_layers

@@ -99,13 +99,16 @@ class Run:
             getattr(work, name)[:] = 0
         parts: list[at.Recording] = []
         n_steps = 0
-        for piece in pieces_of(sample):
+        for piece in pieces_of(sample, where):
             if not parts or self.columns.grow:
-                parts.append(self.columns.recordings(1, steps_of(piece)))
+                parts.append(self.columns.recordings(1, steps_of(piece, where)))
             own = at.Recording(*(array[0] for array in parts[-1]))
             n_steps += self._piece(work, piece, own, n_steps, 0, where)
         if n_steps:
             finish(self.network, work)
+        if not parts:
+            # A recording may be over before it began.
+            parts.append(self.columns.recordings(1, 0))
         return self.result([work], self.columns.joined(parts), n_steps)
 
     def _piece(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import queue
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
+from kipuka.convert.operands import as_numbers, whole_number
 from kipuka.convert.program import Program
 from kipuka.deploy.fast.input_events import Events, Piece, Sample, steps_of
 from kipuka.deploy.fast.kernels import layout as at
@@ -18,6 +20,9 @@ from kipuka.deploy.reference import Simulation
 from kipuka.errors import KipukaError
 
 __all__ = ["COUNTERS", "EVERYTHING", "Events", "Record", "simulate", "simulate_each"]
+
+MAX_THREADS = 1 << 12
+"""Threads that anyone may ask for."""
 
 SAMPLES_AHEAD = 2
 """Samples of a stream that each thread runs before their results are asked for."""
@@ -56,6 +61,8 @@ def simulate(
     KipukaError
         If the input does not fit the network; the message names sample, index and value.
     """
+    inputs = _samples_of(inputs)
+    n_threads = _threads(threads)
     n_steps = _common_steps(program, inputs)
     run = Run(program, record, progress, total=len(inputs) * n_steps)
     recorded = run.columns.recordings(len(inputs), n_steps)
@@ -67,7 +74,7 @@ def simulate(
             own = at.Recording(*(array[number] for array in recorded))
             run.whole(workspace, inputs[number], own, f"input, sample {number}")
 
-    workspaces = run.on_threads(work_off, min(threads or available_cores(), len(inputs)))
+    workspaces = run.on_threads(work_off, min(n_threads, len(inputs)))
     return run.result(workspaces, recorded, n_steps)
 
 
@@ -101,9 +108,19 @@ def simulate_each(
     KipukaError
         If a sample does not fit the network; the message names sample, index and value.
     """
+    if isinstance(samples, memoryview):
+        samples = as_numbers(samples, "input")
+    if not isinstance(samples, Iterable) or getattr(samples, "ndim", 1) == 0:
+        raise KipukaError(
+            "there is no stream of samples",
+            where="input",
+            limit="an iterable of samples",
+            value=type(samples).__name__,
+            remedy="give a list or a generator with one sample after the other",
+        )
     run = Run(program, record, progress)
     numbered = ((sample, f"input, sample {number}") for number, sample in enumerate(samples))
-    n_threads = threads or available_cores()
+    n_threads = _threads(threads)
     if n_threads == 1:
         workspace = run.packed.workspace()
         for sample, where in numbered:
@@ -136,6 +153,28 @@ def simulate_each(
                 future.cancel()
 
 
+def _threads(threads: int | None) -> int:
+    if threads is None:
+        return available_cores()
+    return whole_number(threads, 1, MAX_THREADS, "argument threads")
+
+
+def _samples_of(inputs: Any) -> np.ndarray | Sequence[Piece]:
+    """Return an array, or a sequence of samples as it is.
+
+    Raises
+    ------
+    KipukaError
+        If it is neither.
+    """
+    sequence = hasattr(inputs, "__len__") and hasattr(inputs, "__getitem__")
+    mapping = isinstance(inputs, Mapping | str | bytes)
+    if hasattr(inputs, "__array__") or isinstance(inputs, memoryview) or not sequence or mapping:
+        return as_numbers(inputs, "input")
+    samples: Sequence[Piece] = inputs
+    return samples
+
+
 def _common_steps(program: Program, inputs: np.ndarray | Sequence[Piece]) -> int:
     """Steps of every sample.
 
@@ -162,7 +201,7 @@ def _common_steps(program: Program, inputs: np.ndarray | Sequence[Piece]) -> int
         )
     if isinstance(inputs, np.ndarray):
         return int(inputs.shape[2])
-    steps = [steps_of(piece) for piece in inputs]
+    steps = [steps_of(piece, f"input, sample {k}") for k, piece in enumerate(inputs)]
     different = [k for k, n in enumerate(steps) if n != steps[0]]
     if different:
         raise KipukaError(

@@ -22,6 +22,7 @@ from kipuka.convert.formats.guarded.arrays import write_npy
 from kipuka.convert.formats.net.differences import NETX_MODELS, netx_differences
 from kipuka.convert.formats.net.file import save_net
 from kipuka.convert.neurons import handler
+from kipuka.convert.operands import checked_inputs
 from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, Trace
 from kipuka.deploy.lava.job_files import JOB_INPUTS, JOB_NETWORK, JOB_TRACE
@@ -81,6 +82,7 @@ def run_lava(
     KipukaError
         If Lava is not installed, cannot express a layer, fails or hangs.
     """
+    inputs = checked_inputs(program, inputs)
     n_parts = min(os.cpu_count() or 1, -(-len(inputs) // SAMPLES_PER_WORKER))
     jobs = [(program, part) for part in np.array_split(inputs, n_parts)]
     return Trace.joined(run_lava_jobs(jobs, progress, stall_limit_s, backend))
@@ -97,6 +99,7 @@ def run_lava_jobs(
     Jobs are shared out over the processor cores, one worker process for each, in which Lava is
     imported once.
     """
+    jobs = [(program, checked_inputs(program, inputs)) for program, inputs in jobs]
     if backend == "netx" and any(program.reset and len(inputs) > 1 for program, inputs in jobs):
         # A reset that NetX does by itself counts steps through all samples that a graph runs.
         single = [(program, x[None]) for program, inputs in jobs for x in inputs]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from kipuka.convert.operands import MAX_STEPS, whole_number
 from kipuka.convert.program import Program
 from kipuka.deploy.lowered.cells.cell import power_above
 from kipuka.deploy.lowered.graph import LoweredGraph, Node
@@ -68,6 +69,9 @@ def plan_stream(program: Program, n_steps: int, interval: int | None = None) -> 
     KipukaError
         If not even one sample fits the interval, or the pause is many times as long as a sample.
     """
+    n_steps = whole_number(n_steps, 1, MAX_STEPS, "argument n_steps")
+    if interval is not None:
+        interval = whole_number(interval, 1, MAX_STEPS, "option interval")
     graph = lower(program, n_steps)
     if interval is not None and interval < graph.hardware_steps(n_steps):
         raise KipukaError(

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from kipuka.convert.operands import checked_inputs
 from kipuka.convert.program import Encoder
 from kipuka.deploy import golden_vectors, simulate, simulate_reference
-from kipuka.deploy.operands import checked_inputs
 from kipuka.errors import KipukaError
 from kipuka_cases import cuba, program, random_cuba, random_gru, random_spikes
 

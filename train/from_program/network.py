@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -10,10 +10,12 @@ import numpy as np
 import torch
 
 from kipuka.convert import fixed
-from kipuka.convert.formats.slayer.blocks import find_blocks
+from kipuka.convert.formats.slayer.blocks import Block, find_blocks
 from kipuka.convert.neurons import handler
+from kipuka.convert.operands import as_activations, as_numbers, as_spikes
 from kipuka.convert.program import PREVIOUS, Program, needs_flatten
 from kipuka.convert.trace import LayerTrace, Trace
+from kipuka.errors import KipukaError
 from kipuka.train.audio_layout import AudioLayout
 from kipuka.train.from_program.layers import BLOCKS, arriving_delays, block_of, place
 from kipuka.train.from_program.values import no_block
@@ -87,8 +89,9 @@ def trace_blocks(
     -------
     Trace
     """
-    modules = [found.module for found in find_blocks(blocks)]
-    x = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32))
+    found = find_blocks(blocks)
+    modules = [one.module for one in found]
+    x = torch.from_numpy(_checked(found, inputs).astype(np.float32))
     if input_shape is not None:
         x = x.reshape(len(x), *input_shape, x.shape[-1])
     if isinstance(modules[0], FLAT):
@@ -111,6 +114,22 @@ def trace_blocks(
             elif isinstance(block, cuba.Flatten):
                 x = x.reshape(len(x), -1, x.shape[-1])
     return Trace(tuple(layers))
+
+
+def _checked(blocks: Sequence[Block], inputs: Any) -> np.ndarray:
+    """Return spikes, or activations for input neurons, of samples with time last."""
+    numbers = as_numbers(inputs, "input")
+    if numbers.ndim < 3 or 0 in numbers.shape:
+        raise KipukaError(
+            "the input does not fit the blocks",
+            where="input",
+            limit="samples x units x steps, none of them 0",
+            value=f"shape {numbers.shape}",
+            remedy="put the samples first and time last",
+        )
+    first = blocks[0] if blocks else None
+    encoded = first and first.kind == "Input" and first.module.neuron is not None
+    return (as_activations if encoded else as_spikes)(numbers, "input")
 
 
 class _Call(NamedTuple):

@@ -17,6 +17,9 @@ from kipuka.train.gru.neuron import neuron_from
 from kipuka.train.gru.sequence import run_sequence
 from kipuka.train.silence import warn_if_silent
 
+MAX_SIZE = (1 << 31) - 1
+"""Neurons, or channels, that a block may be asked for."""
+
 UpdateGateInput = Literal["spikes", "current"]
 
 

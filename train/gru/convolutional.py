@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
+from kipuka.convert.operands import whole_number
 from kipuka.errors import KipukaError
-from kipuka.train.gru.block import GruBlock, UpdateGateInput
+from kipuka.train.gru.block import MAX_SIZE, GruBlock, UpdateGateInput
 from kipuka.train.gru.mixing import SameConvolution
 from kipuka.train.slayer import ConvSynapse
 
@@ -87,6 +88,9 @@ class ConvSpikingGRU(GruBlock):
         dilation_rec: Size = 1,
         delay_rec_min_steps: int = 0,
     ) -> None:
+        in_features = whole_number(in_features, 1, MAX_SIZE, "ConvSpikingGRU, in_features")
+        out_features = whole_number(out_features, 1, MAX_SIZE, "ConvSpikingGRU, out_features")
+        groups = whole_number(groups, 1, MAX_SIZE, "ConvSpikingGRU, groups")
         super().__init__(neuron_params, out_features, delay_shift, update_gate_input, count_log)
         if groups < 1 or in_features % groups or out_features % groups:
             raise KipukaError(

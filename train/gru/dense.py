@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from kipuka.train.gru.block import GruBlock, UpdateGateInput
+from kipuka.convert.operands import whole_number
+from kipuka.train.gru.block import MAX_SIZE, GruBlock, UpdateGateInput
 from kipuka.train.gru.mixing import MatrixProduct
 from kipuka.train.slayer import DenseSynapse
 
@@ -68,6 +69,8 @@ class SpikingGRU(GruBlock):
         update_gate_input: UpdateGateInput = "spikes",
         delay_rec_min_steps: int = 0,
     ) -> None:
+        in_neurons = whole_number(in_neurons, 1, MAX_SIZE, "SpikingGRU, in_neurons")
+        out_neurons = whole_number(out_neurons, 1, MAX_SIZE, "SpikingGRU, out_neurons")
         super().__init__(neuron_params, out_neurons, delay_shift, update_gate_input, count_log)
         self.neuron.shape = torch.Size([out_neurons])
         self.mixing = MatrixProduct()

@@ -29,7 +29,11 @@ from kipuka.convert.program import (
     layer_numbers,
     needs_flatten,
 )
-from kipuka.convert.synapses import ConvSynapses
+from kipuka.convert.synapses import ConvSynapses, SparseSynapses, Synapses
+from kipuka.errors import KipukaError
+
+MATRIX_WEIGHTS = 1 << 24
+"""Most pairs of a source and a target that sparse synapses are written out for."""
 
 
 def write_layers(group: h5py.Group, program: Program) -> None:
@@ -193,7 +197,7 @@ def _write_weights(target: h5py.Group, key: str, joined: Sequence[Projection]) -
     """
     if not joined:
         return
-    weights = np.concatenate([p.synapses.weights for p in joined], axis=1)
+    weights = np.concatenate([_weights(p.synapses) for p in joined], axis=1)
     exponent = joined[0].weight_exponent
     halves, left = scaled(weights // fixed.WEIGHT_STEP, exponent + 1)
     if exponent < 0 and left == exponent:
@@ -202,6 +206,22 @@ def _write_weights(target: h5py.Group, key: str, joined: Sequence[Projection]) -
     data = target.create_dataset(key, data=weights)
     if exponent:
         data.attrs["weight_exponent"] = exponent
+
+
+def _weights(synapses: Synapses) -> np.ndarray:
+    """Weights as the file has them, which has no sparse ones."""
+    if not isinstance(synapses, SparseSynapses):
+        return synapses.weights
+    n_weights = synapses.n_targets * synapses.n_sources
+    if n_weights > MATRIX_WEIGHTS:
+        raise KipukaError(
+            "sparse synapses cannot be written as a matrix of that size",
+            where="file, key weight",
+            limit=f"{MATRIX_WEIGHTS} pairs of a source and a target",
+            value=f"{synapses.n_targets} targets x {synapses.n_sources} sources",
+            remedy="write smaller layers, or build the network anew where it is needed",
+        )
+    return synapses.matrix()
 
 
 def _write_delays(target: h5py.Group, key: str, joined: Sequence[Projection]) -> None:
