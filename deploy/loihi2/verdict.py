@@ -27,6 +27,8 @@ class Verdict:
         Of one sample with preloaded input; None where the lowered form has no price.
     host_step_s, host_time_s : SiBounds
         Published wall time of a step with input from a program on the host, and of a sample then.
+    host_input : bool
+        Whether input is to come from the host; else it is preloaded.
     dynamic_energy_j : SiBounds or None
         Of one sample.
     uncertain : tuple of str
@@ -39,6 +41,7 @@ class Verdict:
     time_s: SiBounds | None
     host_step_s: SiBounds
     host_time_s: SiBounds
+    host_input: bool
     dynamic_energy_j: SiBounds | None
     uncertain: tuple[str, ...]
 
@@ -65,7 +68,9 @@ def verdict_of(
     step = hardware.host_input.step_from_host.in_si()
     cores_per_chip = hardware.limits.cores_per_chip.in_si()
     available = cores_per_chip.low or cores_per_chip.typical
-    priced = comparison.lowered if isinstance(comparison, LoweredComparison) else None
+    priced, steps = None, stream.interval
+    if isinstance(comparison, LoweredComparison):
+        priced, steps = comparison.lowered, comparison.hardware_steps
     return Verdict(
         would_run=outcome.passed and not stream_mismatches,
         cores=(outcome.cores, outcome.most_cores),
@@ -73,7 +78,8 @@ def verdict_of(
         cores_per_chip=None if available is None else int(available),
         time_s=None if priced is None else priced.latency_s,
         host_step_s=step,
-        host_time_s=SiBounds(*(None if s is None else s * stream.interval for s in step)),
+        host_input=outcome.host_input,
+        host_time_s=SiBounds(*(None if s is None else s * steps for s in step)),
         dynamic_energy_j=None if priced is None else priced.dynamic_energy_j,
         uncertain=tuple(_uncertain(stream, outcome)),
     )

@@ -42,6 +42,11 @@ def test_a_dry_run_reports_and_starts_nothing(net, tmp_path, capsys, monkeypatch
     words = ["deploy", str(net), "--target", "loihi2", "--dry-run", "--json", str(out)]
     assert main(words) == 0
     facts = loaded(out)
+    verdict = facts["verdict"]
+    assert (verdict["would_run"], verdict["host_input"]) == (True, False)
+    assert verdict["time_s"] == facts["estimate"]["lowered"]["latency_s"]
+    steps = facts["lowered"]["hardware_steps"]
+    assert verdict["host_time_s"]["low"] == pytest.approx(verdict["host_step_s"]["low"] * steps)
     assert facts["period"] in (5, 6)
     assert facts["dry_run"]["findings"] == []
     assert facts["dry_run"]["stream_mismatches"] == 0
@@ -52,6 +57,22 @@ def test_a_dry_run_reports_and_starts_nothing(net, tmp_path, capsys, monkeypatch
     text = capsys.readouterr().out
     for part in ("hardware steps per algorithmic step", "ProdNeuron", "neuro cores", "0 values"):
         assert part in text.replace("\n", " ")
+    lines = text[text.index("verdict:") :].replace("\n", " ")
+    assert "input preloaded on the chip" in lines
+    assert "warning: with input from a program on the host (--host-input) it is" in lines
+
+
+def test_input_from_the_host_is_what_the_verdict_begins_with(net, tmp_path, capsys):
+    out = tmp_path / "x.json"
+    words = ["deploy", str(net), "--dry-run", "--host-input", "--json", str(out)]
+    assert main(words) == 0
+    facts = loaded(out)
+    assert facts["verdict"]["host_input"]
+    assert facts["verdict"]["host_time_s"]["low"] > 100 * facts["verdict"]["time_s"]["high"]
+    assert "PyToNxAdapter" in {kind for kind, _, _ in facts["dry_run"]["processes"]}
+    lines = capsys.readouterr().out.replace("\n", " ")
+    assert "time of a sample, input sent by this program" in lines
+    assert "without --host-input it is preloaded" in lines
 
 
 def test_an_interval_that_is_no_power_of_two_is_named(net, tmp_path, capsys):

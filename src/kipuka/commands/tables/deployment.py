@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -91,11 +92,11 @@ def print_dry_run(checked: Checked) -> None:
     kinds = [list(row) for row in outcome.processes]
     print_table("processes on the chip", ["process", "evidence", "number"], kinds)
     cores = [
-        [p.process, p.neurons, p.axons, p.words, f"{p.cores} to {p.most_cores}"]
+        [p.process, p.neurons, p.axons, p.words, _span(p.cores, p.most_cores)]
         for p in outcome.placements
     ]
     columns = ["process", "neurons\non a core", "axons", "words", "cores"]
-    total = f"{outcome.cores} to {outcome.most_cores}"
+    total = _span(outcome.cores, outcome.most_cores)
     print_table(f"neuro cores, the fewest to a splitter by halving: {total}", columns, cores)
     for remark in outcome.remarks:
         print_line(f"remark: {remark}")
@@ -113,6 +114,11 @@ def print_dry_run(checked: Checked) -> None:
     _print_verdict(verdict(checked), checked.hardware.title)
 
 
+def _span(low: int, high: int) -> str:
+    """Both ends of a range as text, once if they are the same."""
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
 def _print_verdict(found: Verdict, chip: str) -> None:
     """Print what a person without a board can plan with."""
     if found.would_run:
@@ -120,24 +126,38 @@ def _print_verdict(found: Verdict, chip: str) -> None:
     else:
         print_line(f"verdict: it would not run on {chip}; see above")
     if found.cores[1]:
-        fewest, most = found.cores
-        of_each = "" if found.cores_per_chip is None else f", {found.cores_per_chip} cores each"
-        print_line(
-            f"room: {fewest} to {most} cores, {found.chips[0]} to {found.chips[1]} chips{of_each}"
-        )
-    if found.time_s is not None and found.dynamic_energy_j is not None:
-        print_line(
-            f"a sample with preloaded input: {bounds_text(found.time_s, 's')}, dynamic energy "
-            f"{bounds_text(found.dynamic_energy_j, 'J')}"
-        )
-    if found.host_step_s.typical is not None:
-        print_line(
-            f"warning: with input from a program on the host a step takes "
-            f"{bounds_text(found.host_step_s, 's')} by published runs, a sample "
-            f"{bounds_text(found.host_time_s, 's')}; --target loihi2 preloads unless --host-input"
-        )
+        most = found.chips[1]
+        of_each = "" if found.cores_per_chip is None else f", of {found.cores_per_chip} cores each"
+        chips = f"{_span(*found.chips)} chip{'s' * (most > 1)}{of_each}"
+        print_line(f"room: {_span(*found.cores)} cores on {chips}")
+    if found.dynamic_energy_j is not None:
+        print_line(f"dynamic energy of a sample: {bounds_text(found.dynamic_energy_j, 'J')}")
+    for text in _times(found):
+        print_line(text)
     for text in found.uncertain:
         print_line(f"not certain: {text}")
+
+
+def _times(found: Verdict) -> Iterator[str]:
+    """Time of a sample, first with the input that was asked for."""
+    preloaded = None if found.time_s is None else bounds_text(found.time_s, "s")
+    if found.host_step_s.typical is None:
+        host = None
+    else:
+        host = (
+            f"{bounds_text(found.host_time_s, 's')}, because a step then takes "
+            f"{bounds_text(found.host_step_s, 's')} by published runs"
+        )
+    if found.host_input:
+        if host is not None:
+            yield f"time of a sample, input sent by this program: {host}"
+        if preloaded is not None:
+            yield f"without --host-input it is preloaded, and takes {preloaded}"
+    else:
+        if preloaded is not None:
+            yield f"time of a sample, input preloaded on the chip: {preloaded}"
+        if host is not None:
+            yield f"warning: with input from a program on the host (--host-input) it is {host}"
 
 
 def print_streamed(
