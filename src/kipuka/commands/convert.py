@@ -18,7 +18,7 @@ from kipuka.commands.inputs.nir import (
     calibrated_graph,
     is_nir,
     read_graph,
-    refuse_options_of_nir,
+    refuse_options,
 )
 from kipuka.commands.options import Data, DataDir, Json, given, write_numbers
 from kipuka.commands.paths import READS, TAKES, WRITES, path_argument, path_option
@@ -74,9 +74,10 @@ def convert(
     options = given(dt=dt, preset=preset, bias=bias, reset=reset, decays=decays)
     options |= given(weight_max=weight_max, percentile=percentile)
     if is_nir(run):
+        refuse_options(run, given(data=data, data_dir=data_dir), "a run folder")
         convert_graph(run, output, options, calibrate, json_file=json_file)
         return 0
-    refuse_options_of_nir(run, options | given(calibrate=calibrate))
+    refuse_options(run, options | given(calibrate=calibrate), "a .nir file")
     if exists(run) and run.is_file():
         convert_file(run, output, json_file=json_file)
     else:

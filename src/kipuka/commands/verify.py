@@ -18,7 +18,7 @@ from kipuka.commands.inputs.nir import (
     WeightMax,
     is_nir,
     read_graph,
-    refuse_options_of_nir,
+    refuse_options,
 )
 from kipuka.commands.options import (
     COUNT_MAX,
@@ -83,10 +83,11 @@ def verify(
     graph = None
     if is_nir(net):
         _refuse_no_input(net, input_file, data)
+        refuse_options(net, given(clamp_delays=clamp_delays or None), "a .net file")
         graph = read_graph(net, options)
         program = graph.quantized.program
     else:
-        refuse_options_of_nir(net, options)
+        refuse_options(net, options, "a .nir file")
         program = open_network(net, clamp_delays=clamp_delays)
     inputs = None
     if data is not None:

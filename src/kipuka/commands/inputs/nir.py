@@ -97,13 +97,13 @@ def calibrated_graph(
     return ReadGraph(graph.floats, quantized), fidelity
 
 
-def refuse_options_of_nir(path: Path, options: Mapping[str, Any]) -> None:
-    """Refuse options of NIR files for any other file."""
+def refuse_options(path: Path, options: Mapping[str, Any], limit: str) -> None:
+    """Refuse options that go with another kind of file, which `limit` names."""
     for name, value in options.items():
         raise KipukaError(
             "the option does not go with the format of the file",
             where=f"{path}, option {name}",
-            limit="a .nir file",
+            limit=limit,
             value=value,
             remedy="leave the option out",
         )
