@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from kipuka.convert.operands import (
-    MAX_STEPS,
-    as_activations,
-    as_numbers,
-    as_spikes,
-    whole_number,
-)
+from kipuka.convert.operands import MAX_STEPS, as_numbers, whole_number
 from kipuka.convert.program import Program
 from kipuka.deploy.fast.kernels.events import count_dense, list_dense, list_events
 from kipuka.errors import KipukaError
@@ -43,7 +37,7 @@ class Events:
 
 
 Piece: TypeAlias = "np.ndarray | Events"
-"""Steps of a sample: spikes (units, steps), or int32 with an encoder, or `Events`."""
+"""Steps of a sample: bool array (units, steps), or int32 with an encoder, or `Events`."""
 
 Sample: TypeAlias = "Piece | Iterable[Piece]"
 """A sample in one piece, or as pieces that follow each other in time."""
@@ -121,18 +115,18 @@ def windows(program: Program, piece: Piece, where: str) -> Iterator[Window]:
         yield _listed(program, piece, where)
         return
     piece = as_numbers(piece, where)
-    _check_shape(program, piece.shape, where)
+    _check_dense(program, piece.shape, piece.dtype, where)
     n_steps = piece.shape[1]
     at_once = max(1, WINDOW_ENTRIES // program.n_inputs)
     for start in range(0, n_steps, at_once):
         part = piece[:, start : start + at_once]
-        if program.encoder:
-            yield _activations(part if part.dtype == np.int32 else as_activations(part, where))
-        else:
-            yield _scanned(part if part.dtype == np.bool_ else as_spikes(part, where))
+        yield _activations(part) if program.encoder else _scanned(part)
 
 
-def _check_shape(program: Program, shape: tuple[int, ...], where: str) -> None:
+def _check_dense(
+    program: Program, shape: tuple[int, ...], dtype: np.dtype[Any], where: str
+) -> None:
+    wanted = np.int32 if program.encoder else np.bool_
     if len(shape) != 2 or shape[0] != program.n_inputs or shape[1] == 0:
         raise KipukaError(
             "the input does not fit the network",
@@ -140,6 +134,16 @@ def _check_shape(program: Program, shape: tuple[int, ...], where: str) -> None:
             limit=f"{program.n_inputs} units x steps, at least 1 step",
             value=f"shape {shape}",
             remedy="put time last and the network's input units before it",
+        )
+    if dtype != wanted:
+        raise KipukaError(
+            "the input has the wrong type",
+            where=where,
+            limit="int32 activations, as an encoder gives" if program.encoder else "bool spikes",
+            value=f"dtype {dtype}",
+            remedy="use program.encoder.activation(values)"
+            if program.encoder
+            else "bin events to at most one spike per unit and step, and use astype(bool)",
         )
 
 
