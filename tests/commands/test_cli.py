@@ -380,7 +380,7 @@ def test_an_internal_error_says_so(net, monkeypatch, capsys):
     def fail(_, clamp_delays):
         raise ZeroDivisionError("surprise")
 
-    monkeypatch.setattr("kipuka.convert.formats.network.load_network", fail)
+    monkeypatch.setattr("kipuka.commands.inputs.samples.load_network", fail)
     assert main(["inspect", net]) == 70
     assert "internal error: ZeroDivisionError: surprise" in capsys.readouterr().err
 
@@ -429,6 +429,6 @@ def test_an_interrupt_says_so(net, monkeypatch, capsys):
     def interrupt(_, clamp_delays):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kipuka.convert.formats.network.load_network", interrupt)
+    monkeypatch.setattr("kipuka.commands.inputs.samples.load_network", interrupt)
     assert main(["inspect", net]) == 130
     assert "interrupted" in capsys.readouterr().err
