@@ -199,7 +199,8 @@ def cost_of(
         As in `profile`.
     """
     load = tuple(layer.arrivals_per_neuron for layer in counters.layers)
-    mapping = map_groups(groups, hardware, load, None if cores is None else Spread(cores))
+    spread = None if cores is None else Spread(cores, counters.n_steps * counters.n_samples)
+    mapping = map_groups(groups, hardware, load, spread)
     halved = map_by_halving(groups, hardware)
     activity = core_activity(groups, mapping, counters, sent)
     other = Laid(halved, core_activity(groups, halved, counters, sent))

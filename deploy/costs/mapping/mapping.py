@@ -20,6 +20,7 @@ from kipuka.deploy.costs.mapping.spreading import (
     check_spread,
     output_axons,
     spread_over,
+    times_of,
     within_output_axons,
 )
 from kipuka.errors import KipukaError
@@ -157,7 +158,8 @@ def map_groups(
     splits = within_output_axons(groups, splits, limits, loads)
     if spread is not None:
         check_spread(splits, spread)
-        splits = spread_over(groups, splits, limits, loads, spread.cores)
+        times = times_of(hardware, spread.steps)
+        splits = spread_over(groups, splits, limits, loads, spread.cores, times)
     placed = _placed(groups, hardware, limits, splits)
     _check_chips(placed.n_chips, limits, hardware)
     return placed

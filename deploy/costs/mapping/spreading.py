@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from kipuka.deploy.costs.mapping.limits import AXONS_OUT, CoreLimits
 from kipuka.deploy.costs.mapping.splitting import Split, does_not_fit, more_blocks, split_group
 from kipuka.errors import KipukaError
 
+if TYPE_CHECKING:
+    from kipuka.hardware_profiles import HardwareProfile
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -21,11 +25,32 @@ class Spread:
     Attributes
     ----------
     cores : int
-        Cores to fill: the group whose busiest core has most to do is cut further until they are
+        Cores to fill: the group whose busiest core takes longest is cut further until they are
         used, or one more cut would exceed them.
+    steps : int
+        Steps of the run that the load is of, all samples together, in each of which every neuron
+        is updated; 0 where only synaptic operations are to be shared.
     """
 
     cores: int
+    steps: int = 0
+
+
+class Times(NamedTuple):
+    """Seconds of a synaptic operation, and of all updates of one neuron in a run."""
+
+    operation_s: float
+    updates_s: float
+
+
+def times_of(hardware: HardwareProfile, steps: int) -> Times:
+    """Typical times of a profile; operations alone count where their time is not published."""
+    latency, passes = hardware.latency, hardware.energy.dendrite_updates_per_neuron_update
+    operation_s = latency.synaptic_operation.in_si().typical
+    if operation_s is None:
+        return Times(1.0, 0.0)
+    update_s = (latency.neuron_update.in_si().typical or 0.0) * (passes.in_si().typical or 0.0)
+    return Times(operation_s, update_s * steps)
 
 
 def within_output_axons(
@@ -90,12 +115,13 @@ def spread_over(
     limits: CoreLimits,
     loads: tuple[np.ndarray | None, ...],
     cores: int,
+    times: Times,
 ) -> list[Split]:
-    """Cut the group with the busiest core, again and again, while cores are left."""
+    """Cut the group with the slowest core, again and again, while cores are left."""
     finished: set[int] = set()
     while len(finished) < len(splits):
         used = sum(split.parts.n_cores for split in splits)
-        work = [_busiest(split, load) for split, load in zip(splits, loads, strict=True)]
+        work = [_slowest_s(split, load, times) for split, load in zip(splits, loads, strict=True)]
         k = max((k for k in range(len(splits)) if k not in finished), key=lambda k: work[k])
         larger = more_blocks(as_grid(groups[k].shape), splits[k].grid)
         if larger is None or used + int(np.prod(larger)) - splits[k].parts.n_cores > cores:
@@ -105,11 +131,17 @@ def spread_over(
     return within_output_axons(groups, splits, limits, loads)
 
 
-def _busiest(split: Split, load: np.ndarray | None) -> float:
-    """Synaptic operations of the busiest core, or where they are not known its synapses."""
+def _slowest_s(split: Split, load: np.ndarray | None, times: Times) -> float:
+    """Give the time of the slowest core.
+
+    That is its operations, or where they are not known each of its synapses once, or its updates if
+    they take longer, because the two overlap.
+    """
+    updates_s = float(split.parts.sizes().max()) * times.updates_s
     if load is not None:
-        return float(np.bincount(split.parts.assignment(), load).max())
+        operations = float(np.bincount(split.parts.assignment(), load).max())
+        return max(operations * times.operation_s, updates_s)
     synapses = np.zeros(split.parts.n_cores, dtype=np.int64)
     for axons in split.axons:
         np.add.at(synapses, axons.cores, axons.synapses)
-    return float(synapses.max())
+    return max(float(synapses.max()) * times.operation_s, updates_s)

@@ -315,3 +315,21 @@ def test_layers_of_every_kind_have_known_state():
     needs = map_program(network, load_profile("loihi2"))
     # 3 axons, 2 words to say where spikes go, 2 neurons.
     assert needs.needs("memory") - needs.needs("synaptic memory") == [3 + 2 + 2]
+
+
+def test_cores_are_spread_over_what_takes_longest_updates_included(rng):
+    chip = load_profile("loihi2")
+    first = cuba(400, dense(even(rng, (400, 2))))
+    network = program(2, first, cuba(8, dense(even(rng, (8, 400)))))
+    # In each step, 400 neurons with 800 operations, and 8 neurons with 3200.
+    load = (np.full(400, 2 * 100), np.full(8, 400 * 100))
+    cores = [
+        [own.n_cores for own in map_program(network, chip, load, Spread(5, steps)).groups]
+        for steps in (0, 100)
+    ]
+    passes = chip.energy.dendrite_updates_per_neuron_update.in_si().typical
+    update = chip.latency.neuron_update.in_si().typical * passes
+    operation = chip.latency.synaptic_operation.in_si().typical
+    # The first layer is slowest alone and on two cores, if its updates count; between, the second.
+    assert 400 * update > 3200 * operation > 200 * update > 1600 * operation
+    assert cores == [[1, 4], [3, 2]]
