@@ -215,7 +215,7 @@ def test_dropout_leaves_neurons_out_for_a_whole_sequence_and_only_in_training():
     block = SpikingGRU(params, 12, 40, weight_scale=8)
     x = spikes(3, 12, 30, rate=0.8)
     block.train()
-    activations = block.weighed_input(x)
+    activations = block.weighted_sum(x)
     by_gate = activations.unflatten(2, (3, 40))
     silent = (by_gate == 0).all(0)  # (batch, gate, neuron)
     assert torch.equal(silent[:, 0], silent[:, 1])
@@ -223,12 +223,12 @@ def test_dropout_leaves_neurons_out_for_a_whole_sequence_and_only_in_training():
     # Twice the rest, on the grid of the sums.
     whole = SpikingGRU({"threshold": 1.25}, 12, 40, weight_scale=8)
     whole.load_state_dict(block.state_dict())
-    expected = 2 * whole.weighed_input(x).unflatten(2, (3, 40))
+    expected = 2 * whole.weighted_sum(x).unflatten(2, (3, 40))
     kept = ~silent.expand_as(by_gate)
     assert torch.equal(by_gate[kept], expected[kept])
     block(x).sum().backward()
     block.eval()
-    assert torch.equal(block.weighed_input(x), whole.weighed_input(x))
+    assert torch.equal(block.weighted_sum(x), whole.weighted_sum(x))
 
 
 def test_a_silent_layer_is_named_once(monkeypatch):
