@@ -42,6 +42,31 @@ def wilson_interval(correct: int, samples: int) -> tuple[float, float]:
     return low, high
 
 
+def paired_interval(won: int, lost: int, samples: int) -> tuple[float, float]:
+    """Return the 95 % interval of a change of accuracy on the same samples.
+
+    The normal interval after half a sample is added to each of the four outcomes (Agresti and Min,
+    Stat. Med. 24, 2005).
+
+    Parameters
+    ----------
+    won, lost : int
+        Samples that are decided right only afterwards, and only before.
+    samples : int
+        All of them, at least 1.
+
+    Examples
+    --------
+    >>> low, high = paired_interval(2, 0, 20)
+    >>> low < 0 < high
+    True
+    """
+    n = samples + 2
+    change = (won - lost) / n
+    reach = DEVIATIONS_95 * math.sqrt(won + lost + 1 - (won - lost) ** 2 / n) / n
+    return max(-1.0, change - reach), min(1.0, change + reach)
+
+
 @dataclass(frozen=True, eq=False)
 class Decisions:
     """Decisions of an integer network on samples whose classes are known.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -52,6 +52,8 @@ class Verification:
         Empty if all backends agree.
     classes : mapping of str to tuple of int
         Decision of each backend per sample.
+    partly : mapping of str to int
+        Backends that ran only so many of the first samples.
     """
 
     backends: tuple[str, ...]
@@ -60,6 +62,7 @@ class Verification:
     values_compared: int
     mismatches: tuple[Mismatch, ...]
     classes: Mapping[str, tuple[int, ...]]
+    partly: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def spike_mismatches(self) -> int:
@@ -70,6 +73,12 @@ class Verification:
     def state_mismatches(self) -> int:
         """State values that differ, over all backends, layers and variables."""
         return sum(m.count for m in self.mismatches if m.variable != "spikes")
+
+    @property
+    def parts_text(self) -> str:
+        """Clause about the backends that ran only some of the samples; often empty."""
+        parts = [f"{name} on the first {n:,} samples" for name, n in self.partly.items()]
+        return f" ({', '.join(parts)})" if parts else ""
 
     @property
     def agree(self) -> bool:
@@ -84,6 +93,7 @@ def verify(program: Program, traces: Mapping[str, Trace]) -> Verification:
     ----------
     program : Program
     traces : mapping of str to Trace
+        A trace of fewer samples is that of the first ones.
 
     Returns
     -------
@@ -111,8 +121,9 @@ def verify(program: Program, traces: Mapping[str, Trace]) -> Verification:
         for number, layer, wanted in zip(
             program.numbers, trace.layers, expected.layers, strict=True
         ):
-            variables = {"spikes": (layer.spikes, wanted.spikes)}
-            variables |= {k: (layer.states[k], wanted.states[k]) for k in wanted.states}
+            n = len(layer.spikes)
+            variables = {"spikes": (layer.spikes, wanted.spikes[:n])}
+            variables |= {k: (layer.states[k], wanted.states[k][:n]) for k in wanted.states}
             for variable, (found, right) in variables.items():
                 compared += right.size
                 differs = found != right
@@ -125,7 +136,8 @@ def verify(program: Program, traces: Mapping[str, Trace]) -> Verification:
         name: tuple(int(c) for c in decide(program, trace.layers[-1]))
         for name, trace in traces.items()
     }
-    return Verification(tuple(traces), samples, steps, compared, tuple(mismatches), classes)
+    partly = {name: len(found) for name, found in classes.items() if len(found) < samples}
+    return Verification(tuple(traces), samples, steps, compared, tuple(mismatches), classes, partly)
 
 
 def _check_trace(program: Program, name: str, trace: Trace, standard: Trace) -> None:

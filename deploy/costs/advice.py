@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kipuka.convert.decisions import paired_interval
 from kipuka.convert.program import Program
-from kipuka.convert.trace import accuracy
+from kipuka.convert.trace import decide
 from kipuka.deploy.costs.changes import Change, changes
 from kipuka.deploy.costs.cost import Cost, profile
 from kipuka.deploy.costs.mapping.limits import SYNAPTIC_MEMORY
@@ -42,6 +43,8 @@ class Advice:
         Whether the network computes the same afterwards; if not, it was run again for the gains.
     accuracy_change : float or None
         Difference of the fraction of samples that are decided right; None without labels.
+    accuracy_interval : tuple of float or None
+        95 % interval of that difference on new samples.
     refusal : str or None
         Why the changed network does not fit the chip any more; then nothing is gained.
     """
@@ -55,6 +58,7 @@ class Advice:
     cores_saved: int = 0
     exact: bool = False
     accuracy_change: float | None = None
+    accuracy_interval: tuple[float, float] | None = None
     refusal: str | None = None
 
     @property
@@ -109,7 +113,9 @@ def advise(
     tuple of Advice
         All that were tried: worthwhile ones by their gain, the others, those that do not fit.
     """
-    before = None if labels is None else accuracy(program, simulation.trace.layers[-1], labels)
+    before = None
+    if labels is not None:
+        before = decide(program, simulation.trace.layers[-1]) == labels
     found = [_spread(program, inputs, simulation, hardware, now)]
     for change in changes(program, simulation.counters):
         found.append(_tried(change, inputs, hardware, now, cores, labels, before))
@@ -156,7 +162,7 @@ def _tried(
     now: Cost,
     cores: int | None,
     labels: np.ndarray | None,
-    before: float | None,
+    before: np.ndarray | None,
 ) -> Advice:
     """Run and price a changed network."""
     run = simulate(change.program, inputs, record=record_for_advice(change.program))
@@ -166,10 +172,16 @@ def _tried(
         )
     except KipukaError as error:
         return Advice(change.text, change.layer, refusal=_refused(error))
-    lost = None
-    if labels is not None and before is not None:
-        lost = accuracy(change.program, run.trace.layers[-1], labels) - before
-    return _gain(change.text, change.layer, then, now, accuracy_change=lost)
+    found = _gain(change.text, change.layer, then, now)
+    if before is None:
+        return found
+    after = decide(change.program, run.trace.layers[-1]) == labels
+    won, lost = int((after & ~before).sum()), int((before & ~after).sum())
+    return replace(
+        found,
+        accuracy_change=float(after.mean()) - float(before.mean()),
+        accuracy_interval=paired_interval(won, lost, len(after)),
+    )
 
 
 def _refused(error: KipukaError) -> str:
@@ -183,7 +195,6 @@ def _gain(
     now: Cost,
     *,
     exact: bool = False,
-    accuracy_change: float | None = None,
 ) -> Advice:
     def share(new: float | None, old: float | None) -> float:
         return 0.0 if not old or new is None else 1 - new / old
@@ -198,5 +209,4 @@ def _gain(
         operations_saved=now.synaptic_operations - then.synaptic_operations,
         cores_saved=now.mapping.n_cores - then.mapping.n_cores,
         exact=exact,
-        accuracy_change=accuracy_change,
     )

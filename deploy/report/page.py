@@ -10,6 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from kipuka.convert.decisions import Decisions
 from kipuka.convert.program import Program
 from kipuka.deploy.costs.advice import Advice
 from kipuka.deploy.costs.cost import Cost
@@ -19,7 +20,7 @@ from kipuka.deploy.reference import Simulation
 from kipuka.deploy.report import plots, tables
 from kipuka.deploy.report.numbers import count, si, si_bounds
 from kipuka.deploy.report.provenance import chip_view
-from kipuka.deploy.report.tables import Compared, delays_by_label, percent, plural
+from kipuka.deploy.report.tables import Compared, delays_by_label, plural
 from kipuka.deploy.verification import Verification
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
@@ -55,6 +56,10 @@ class ReportContents:
         Changes that were tried on this run; None if nobody asked.
     compared : tuple of Compared
         This network and others, side by side; may be empty.
+    decisions : Decisions, optional
+        On the inputs, if their classes are known: count, interval and confusions are shown.
+    advice_from : str
+        Samples that changes were tried on.
     refused : tuple of (str, str)
         Chips that cannot run the network, and why.
     """
@@ -71,6 +76,8 @@ class ReportContents:
     lowered: LoweredComparison | NotLowered | None = None
     advice: tuple[Advice, ...] | None = None
     compared: tuple[Compared, ...] = ()
+    decisions: Decisions | None = None
+    advice_from: str = ""
     refused: tuple[tuple[str, str], ...] = ()
 
 
@@ -145,7 +152,8 @@ def _view(contents: ReportContents) -> dict[str, Any]:
         f"{plural(program.n_outputs, 'class', 'classes')}; {plural(counters.n_samples, 'sample')}"
         f" of {plural(counters.n_steps, 'step')}",
         "chip": hardware.title,
-        "accuracy": {name: percent(fraction) for name, fraction in contents.accuracy.items()},
+        "accuracy": tables.accuracy_cards(contents.accuracy),
+        "decisions": None if contents.decisions is None else tables.decided(contents.decisions),
         "verification": _verification(contents.verification),
         "energy": si_bounds(profile.dynamic_energy_j, "J"),
         "latency": si_bounds(profile.latency_s, "s"),
@@ -167,7 +175,9 @@ def _view(contents: ReportContents) -> dict[str, Any]:
         "metrics": tables.metric_rows(program, contents.simulation),
         "plots": _plots(contents),
         "lowered": None if contents.lowered is None else tables.lowered_view(contents.lowered),
-        "advice": None if contents.advice is None else tables.advice_view(contents.advice),
+        "advice": None
+        if contents.advice is None
+        else {**tables.advice_view(contents.advice), "tried_on": contents.advice_from},
         "compared": tables.comparison_view(contents.compared),
         "refused": contents.refused,
         "sensitivities": tables.sensitivity_rows(
@@ -204,7 +214,7 @@ def _verification(verification: Verification | None) -> dict[str, Any] | None:
         "agree": verification.agree,
         "sentence": f"{count(verification.values_compared)} values in "
         f"{plural(verification.samples, 'sample')} × {plural(verification.steps, 'step')} "
-        f"compared in {', '.join(verification.backends)}: "
+        f"compared in {', '.join(verification.backends)}{verification.parts_text}: "
         f"{plural(verification.spike_mismatches, 'spike mismatch', 'spike mismatches')}, "
         f"{plural(verification.state_mismatches, 'state mismatch', 'state mismatches')}",
         "mismatches": verification.mismatches,

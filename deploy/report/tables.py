@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
+from kipuka.convert.decisions import Decisions
 from kipuka.convert.program import PREVIOUS, RECURRENT, Program
 from kipuka.deploy.costs.advice import Advice
 from kipuka.deploy.costs.cost import Cost, LayerCost
@@ -146,6 +147,25 @@ def total_row(program: Program, profile: Cost) -> dict[str, str]:
     }
 
 
+def accuracy_cards(accuracy: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Return accuracies with the backends that have them: one where all agree."""
+    by_value: dict[float, list[str]] = {}
+    for name, value in accuracy.items():
+        by_value.setdefault(value, []).append(name)
+    return [(percent(value), ", ".join(names)) for value, names in by_value.items()]
+
+
+def decided(decisions: Decisions) -> dict[str, Any]:
+    """Sentences about the accuracy, and what is taken for what."""
+    low, high = decisions.interval
+    return {
+        "count": f"{count(decisions.correct)} of {plural(decisions.samples, 'sample')}",
+        "interval": f"{percent(low)} to {percent(high)}",
+        "chance": percent(decisions.chance),
+        "confusion": decisions.confusion.tolist(),
+    }
+
+
 def accuracy_text(one: Advice) -> str:
     """What a change does to the accuracy, as far as the data tell."""
     if one.exact:
@@ -153,6 +173,9 @@ def accuracy_text(one: Advice) -> str:
     if one.accuracy_change is None:
         return "not measured: no labels"
     points = f"{100 * one.accuracy_change:+.2f} points"
+    if one.accuracy_interval is not None:
+        low, high = (100 * end for end in one.accuracy_interval)
+        points += f" (95 %: {low:+.1f} to {high:+.1f})"
     per_point = one.operations_per_point
     if per_point is None:
         return points

@@ -392,6 +392,8 @@ def test_demo_in_small(tmp_path):
     assert main(["demo", "--out", str(out), "--epochs", "1", "--samples", "2"]) == 0
     summary = loaded(out / "summary.json")
     assert set(summary["accuracy"]) == {"torch", "reference", "fast", "lava"}
+    assert summary["decisions"]["samples"] == 2
+    assert summary["verify"]["partly"] == {}
     assert len(set(summary["accuracy"].values())) == 1
     verified = summary["verify"]
     assert (verified["samples"], verified["steps"]) == (2, 40)

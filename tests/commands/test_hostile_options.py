@@ -98,6 +98,7 @@ KINDS = {
         "--seed": "number",
         "--epochs": "number",
         "--samples": "number",
+        "--lava-samples": "number",
         "--json": "output",
     },
 }

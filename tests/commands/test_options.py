@@ -166,6 +166,7 @@ RANGES = {
     "deploy n.net --dry-run --interval {}": ["0", "-1", "1000000000000", "9" * 30],
     "deploy n.net --target {}": ["", "fpga"],
     "demo --out d --samples {}": ["0", "-1"],
+    "demo --out d --lava-samples {}": ["0", "-1"],
     "demo --out d --epochs {}": ["0", "-1"],
     "demo --out d --seed {}": ["-1", "9" * 30],
     "compare --out c --seeds {}": ["0", "-1", "1000000000000"],

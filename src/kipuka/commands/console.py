@@ -27,6 +27,11 @@ def print_line(text: str, *, wrap: bool = True, indent: int = 0) -> None:
     STDOUT.print(Padding(shown, (0, 0, 0, indent)) if indent else shown, soft_wrap=not wrap)
 
 
+def print_stage(text: str) -> None:
+    """Say on stderr what is being done now."""
+    STDERR.print(Text(printable(f"{text} ...")), soft_wrap=True)
+
+
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table; cells that are numbers stand to the right, heads may have several lines."""
     table = Table(

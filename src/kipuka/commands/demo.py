@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from kipuka.convert.decisions import Decisions
     from kipuka.convert.program import Program
     from kipuka.convert.trace import Trace
     from kipuka.deploy.costs.cost import Cost
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 SUMMARY_FILE, REPORT_FILE = "summary.json", "report.html"
 HARDWARE = ("loihi2", "loihi1")
+
+LAVA_SAMPLES = 16
+"""Test samples that run in Lava unless more are asked for: each takes over a second there."""
 
 
 def demo(
@@ -43,13 +48,22 @@ def demo(
     samples: Annotated[
         int | None, typer.Option(min=1, max=COUNT_MAX, help="Use only so many test samples.")
     ] = None,
+    lava_samples: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=COUNT_MAX,
+            help="Test samples that also run in Lava, over a second each; 240 are all.",
+        ),
+    ] = LAVA_SAMPLES,
     json_file: Json = None,
 ) -> int:
     """Train, verify and cost a small network; write a report.
 
     Trains on handwritten digits, quantizes, simulates, runs in Lava and compares every backend.
     """
-    summary = run_demo(out, seed=seed, epochs=epochs, samples=samples, json_file=json_file)
+    outputs = {"lava_samples": lava_samples, "json_file": json_file}
+    summary = run_demo(out, seed=seed, epochs=epochs, samples=samples, **outputs)
     verified = summary["verify"]
     wrong = verified["spike_mismatches"] + verified["state_mismatches"]
     return MISMATCH if wrong else 0
@@ -63,9 +77,15 @@ class Compared:
     inputs: np.ndarray
     simulation: Simulation
     verification: Verification
-    accuracy: dict[str, float]
+    decisions: dict[str, Decisions]
     costs: tuple[tuple[Cost, HardwareProfile], ...]
     refused: tuple[tuple[HardwareProfile, str], ...]
+
+    @property
+    def accuracy(self) -> dict[str, float]:
+        """Of the backends that ran all samples."""
+        partly = self.verification.partly
+        return {name: one.accuracy for name, one in self.decisions.items() if name not in partly}
 
 
 def run_demo(
@@ -73,6 +93,7 @@ def run_demo(
     seed: int = 0,
     epochs: int = 40,
     samples: int | None = None,
+    lava_samples: int = LAVA_SAMPLES,
     json_file: Path | None = None,
 ) -> dict[str, Any]:
     """Run the whole pipeline on the embedded digits.
@@ -84,7 +105,9 @@ def run_demo(
     seed, epochs : int
         Of training.
     samples : int, optional
-        Use only so many samples of the test part, on which all backends are run and compared.
+        Use only so many samples of the test part, on which the backends are run and compared.
+    lava_samples : int
+        Samples of these that run in Lava too.
     json_file : Path, optional
         Receives the same as ``summary.json``.
 
@@ -102,17 +125,19 @@ def run_demo(
     from kipuka.files import replacing
     from kipuka.train.datasets import load_dataset
     from kipuka.train.runs.config import make_config
+    from kipuka.train.runs.counting import counting_baseline
 
     seconds: dict[str, float] = {}
-    with _timed(seconds, "train"):
+    with _timed(seconds, "train", "training a spiking GRU on handwritten digits"):
         config = make_config({"seed": seed, "epochs": epochs}, "command line")
         result = train_with_progress(config, out)
     data = load_dataset(config.data)
-    with _timed(seconds, "convert"):
+    with _timed(seconds, "convert", "quantizing, and proving the range of every state"):
         save_trained(result.network, config, data, inside(out, NETWORK_FILE))
         program = load_network(out / NETWORK_FILE)
     inputs, labels = data.test.spikes[:samples], data.test.labels[:samples]
-    compared = _compared(program, result.network, inputs, labels, seconds)
+    compared = _compared(program, result.network, inputs, labels, lava_samples, seconds)
+    baseline = counting_baseline(data).test_accuracy if samples is None else None
     contents = ReportContents(
         title=f"Kipuka demo: {config.network} on {config.data}",
         program=program,
@@ -122,21 +147,24 @@ def run_demo(
         refused=tuple((chip.title, reason) for chip, reason in compared.refused),
         verification=compared.verification,
         accuracy=compared.accuracy,
+        decisions=compared.decisions["fast"],
         delays_before=result.delays_before,
         seconds=seconds,
         lowered=without_microcode(program, inputs, compared.costs[0][1]),
     )
-    with _timed(seconds, "report"):
+    with _timed(seconds, "report", "writing the report"):
         write_report(inside(out, REPORT_FILE), contents)
-    summary = _summary(compared, seconds)
+    summary = _summary(compared, baseline, seconds)
     with replacing(inside(out, SUMMARY_FILE)) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n")
     write_numbers(json_file, summary)
-    _print(summary, out)
+    _print(compared, baseline, out)
     print_verification(compared.verification)
     print_profile(compared.costs[0][0])
     for chip, reason in compared.refused:
         print_line(f"on {chip.title}: {reason}")
+    print_line(f"next: open {out / REPORT_FILE} in a browser, or", wrap=False)
+    print_line(f"      kipuka inspect {shlex.quote(str(out / NETWORK_FILE))}", wrap=False)
     return summary
 
 
@@ -145,11 +173,12 @@ def _compared(
     network: torch.nn.ModuleList,
     inputs: np.ndarray,
     labels: np.ndarray,
+    lava_samples: int,
     seconds: dict[str, float],
 ) -> Compared:
     """Run every backend, compare and price; `seconds` receives how long each takes."""
     from kipuka.commands import backends
-    from kipuka.convert.trace import accuracy
+    from kipuka.convert.decisions import Decisions
     from kipuka.deploy.costs.cost import profile
     from kipuka.deploy.fast.simulator import simulate
     from kipuka.deploy.verification import verify
@@ -157,15 +186,17 @@ def _compared(
     from kipuka.train.from_program.network import trace_blocks
 
     traces: dict[str, Trace] = {}
-    with _timed(seconds, "fast"):
+    n = len(inputs)
+    with _timed(seconds, "fast", f"simulating {n} test samples, fast"):
         simulation = simulate(program, inputs)
-    with _timed(seconds, "reference"):
+    with _timed(seconds, "reference", f"simulating {n} test samples, reference"):
         traces["reference"] = backends.reference(program, inputs)
     traces["fast"] = simulation.trace
-    with _timed(seconds, "torch"):
+    with _timed(seconds, "torch", f"running {n} test samples through the training forward pass"):
         traces["torch"] = trace_blocks(network, inputs)
-    with _timed(seconds, "lava"):
-        traces["lava"] = backends.lava(program, inputs)
+    part = inputs[:lava_samples]
+    with _timed(seconds, "lava", f"running {len(part)} of {n} test samples as Lava processes"):
+        traces["lava"] = backends.lava(program, part)
     priced, refused = [], []
     for chip in map(load_profile, HARDWARE):
         try:
@@ -177,15 +208,18 @@ def _compared(
         inputs=inputs,
         simulation=simulation,
         verification=verify(program, traces),
-        accuracy={
-            name: accuracy(program, trace.layers[-1], labels) for name, trace in traces.items()
+        decisions={
+            name: Decisions.of(program, trace.layers[-1], labels[: len(trace.layers[-1].spikes)])
+            for name, trace in traces.items()
         },
         costs=tuple(priced),
         refused=tuple(refused),
     )
 
 
-def _summary(compared: Compared, seconds: dict[str, float]) -> dict[str, Any]:
+def _summary(
+    compared: Compared, baseline: float | None, seconds: dict[str, float]
+) -> dict[str, Any]:
     from kipuka.commands.tables.costs import headline, profile_numbers
 
     verification, counters = compared.verification, compared.simulation.counters
@@ -195,6 +229,8 @@ def _summary(compared: Compared, seconds: dict[str, float]) -> dict[str, Any]:
     refused = {chip.name: {"refused": reason} for chip, reason in compared.refused}
     return {
         "accuracy": compared.accuracy,
+        "decisions": compared.decisions["fast"].numbers(),
+        "counting_baseline": baseline,
         "verify": {
             "samples": verification.samples,
             "steps": verification.steps,
@@ -203,6 +239,7 @@ def _summary(compared: Compared, seconds: dict[str, float]) -> dict[str, Any]:
             "saturations": counters.saturations,
             "wraps": counters.wraps,
             "backends": list(verification.backends),
+            "partly": dict(verification.partly),
             "values_compared": verification.values_compared,
         },
         "profile": {**headline(priced), **refused},
@@ -210,16 +247,24 @@ def _summary(compared: Compared, seconds: dict[str, float]) -> dict[str, Any]:
     }
 
 
-def _print(summary: dict[str, Any], out: Path) -> None:
+def _print(compared: Compared, baseline: float | None, out: Path) -> None:
     from kipuka.commands.console import print_line, print_table
+    from kipuka.commands.tables.accuracy import COLUMNS, accuracy_row, beside_text
 
-    rows = [[name, f"{value:.2%}"] for name, value in summary["accuracy"].items()]
-    print_table("accuracy of the integer network on the test part", ["backend", "accuracy"], rows)
+    rows = [
+        accuracy_row(name, one.accuracy, one.samples) for name, one in compared.decisions.items()
+    ]
+    print_table("accuracy of the integer network on the test part", COLUMNS, rows)
+    print_line(beside_text(compared.decisions["fast"].chance, baseline))
     print_line(f"results in {out}: {REPORT_FILE}, {SUMMARY_FILE}, {NETWORK_FILE}")
 
 
 @contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+def _timed(seconds: dict[str, float], stage: str, text: str) -> Iterator[None]:
+    """Say what is being done, and keep how long it took."""
+    from kipuka.commands.console import print_stage
+
+    print_stage(text)
     start = time.perf_counter()
     yield
     seconds[stage] = time.perf_counter() - start

@@ -21,6 +21,7 @@ from kipuka.commands.paths import READS, WRITES, file_or_name, path_option
 
 if TYPE_CHECKING:
     from kipuka.commands.inputs.samples import Samples
+    from kipuka.convert.decisions import Decisions
     from kipuka.convert.program import Program
     from kipuka.deploy.costs.advice import Advice
     from kipuka.deploy.costs.cost import Cost
@@ -119,13 +120,18 @@ class Question:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Priced:
-    """A network that was run and priced; accuracy is None of samples without classes."""
+    """A network that was run and priced; decisions are None of samples without classes."""
 
     program: Program
     samples: Samples
     simulation: Simulation
     cost: Cost
-    accuracy: float | None
+    decisions: Decisions | None
+
+    @property
+    def accuracy(self) -> float | None:
+        """Fraction of samples that are decided right."""
+        return None if self.decisions is None else self.decisions.accuracy
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -138,6 +144,7 @@ class Answer:
     changes: tuple[Advice, ...] | None
     second: tuple[Path, Priced] | None
     compared: tuple[Compared, ...]
+    changes_from: str = ""
 
 
 def profile_file(
@@ -177,13 +184,15 @@ def _answer(
     hardware = load_profile(question.hardware)
     own = _priced(net, program, question, hardware)
     lowered = without_microcode(program, own.samples.values, hardware)
-    changes = _advised(own, question, hardware) if advice else None
+    changes, source = None, ""
+    if advice:
+        changes, source = _advised(net, own, question, hardware)
     if second is None:
-        return Answer(hardware, own, lowered, changes, None, ())
+        return Answer(hardware, own, lowered, changes, None, (), source)
     other = _priced(*second, question, hardware)
     pair = zip(_names_apart(net, second[0]), (own, other), strict=True)
     compared = tuple(Compared(name, one.cost, one.accuracy) for name, one in pair)
-    return Answer(hardware, own, lowered, changes, (second[0], other), compared)
+    return Answer(hardware, own, lowered, changes, (second[0], other), compared, source)
 
 
 def _numbers(answer: Answer) -> dict[str, Any]:
@@ -194,11 +203,13 @@ def _numbers(answer: Answer) -> dict[str, Any]:
     own = answer.own
     values = profile_numbers(own.cost, own.simulation)
     values["accuracy"] = own.accuracy
+    values["decisions"] = None if own.decisions is None else own.decisions.numbers()
     values["samples_from"] = own.samples.source
     values["neurobench"] = dataclasses.asdict(neurobench(own.program, own.simulation.counters))
     values["without_microcode"] = lowered_numbers(answer.lowered)
     if answer.changes is not None:
         values["advice"] = advice_numbers(answer.changes)
+        values["advice_from"] = answer.changes_from
     if answer.second is not None:
         path, other = answer.second
         numbers = profile_numbers(other.cost, other.simulation)
@@ -209,17 +220,20 @@ def _numbers(answer: Answer) -> dict[str, Any]:
 def _print(answer: Answer) -> None:
     from kipuka.commands.console import print_line
     from kipuka.commands.tables import costs
+    from kipuka.commands.tables.accuracy import beside_text
     from kipuka.commands.tables.lowered_form import print_lowered
 
     own = answer.own
     costs.print_profile(own.cost)
     costs.print_mapping(own.cost)
     print_lowered(answer.lowered, answer.hardware.name)
-    if own.accuracy is not None:
-        source = f"{len(own.samples.values)} samples, {own.samples.source}"
-        print_line(f"accuracy of the integer network: {own.accuracy:.2%} ({source})")
+    if own.decisions is not None:
+        print_line(
+            f"accuracy of the integer network: {own.decisions.text()} on {own.samples.source}; "
+            f"{beside_text(own.decisions.chance, None)}"
+        )
     if answer.changes is not None:
-        costs.print_advice(answer.changes)
+        costs.print_advice(answer.changes, answer.changes_from)
     if answer.compared:
         costs.print_comparison(answer.compared)
 
@@ -240,14 +254,22 @@ def _names_apart(net: Path, other: Path) -> tuple[str, str]:
     return net.name, other.name
 
 
-def _priced(net: Path, program: Program, question: Question, hardware: HardwareProfile) -> Priced:
+def _priced(
+    net: Path,
+    program: Program,
+    question: Question,
+    hardware: HardwareProfile,
+    samples: Samples | None = None,
+) -> Priced:
+    """Run and price a network on the samples in question, or on others."""
     from kipuka.commands.console import progress_bar
     from kipuka.commands.inputs.samples import labelled_samples
-    from kipuka.convert.trace import accuracy
+    from kipuka.convert.decisions import Decisions
     from kipuka.deploy.costs.cost import profile as price
     from kipuka.deploy.fast.simulator import simulate
 
-    samples = labelled_samples(net, program, question.data, question.data_dir, question.first)
+    if samples is None:
+        samples = labelled_samples(net, program, question.data, question.data_dir, question.first)
     with progress_bar(f"simulating {net.name}", unit="steps") as advance:
         simulation = simulate(program, samples.values, record=_record(program), progress=advance)
     cost = price(
@@ -260,7 +282,7 @@ def _priced(net: Path, program: Program, question: Question, hardware: HardwareP
     )
     found = None
     if samples.labels is not None:
-        found = accuracy(program, simulation.trace.layers[-1], samples.labels)
+        found = Decisions.of(program, simulation.trace.layers[-1], samples.labels)
     return Priced(program, samples, simulation, cost, found)
 
 
@@ -275,18 +297,25 @@ def _record(program: Program) -> Record:
     return Record(states=(*states, *first))
 
 
-def _advised(own: Priced, question: Question, hardware: HardwareProfile) -> tuple[Advice, ...]:
+def _advised(
+    net: Path, own: Priced, question: Question, hardware: HardwareProfile
+) -> tuple[tuple[Advice, ...], str]:
+    """Changes, tried on the validation part where there is one, and on what they were tried.
+
+    What a change costs of the accuracy chooses between changes: the test part must not.
+    """
+    from kipuka.commands.inputs.samples import validation_samples
     from kipuka.deploy.costs.advice import advise
 
-    return advise(
-        own.program,
-        own.samples.values,
-        own.simulation,
-        hardware,
-        own.cost,
-        question.cores,
-        own.samples.labels,
+    others = validation_samples(own.program, question.data, question.data_dir, question.first)
+    if others is not None:
+        own = _priced(net, own.program, question, hardware, others)
+    samples = own.samples
+    program, labels = own.program, samples.labels
+    found = advise(
+        program, samples.values, own.simulation, hardware, own.cost, question.cores, labels
     )
+    return found, f"{len(samples.values):,} samples, {samples.source}"
 
 
 def _contents(title: str, answer: Answer) -> ReportContents:
@@ -306,4 +335,6 @@ def _contents(title: str, answer: Answer) -> ReportContents:
         lowered=answer.lowered,
         advice=answer.changes,
         compared=answer.compared,
+        decisions=own.decisions,
+        advice_from=answer.changes_from,
     )

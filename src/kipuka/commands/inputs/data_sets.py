@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from kipuka.convert.program import Program
 from kipuka.errors import KipukaError
+from kipuka.train.names import DATASET_NAMES, is_own
 
 if TYPE_CHECKING:
-    from kipuka.train.datasets import DataOptions, Split
+    from kipuka.train.datasets import DataOptions, Dataset, Split
     from kipuka.train.datasets.recordings import Recordings
+
+
+def trained_on(program: Program, data: str, data_dir: Path | None) -> Dataset | None:
+    """Return a data set with a name, or own data, if the network was trained on it."""
+    if data not in DATASET_NAMES and is_own(data):
+        return _own_data(program, data)
+    if _known(program, "training").get("data") != data:
+        return None
+    return _named_data(program, data, data_dir)
 
 
 def held_out(program: Program, data: str, data_dir: Path | None) -> Split | None:
@@ -35,29 +45,37 @@ def held_out(program: Program, data: str, data_dir: Path | None) -> Split | None
     KipukaError
         If the data are missing or do not fit the network.
     """
-    from kipuka.train.datasets import load_dataset
-    from kipuka.train.names import DATASET_NAMES, is_own
-
     if data not in DATASET_NAMES and is_own(data):
         return own_held_out(program, data)
+    return _named_data(program, data, data_dir).test
+
+
+def _named_data(program: Program, data: str, data_dir: Path | None) -> Dataset:
+    from kipuka.train.datasets import load_dataset
+
     trained = _known(program, "training")
     # What another data set was read with says nothing about this one.
     same = trained.get("data") == data
     options = _options(trained if same else {"data": data}, data_dir)
-    test = load_dataset(data, options).test
-    _check_units(test.spikes.shape[1], program, data)
-    return test
+    dataset = load_dataset(data, options)
+    _check_units(dataset.n_units, program, data)
+    return dataset
 
 
 def own_held_out(program: Program, data: str) -> Split | None:
     """Test part of own data if they are what the network was trained on, by their digest."""
+    dataset = _own_data(program, data)
+    return None if dataset is None else dataset.test
+
+
+def _own_data(program: Program, data: str) -> Dataset | None:
     known = _known(program, "data")
     if known.get("name") != Path(data).name:
         return None
     from kipuka.train.datasets import load_dataset
 
     dataset = load_dataset(data, _options(_known(program, "training"), None))
-    return dataset.test if dataset.digest == known.get("sha256") else None
+    return dataset if dataset.digest == known.get("sha256") else None
 
 
 def all_recordings(program: Program, data: str, data_dir: Path | None) -> Recordings:

@@ -114,6 +114,28 @@ def labelled_samples(
     return dataclasses.replace(found, values=found.values[:first], labels=labels)
 
 
+def validation_samples(
+    program: Program, data: str | None, data_dir: Path | None = None, first: int | None = None
+) -> Samples | None:
+    """Validation part of what the network was trained on; None if `data` are something else.
+
+    Parameters
+    ----------
+    program, data, data_dir, first
+        As in `labelled_samples`.
+    """
+    from kipuka.commands.inputs import data_sets
+
+    if data is None or Path(data).suffix == ".npy":
+        return None
+    dataset = data_sets.trained_on(program, data, data_dir)
+    if dataset is None:
+        return None
+    part = dataset.validation
+    source = f"validation part of {Path(data).name}"
+    return Samples(part.spikes[:first], part.labels[:first], source)
+
+
 def _samples_at(program: Program, data: str, data_dir: Path | None) -> Samples:
     from kipuka.commands.inputs import data_sets
 

@@ -156,8 +156,8 @@ def print_mapping(priced: Cost) -> None:
     print_line(f"busiest core: {busiest} (layer {owner}); steps are bounded by: {bounding}")
 
 
-def print_advice(advice: Sequence[Advice]) -> None:
-    """Print changes with what they gain, and what was tried without."""
+def print_advice(advice: Sequence[Advice], tried_on: str) -> None:
+    """Print changes with what they gain on some samples, and what was tried without."""
     rows = [
         [
             one.change,
@@ -176,7 +176,7 @@ def print_advice(advice: Sequence[Advice]) -> None:
         "cores\nsaved",
         "accuracy",
     ]
-    print_table("advice (each change run and priced on these samples)", columns, rows)
+    print_table(f"advice (each change run and priced on {tried_on})", columns, rows)
     for one in advice:
         if one.refusal is not None:
             print_line(f"would not fit: {one.change}; {one.refusal}")

@@ -23,7 +23,7 @@ def print_verification(verification: Verification) -> None:
     names = ", ".join(verification.backends)
     print_line(
         f"{verification.values_compared:,} values in {verification.samples} samples x "
-        f"{verification.steps} steps compared between {names}: "
+        f"{verification.steps} steps compared between {names}{verification.parts_text}: "
         f"{verification.spike_mismatches} spike mismatches, "
         f"{verification.state_mismatches} state mismatches"
     )
