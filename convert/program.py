@@ -15,6 +15,7 @@ from kipuka.convert.encoder import Encoder
 from kipuka.convert.neurons import NeuronModel, model_of
 from kipuka.convert.rules.program import check_program
 from kipuka.convert.synapses import PREVIOUS, RECURRENT, ConvSynapses, Synapses
+from kipuka.display import html_table
 
 Target = str
 """Name of an activation that a neuron model receives, such as ``a``; see `NeuronModel.targets`."""
@@ -236,6 +237,26 @@ class Program(ByValue):
         object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
         object.__setattr__(self, "layers", owned(tuple(self.layers)))
         object.__setattr__(self, "readout", owned(self.readout))
+
+    def __repr__(self) -> str:
+        """Input, layers and readout in one line."""
+        layers = "".join(
+            f" -> {layer.model} {'x'.join(map(str, layer.shape))}" for layer in self.layers
+        )
+        inputs = "x".join(map(str, self.input_shape))
+        return f"Program({inputs} inputs{layers} -> {self.n_classes} by {self.readout.kind})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                number,
+                layer.model,
+                " x ".join(map(str, layer.shape)),
+                sum(int(p.synapses.fan_out().sum()) for p in layer.projections),
+            )
+            for number, layer in zip(self.numbers, self.layers, strict=True)
+        ]
+        return html_table(repr(self), ["layer", "model", "shape", "nonzero synapses"], rows)
 
     def __reduce__(self) -> tuple[Any, ...]:
         given = {one.name: getattr(self, one.name) for one in fields(self)}

@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
+from kipuka.display import html_table
 from kipuka.hardware_profiles.architecture import (
     Abilities,
     AxonQuantity,
@@ -263,6 +264,20 @@ class HardwareProfile(Strict):
     energy_cases: tuple[EnergyCase, ...] = ()
     system: SystemProfile | None = Field(default=None, exclude=True)
     taken_over: tuple[str, ...] = Field(default=(), exclude=True)
+
+    def __repr__(self) -> str:
+        """Chip and number of quantities in one line."""
+        return f"HardwareProfile({self.title}: {sum(1 for _ in self.quantities())} quantities)"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (key, quantity.value, quantity.unit, quantity.confidence or "", quantity.source)
+            for key, quantity in self.quantities()
+        ]
+        columns = ["quantity", "value", "unit", "confidence", "source"]
+        return html_table(repr(self), columns, rows)
 
     @property
     def title(self) -> str:

@@ -18,6 +18,7 @@ FOLDERS = {
 
 LEAVES = {
     "compiling",
+    "display",
     "errors",
     "files",
     "lava_door",

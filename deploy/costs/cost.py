@@ -22,6 +22,7 @@ from kipuka.deploy.costs.mapping import (
 from kipuka.deploy.costs.program_run import sent_in
 from kipuka.deploy.counters import Counters
 from kipuka.deploy.reference import Simulation
+from kipuka.display import html_table
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import SiBounds
 
@@ -100,6 +101,28 @@ class Cost:
     timing: Timing
     host_input: bool
     left_out: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """Energy, time and cores per sample in one line."""
+        few, many = self.cores
+        return (
+            f"Cost({self.hardware}, estimates per sample: dynamic energy "
+            f"{_scaled(self.dynamic_energy_j, 1e6, 'µJ')}, latency at least "
+            f"{_scaled(self.latency_s, 1e6, 'µs')}; {few} to {many} cores)"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                layer.layer,
+                f"{layer.spikes:,.1f}",
+                f"{layer.synaptic_operations:,.0f}",
+                _scaled(layer.dynamic_energy_j, 1e6, "µJ"),
+            )
+            for layer in self.layers
+        ]
+        columns = ["layer", "spikes", "synaptic operations", "dynamic energy"]
+        return html_table(repr(self), columns, rows)
 
     @property
     def cores(self) -> tuple[int, int]:
@@ -302,3 +325,11 @@ def _always_left_out(
     if kinds:
         notes.append(f"microcode of {', '.join(kinds)}: priced like any other neuron update")
     return notes
+
+
+def _scaled(bounds: SiBounds, factor: float, unit: str) -> str:
+    """Typical value with its bounds in a unit that is 1 / `factor` of the SI's."""
+    low, typical, high = (
+        "unknown" if bound is None else f"{factor * bound:.3g}" for bound in bounds
+    )
+    return f"{typical} {unit} ({low} to {high})"

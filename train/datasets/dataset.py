@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from kipuka.display import html_table
 from kipuka.train.datasets.own_events import laid_out, recorded_events, recordings_of_arrays
 from kipuka.train.datasets.recordings import TEST, TRAIN, VALIDATION, Recordings, with_parts
 from kipuka.train.datasets.splits import DataOptions, Split, check_classes
@@ -79,6 +80,14 @@ class Dataset:
             f"samples of {self.n_classes} classes, {units} units x {self.n_steps} steps; "
             f"{self.held_out})"
         )
+
+    def _repr_html_(self) -> str:
+        parts = {"training": self.train, "validation": self.validation, "test": self.test}
+        rows = []
+        for name, part in parts.items():
+            counts = np.bincount(part.labels, minlength=self.n_classes)
+            rows.append((name, len(part.labels), f"{counts.min()} to {counts.max()}"))
+        return html_table(repr(self), ["part", "samples", "of each class"], rows)
 
     @classmethod
     def from_recordings(cls, recordings: Recordings, options: DataOptions) -> Dataset:

@@ -1,0 +1,28 @@
+"""How objects show themselves in a notebook: one small table each, without scripts or styles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+
+def html_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a table as HTML; everything in it is text.
+
+    Parameters
+    ----------
+    title : str
+    columns : sequence of str
+    rows : sequence of sequences
+        As many cells each as there are columns.
+
+    Examples
+    --------
+    >>> html_table("a < b", ["n"], [[3]])
+    '<table><caption>a &lt; b</caption><tr><th>n</th></tr><tr><td>3</td></tr></table>'
+    """
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows
+    )
+    return f"<table><caption>{escape(title)}</caption><tr>{head}</tr>{body}</table>"
