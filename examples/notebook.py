@@ -11,7 +11,7 @@ from kipuka.deploy import profile, simulate
 from kipuka.hardware_profiles import load_profile
 
 matplotlib.use("agg")  # A notebook has a backend of its own.
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
 network_file = next(
     path for path in ("kipuka-demo/model.net", "run/model.net") if Path(path).exists()

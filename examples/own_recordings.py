@@ -1,7 +1,7 @@
 """A folder of recordings, four classes, to a report: no lava-dl in sight.
 
-Each recording is a ``.npz`` file with the steps (`times`) and channels (`units`) of its events, and the
-number of steps; the folder that it lies in is its class. Run it anywhere: it makes up its recordings.
+Each recording is a ``.npz`` file with the steps (`times`) and channels (`units`) of its events and
+the number of steps; the folder that it lies in is its class. The recordings are made up here.
 """
 
 from pathlib import Path

@@ -27,6 +27,7 @@ class Network(torch.nn.Module):
         )
 
     def forward(self, spikes: torch.Tensor) -> torch.Tensor:
+        """Return output spikes [batch, classes, time]."""
         for block in self.blocks:
             spikes = block(spikes)
         return spikes

@@ -2,6 +2,8 @@
 
 import doctest
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,24 @@ def test_terms_are_explained_in_alphabetical_order():
     terms = re.findall(r"^\*\*(.+?)\*\*", text, re.MULTILINE)
     assert len(terms) >= 40
     assert terms == sorted(terms, key=str.lower)
+
+
+def test_the_citation_is_of_this_version():
+    import kipuka
+
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {kipuka.__version__}\n" in citation
+
+
+def test_every_page_has_its_place_in_the_site():
+    named = re.findall(r": ([\w/]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert sorted(named) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_network_and_without_a_warning(tmp_path):
+    pytest.importorskip("material", reason="needs the group docs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "own_data" / "index.html").is_file()

@@ -18,7 +18,7 @@ _PACKAGES = {
 }
 """What a person reaches from here, loaded when it is asked for."""
 
-__all__ = [*_PACKAGES]  # noqa: PLE0604
+__all__ = [*_PACKAGES]
 
 open_door()
 

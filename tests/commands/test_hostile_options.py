@@ -41,6 +41,7 @@ KINDS = {
         "--report": "output",
         "--cores": "number",
         "--compare": "network",
+        "--host-input": "flag",
         "--advise": "flag",
         "--json": "output",
     },
@@ -48,6 +49,8 @@ KINDS = {
         "--target": "target",
         "--input": "array",
         "--interval": "interval",
+        "--hardware": "hardware",
+        "--host-input": "flag",
         "--slurm": "flag",
         "--partition": "name",
         "--board": "name",
@@ -63,6 +66,8 @@ KINDS = {
         "--decays": "name",
         "--weight-max": "number",
         "--percentile": "number",
+        "--reset": "name",
+        "--calibrate": "name",
         "--json": "output",
     },
     "hardware list": {"--json": "output"},
@@ -80,6 +85,8 @@ KINDS = {
         "--seed": "number",
         "--set": "setting",
         "--resume": "flag",
+        "--start": "name",
+        "--list-settings": "flag",
         "--json": "output",
     },
     "compare": {
@@ -148,7 +155,7 @@ def no_work(monkeypatch):
         monkeypatch.setattr(f"kipuka.commands.{name}", lambda *_, **__: agreed)
 
 
-def checks(out, config, chosen, *, resume, json_file):
+def checks(out, config, chosen, *, resume, start, json_file):
     from kipuka.commands.train import run_settings
 
     run_settings(out, config, chosen, resume=resume)

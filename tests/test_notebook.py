@@ -1,0 +1,87 @@
+"""Objects in one line and as a table, the public names, and drawings on axes."""
+
+import numpy as np
+import pytest
+
+import kipuka
+from kipuka.deploy.costs.cost import profile
+from kipuka.deploy.fast.simulator import simulate
+from kipuka.display import html_table
+from kipuka.hardware_profiles import load_profile
+from kipuka_cases import program, random_cuba, random_delays, random_gru, random_spikes
+
+
+@pytest.fixture
+def network(rng):
+    delays = random_delays(rng, 6, 9)
+    return program(4, random_gru(rng, 4, 6, delays_own=delays), random_cuba(rng, 6, 3, delays=2))
+
+
+@pytest.fixture
+def shown(network, rng):
+    spikes = random_spikes(rng, 2, 4, 20)
+    run = simulate(network, spikes)
+    return {
+        "Program(": network,
+        "Simulation(": run,
+        "Cost(": profile(network, spikes, run, load_profile("loihi2")),
+        "HardwareProfile(": load_profile("loihi2"),
+    }
+
+
+def test_objects_show_themselves_in_one_line_and_in_one_table(shown):
+    for start, one in shown.items():
+        line = repr(one)
+        assert line.startswith(start)
+        assert line.endswith(")")
+        assert "\n" not in line
+        assert len(line) < 200
+        assert one._repr_html_().count("<table>") == 1
+    assert repr(shown["Program("]) == (
+        "Program(4 inputs -> SPIKING_GRU 6 -> CUBA 3 -> 3 by spikes)"
+    )
+
+
+def test_a_table_is_text():
+    text = html_table("<script>", ["a&b"], [["<b>"]])
+    assert "&lt;script&gt;" in text
+    assert "&lt;b&gt;" in text
+
+
+def test_public_names_and_nothing_else():
+    packages = ["convert", "deploy", "hardware_profiles", "plot", "train"]
+    assert sorted(dir(kipuka)) == ["__version__", *packages]
+    assert kipuka.hardware_profiles.load_profile("loihi2").name == "loihi2"
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        kipuka.nothing  # noqa: B018
+
+
+def test_drawings_go_where_they_are_told(shown, network):
+    from matplotlib.figure import Figure
+
+    layer = shown["Simulation("].trace.layers[0]
+    axes = Figure().subplots(2, 2).ravel()
+    assert kipuka.plot.raster(layer.spikes[0], axes[0]) is axes[0]
+    points = axes[0].collections[0].get_offsets()
+    assert len(points) == layer.spikes[0].sum()
+    kipuka.plot.membranes(layer.states["v"][0], axes[1], most=2)
+    np.testing.assert_array_equal(axes[1].lines[1].get_ydata(), layer.states["v"][0, 1])
+    kipuka.plot.delays(network, axes[2])
+    assert "delay" in axes[2].get_xlabel()
+    kipuka.plot.core_map(shown["Cost("], axes[3])
+    assert len(axes[3].patches) == shown["Cost("].mapping.n_cores
+
+
+def test_one_sample_is_drawn_at_a_time(shown, check_error):
+    from kipuka.errors import KipukaError
+
+    with pytest.raises(KipukaError) as error:
+        kipuka.plot.raster(shown["Simulation("].trace.layers[0].spikes)
+    check_error(
+        error.value,
+        what="one sample",
+        where="spikes",
+        limit="(neurons, steps)",
+        value="(2, 6, 20)",
+        remedy="spikes[0]",
+    )
