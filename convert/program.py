@@ -244,7 +244,9 @@ class Program(ByValue):
             f" -> {layer.model} {'x'.join(map(str, layer.shape))}" for layer in self.layers
         )
         inputs = "x".join(map(str, self.input_shape))
-        return f"Program({inputs} inputs{layers} -> {self.n_classes} by {self.readout.kind})"
+        return (
+            f"Program({inputs} inputs{layers} -> {self.n_classes} classes by {self.readout.kind})"
+        )
 
     def _repr_html_(self) -> str:
         rows = [

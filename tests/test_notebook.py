@@ -38,7 +38,7 @@ def test_objects_show_themselves_in_one_line_and_in_one_table(shown):
         assert len(line) < 200
         assert one._repr_html_().count("<table>") == 1
     assert repr(shown["Program("]) == (
-        "Program(4 inputs -> SPIKING_GRU 6 -> CUBA 3 -> 3 by spikes)"
+        "Program(4 inputs -> SPIKING_GRU 6 -> CUBA 3 -> 3 classes by spike_count)"
     )
 
 
