@@ -38,7 +38,7 @@ def raster(spikes: np.ndarray, axes: Axes | None = None) -> Axes:
     """
     axes = _axes(axes)
     neurons, steps = np.nonzero(_one_sample(spikes, "spikes"))
-    axes.scatter(steps, neurons, s=4, marker="|")
+    axes.scatter(steps, neurons, s=16, marker="|")
     axes.set(xlim=(-0.5, spikes.shape[1] - 0.5), ylim=(-0.5, spikes.shape[0] - 0.5))
     axes.set(xlabel="step", ylabel="neuron")
     return axes

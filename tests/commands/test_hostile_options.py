@@ -31,6 +31,13 @@ KINDS = {
         "--data": "array",
         "--data-dir": "name",
         "--samples": "number",
+        "--dt": "number",
+        "--from": "name",
+        "--bias": "name",
+        "--reset": "name",
+        "--decays": "name",
+        "--weight-max": "number",
+        "--percentile": "number",
         "--json": "output",
     },
     "profile": {
