@@ -29,10 +29,10 @@ def record(folder: Path, seed: int = 0) -> None:
             units = np.clip(channels + rng.integers(-1, 2, len(steps)), 0, CHANNELS - 1)
             times = np.clip(steps + rng.integers(0, 2, len(steps)), 0, STEPS - 1)
             noise = rng.integers(0, [STEPS, CHANNELS], (6, 2))
-            events = {
-                "times": np.concatenate([times, noise[:, 0]]).astype(int),
-                "units": np.concatenate([units, noise[:, 1]]).astype(int),
-            }
+            seen = np.zeros((CHANNELS, STEPS), dtype=bool)  # One event of a channel in a step.
+            seen[np.append(units, noise[:, 1]).astype(int), np.append(times, noise[:, 0])] = True
+            units_seen, times_seen = np.nonzero(seen)
+            events = {"times": times_seen, "units": units_seen}
             np.savez(folder / name / f"{number:03}.npz", n_steps=STEPS, n_units=CHANNELS, **events)
 
 

@@ -20,9 +20,9 @@ class Network(torch.nn.Module):
         super().__init__()
         self.blocks = torch.nn.ModuleList(
             [
-                # Was: slayer.block.cuba.Recurrent(params, n_inputs, 64)
-                SpikingGRU(NEURON, n_inputs, 64, weight_scale=2, delay=True),
-                slayer.block.cuba.Dense(READOUT, 64, n_classes),
+                # Was: slayer.block.cuba.Recurrent(params, n_inputs, 32)
+                SpikingGRU(NEURON, n_inputs, 32, weight_scale=2, delay=True),
+                slayer.block.cuba.Dense(READOUT, 32, n_classes),
             ]
         )
 
@@ -38,7 +38,7 @@ data = load_dataset("digits")
 network = Network(data.n_units, data.n_classes)
 optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
 spikes, labels = torch.from_numpy(data.train.spikes).float(), torch.from_numpy(data.train.labels)
-for epoch in range(5):
+for epoch in range(3):
     for batch in torch.randperm(len(labels)).split(64):
         counts = network(spikes[batch]).sum(-1)
         loss = torch.nn.functional.cross_entropy(0.5 * counts, labels[batch])
@@ -46,15 +46,14 @@ for epoch in range(5):
         loss.backward()
         optimizer.step()
     print(f"epoch {epoch + 1}: loss {loss.item():.3f}")
-
 network.eval()
 save_net("slayer.net", program_from_blocks(network.blocks))
 program = load_net("slayer.net")
-test = data.test.spikes[:60]
+test = data.test.spikes[:20]
 traces = {"reference": simulate_reference(program, test).trace}
 traces["torch"] = trace_blocks(network.blocks, test)
 outcome = verify(program, traces)
 print(f"{outcome.values_compared:,} spikes and states compared, agree: {outcome.agree}")
-right = np.mean(decide(program, traces["reference"].layers[-1]) == data.test.labels[:60])
-print(f"{right:.0%} of 60 test samples right in integers")
+right = np.mean(decide(program, traces["reference"].layers[-1]) == data.test.labels[:20])
+print(f"{right:.0%} of 20 test samples right in integers")
 save_net("slayer.net", program, golden_vectors(program, data.validation.spikes[:3]))

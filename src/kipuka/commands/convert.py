@@ -209,7 +209,7 @@ def save_trained(
     from kipuka.deploy.golden import golden_vectors
     from kipuka.train.runs.trainer import program_of
 
-    program = with_verdict(program_of(network, config), dataset.test.spikes.shape[-1])
+    program = with_verdict(program_of(network, config, dataset), dataset.test.spikes.shape[-1])
     golden = golden_vectors(program, dataset.validation.spikes[:GOLDEN_VECTORS])
     save_network(path, program, golden)
     return program
