@@ -184,7 +184,7 @@ def _run(config: TrainConfig, dataset: Dataset, out: Path, chip: HardwareProfile
     from kipuka.deploy.costs.cost import profile
 
     folder = inside(out, f"{config.network}-seed{config.seed}", is_folder=True)
-    result = train_with_progress(config, folder, resume=True)
+    result = train_with_progress(config, folder, resume=True, dataset=dataset)
     program = save_trained(result.network, config, dataset, inside(folder, NETWORK_FILE))
     start = time.perf_counter()
     on_validation = None
