@@ -86,14 +86,17 @@ class Verification:
         return not self.mismatches
 
 
-def verify(program: Program, traces: Mapping[str, Trace]) -> Verification:
+def verify(
+    program: Program, traces: Mapping[str, Trace], partly: Mapping[str, int] | None = None
+) -> Verification:
     """Compare traces of the same inputs with the first of them.
 
     Parameters
     ----------
     program : Program
     traces : mapping of str to Trace
-        A trace of fewer samples is that of the first ones.
+    partly : mapping of str to int, optional
+        Backends that ran only so many of the first samples.
 
     Returns
     -------
@@ -112,8 +115,9 @@ def verify(program: Program, traces: Mapping[str, Trace]) -> Verification:
             value=", ".join(traces) or "none",
             remedy="name two or more, for example --backends reference,lava",
         )
+    partly = dict(partly or {})
     for name, trace in traces.items():
-        _check_trace(program, name, trace, next(iter(traces.values())))
+        _check_trace(program, name, trace, next(iter(traces.values())), partly.get(name))
     (standard, expected), *others = traces.items()
     mismatches: list[Mismatch] = []
     compared = 0
@@ -121,7 +125,7 @@ def verify(program: Program, traces: Mapping[str, Trace]) -> Verification:
         for number, layer, wanted in zip(
             program.numbers, trace.layers, expected.layers, strict=True
         ):
-            n = len(layer.spikes)
+            n = partly.get(name)
             variables = {"spikes": (layer.spikes, wanted.spikes[:n])}
             variables |= {k: (layer.states[k], wanted.states[k][:n]) for k in wanted.states}
             for variable, (found, right) in variables.items():
@@ -136,12 +140,13 @@ def verify(program: Program, traces: Mapping[str, Trace]) -> Verification:
         name: tuple(int(c) for c in decide(program, trace.layers[-1]))
         for name, trace in traces.items()
     }
-    partly = {name: len(found) for name, found in classes.items() if len(found) < samples}
     return Verification(tuple(traces), samples, steps, compared, tuple(mismatches), classes, partly)
 
 
-def _check_trace(program: Program, name: str, trace: Trace, standard: Trace) -> None:
-    """Refuse what is no complete trace of the same run of this network."""
+def _check_trace(
+    program: Program, name: str, trace: Trace, standard: Trace, first: int | None
+) -> None:
+    """Refuse what is no complete trace of the same run of this network, or of its first samples."""
     layers = getattr(trace, "layers", ())
     if len(layers) != len(program.layers) or len(standard.layers) != len(layers):
         raise _no_trace(name, f"{len(program.layers)} layers", f"{len(layers)} layers")
@@ -152,9 +157,10 @@ def _check_trace(program: Program, name: str, trace: Trace, standard: Trace) -> 
             raise _no_trace(f"{name}, layer {number}", limit, f"no {', '.join(missing)}")
         for variable, right_values in {"spikes": right.spikes, **right.states}.items():
             values = found.spikes if variable == "spikes" else found.states[variable]
-            if values.shape != right_values.shape:
+            shape = right_values[:first].shape
+            if values.shape != shape:
                 where = f"{name}, layer {number}, {variable}"
-                raise _no_trace(where, f"shape {right_values.shape}", f"shape {values.shape}")
+                raise _no_trace(where, f"shape {shape}", f"shape {values.shape}")
 
 
 def _no_trace(where: str, limit: str, value: str) -> KipukaError:

@@ -25,7 +25,7 @@ def traces(rng):
 
 def test_the_first_samples_are_compared_and_the_sentence_says_so(traces):
     network, both = traces
-    found = verify(network, both)
+    found = verify(network, both, {"lava": 2})
     assert found.agree
     assert (found.samples, dict(found.partly)) == (5, {"lava": 2})
     per_sample = sum(
@@ -39,7 +39,7 @@ def test_the_first_samples_are_compared_and_the_sentence_says_so(traces):
 def test_a_mismatch_in_the_part_is_found(traces):
     network, both = traces
     both["lava"].layers[0].states["v"][1, 3, 7] += 1
-    found = verify(network, both)
+    found = verify(network, both, {"lava": 2})
     assert [(m.backend, m.count) for m in found.mismatches] == [("lava", 1)]
     assert "sample 1, step 7, neuron 3" in found.mismatches[0].first
     assert not found.agree
