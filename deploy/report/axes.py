@@ -89,7 +89,7 @@ def delays(program: Program, axes: Axes | None = None) -> Axes:
     most = max((int(steps.max()) for steps in found.values()), default=0)
     axes.hist(
         list(found.values()),
-        bins=np.arange(most + 2) - 0.5,
+        bins=[step - 0.5 for step in range(most + 2)],
         label=list(found),
         histtype="barstacked",
     )

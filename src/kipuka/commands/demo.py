@@ -62,8 +62,7 @@ def demo(
 
     Trains on handwritten digits, quantizes, simulates, runs in Lava and compares every backend.
     """
-    outputs = {"lava_samples": lava_samples, "json_file": json_file}
-    summary = run_demo(out, seed=seed, epochs=epochs, samples=samples, **outputs)
+    summary = run_demo(out, seed, epochs, samples, lava_samples, json_file)
     verified = summary["verify"]
     wrong = verified["spike_mismatches"] + verified["state_mismatches"]
     return MISMATCH if wrong else 0
