@@ -9,7 +9,7 @@ import pytest
 from kipuka.convert.analysis.state_ranges import analyse_ranges
 from kipuka.convert.operands import as_numbers, whole_number
 from kipuka.convert.program import Encoder, Program, Projection, Readout
-from kipuka.convert.synapses import SparseSynapses
+from kipuka.convert.synapses import DenseSynapses, SparseSynapses
 from kipuka.convert.trace import LayerTrace, Trace
 from kipuka.deploy import (
     COUNTERS,
@@ -389,6 +389,16 @@ def sparse(weights, targets, offsets, n_targets=3):
     synapses = SparseSynapses(weights, targets, offsets, n_targets)
     projection = Projection(synapses, 1, "a", np.zeros(2, np.int16))
     return Program((2,), (cuba(3, projection),), Readout("spike_count", np.zeros(3, np.int16)))
+
+
+def test_a_network_does_not_change_with_what_it_was_made_of():
+    base = np.full((3, 8), 64, np.int16)
+    made = program(8, cuba(3, Projection(DenseSynapses(base[:]), 1, "a", np.zeros(8, np.int16))))
+    spikes = np.ones((1, 8, 4), bool)
+    before = simulate(made, spikes).trace.digest(0)
+    base[:] = 0
+    assert simulate(made, spikes).trace.digest(0) == before
+    assert simulate_reference(made, spikes).trace.digest(0) == before
 
 
 def test_sparse_synapses_survive_a_file(tmp_path):

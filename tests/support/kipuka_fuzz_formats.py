@@ -275,6 +275,42 @@ class Npz(Npy):
         mutations.mutate_npz(rng, self.path)
 
 
+class OwnEvents(Heidelberg):
+    """A folder of one's own recordings as lists of events, one of whose files is mutated."""
+
+    def make(self):
+        for name, count in (("train", 12), ("test", 6)):
+            rng = np.random.default_rng(count)
+            samples = np.sort(np.arange(4 * count) % count)
+            arrays = {"times": rng.integers(0, 9, 4 * count), "units": np.tile(np.arange(4), count)}
+            labels, groups = np.arange(count) % 3, np.arange(count) // 3
+            given = {**arrays, "samples": samples, "labels": labels, "groups": groups}
+            np.savez(self.folder / f"{name}.npz", n_steps=9, n_units=5, **given)
+
+    def edit(self, rng):
+        mutations.mutate_npz(rng, self.path)
+
+    def use(self):
+        from kipuka.train.datasets import load_dataset
+
+        shutil.rmtree(self.folder / ".kipuka", ignore_errors=True)
+        data = load_dataset(str(self.folder))
+        for part in (data.train, data.validation, data.test):
+            assert part.spikes.shape[:2] == (len(part.labels), data.n_units)
+
+
+class OwnHdf5(OwnEvents):
+    """The same in files of the form of Spiking Heidelberg Digits."""
+
+    def make(self):
+        Heidelberg.make(self)
+        for path in sorted(self.folder.iterdir()):
+            path.rename(self.folder / path.name.removeprefix("shd_"))
+
+    def edit(self, rng):
+        mutations.mutate_hdf5(rng, self.path)
+
+
 def _encoded(rng):
     from kipuka.convert.program import Encoder
 
@@ -294,5 +330,7 @@ FORMATS = {
     "cache": Cache,
     "npy": Npy,
     "npz": Npz,
+    "own-events": OwnEvents,
+    "own-hdf5": OwnHdf5,
 }
-LAVA_ONLY = ("config", "checkpoint", "state", "shd", "ntidigits", "cache")
+LAVA_ONLY = ("config", "checkpoint", "state", "shd", "ntidigits", "cache", "own-events", "own-hdf5")

@@ -120,7 +120,7 @@ def recordings_of_arrays(
         name,
         array.reshape(n, math.prod(shape), n_steps).astype(bool),
         checked,
-        _n_classes(checked, classes, name),
+        n_classes_of(checked, classes, name),
         own_groups,
         own_parts,
         shape if len(shape) > 1 else (),
@@ -215,7 +215,7 @@ def laid_out(
         name,
         np.concatenate([spikes for spikes, _, _ in parts]),
         labels,
-        _n_classes(labels, classes, name),
+        n_classes_of(labels, classes, name),
         _joined_groups(found),
         np.concatenate([one.parts for one in found]),
         shape if len(shape) > 1 else (),
@@ -339,7 +339,14 @@ def _joined_groups(found: Sequence[Recorded]) -> np.ndarray | None:
     return np.concatenate(known) if len(known) == len(groups) else None
 
 
-def _n_classes(labels: np.ndarray, classes: Sequence[str], where: str) -> int:
+def n_classes_of(labels: np.ndarray, classes: Sequence[str], where: str) -> int:
+    """Return the number of classes: as many as have names, or as the labels tell.
+
+    Raises
+    ------
+    KipukaError
+        If a label has no name where others have.
+    """
     highest = int(labels.max(initial=-1))
     if classes and highest >= len(classes):
         raise _refused(

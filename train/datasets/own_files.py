@@ -30,7 +30,7 @@ from kipuka.convert.formats.guarded.records import Record
 from kipuka.errors import KipukaError
 from kipuka.strangers import exists
 from kipuka.train.datasets.events import stored_bytes
-from kipuka.train.datasets.own_events import Recorded, described, laid_out
+from kipuka.train.datasets.own_events import Recorded, described, laid_out, n_classes_of
 from kipuka.train.datasets.recordings import TEST, TRAIN, VALIDATION, Recordings
 from kipuka.train.datasets.splits import DataOptions
 from kipuka.train.names import EVENT_FILES, HDF5_FILES
@@ -226,6 +226,7 @@ def _same_classes(found: Sequence[Recorded]) -> list[Recorded]:
                 value="none",
                 remedy="name them everywhere or nowhere",
             )
+        n_classes_of(one.labels, one.classes, one.where)
         number = np.array([names.index(name) for name in one.classes])
         same.append(dataclasses.replace(one, labels=number[one.labels], classes=names))
     return same

@@ -221,6 +221,67 @@ def test_slayers_own_container_is_looked_into(cuba, tmp_path):
     assert program_from_blocks(made) == program_from_blocks(blocks)
 
 
+class Scrambled(torch.nn.Module):
+    """A parametrization of a user's own."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, weight):
+        return self.factor * weight.flip(0)
+
+
+def disturbed(rng, cuba):
+    """Draw a network and one or several of the ways to change what it computes."""
+    from torch.nn.utils import parametrizations, parametrize, prune, spectral_norm, weight_norm
+
+    sizes = [8, *(int(n) for n in rng.integers(3, 7, int(rng.integers(1, 4))))]
+    net = dense(cuba, *sizes, seed=int(rng.integers(1000)), delay=bool(rng.random() < 0.5))
+    for block in net.blocks:
+        if block.delay is not None:
+            block.delay.delay.data = torch.rand(block.synapse.out_channels) * 12
+            block.delay.init = True
+        way = int(rng.integers(9))
+        synapse = block.synapse
+        if way == 0:
+            weight_norm(synapse)
+        elif way == 1:
+            parametrizations.weight_norm(synapse)
+        elif way == 2:
+            spectral_norm(synapse)
+        elif way == 3:
+            parametrizations.spectral_norm(synapse)
+        elif way == 4:
+            prune.random_unstructured(synapse, "weight", 0.4)
+        elif way == 5:
+            parametrize.register_parametrization(synapse, "weight", Scrambled(1.5))
+        elif way == 6:
+            block.register_forward_hook(lambda m, i, o: o.roll(1, 1))
+        elif way == 7:
+            forward = block.forward
+            block.forward = lambda x, forward=forward: 1 - forward(x)
+        for parameter in block.synapse.parameters():
+            parameter.data *= float(rng.uniform(0.5, 4))
+    return net.train(bool(rng.random() < 0.5))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_disturbed_network_is_exported_or_refused(cuba, seed):
+    net = disturbed(np.random.default_rng(seed), cuba)
+    try:
+        program = program_from_blocks(net)
+    except KipukaError as error:
+        changed = [b for b in net.blocks if b._forward_hooks or "forward" in vars(b)]
+        assert changed or "cannot" in str(error), error
+        return
+    drawn, found = spikes_of(net, 8)
+    emitted = simulate_reference(program, drawn).trace.layers[-1].spikes
+    for k, delay in enumerate(program.readout.delays):
+        late = 1 + int(delay)
+        np.testing.assert_array_equal(found[:, k, late:], emitted[:, k, : STEPS - late])
+
+
 # Nothing of the module changes
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -528,3 +529,15 @@ def test_recorded_speech_under_any_name(tmp_path, check_error):
     data = load_dataset(str(folder / "shd_train.h5"), options)
     assert (data.n_classes, data.n_units, data.classes[0]) == (10, 140, "zero")
     assert [len(part.labels) for part in parts(data)] == [1300, 140, 360]
+
+
+def test_a_label_without_a_name_beside_other_names_is_refused(tmp_path, check_error):
+    for name, keys in (("train", [b"one", b"two"]), ("test", [b"one"])):
+        with h5py.File(write_hdf5(tmp_path / f"{name}.h5", SPIKES, LABELS), "a") as file:
+            file.require_group("extra")
+            if "keys" in file["extra"]:
+                del file["extra/keys"]
+            file["extra/keys"] = np.array([*keys, b"three"][: len(keys) + (name == "train")])
+    with pytest.raises(KipukaError) as caught:
+        load_dataset(str(tmp_path))
+    check_error(caught.value, what="not one of the classes", where="test.h5, key labels")
