@@ -80,6 +80,7 @@ def named_cases() -> Iterator[Case]:
     yield updates("gru-1024-updates", gru(1024, *gated(4, 1024), threshold=2000))
     yield gru_recurrent()
     yield pilotnet()
+    yield pilotnet_sdnn()
 
 
 def scaling_cases() -> Iterator[Case]:
@@ -107,6 +108,18 @@ def pilotnet() -> Case:
     image = np.load(folder / "image.npy").transpose(2, 1, 0).reshape(-1, 1).astype(np.int32)
     still = np.broadcast_to(image, (program.n_inputs, 160))
     return Case("pilotnet-lif", program, [still], lava_steps=32, netx=True)
+
+
+def pilotnet_sdnn() -> Case:
+    """PilotNet SDNN of the lava-dl wheel: its frame, a tenth of whose values change per step."""
+    folder = wheel_networks() / "pilotnet_sdnn"
+    program = load_net(folder / "network.net")
+    frame = np.load(folder / "input.npy").transpose(2, 1, 0, 3).reshape(-1, 1).astype(np.int32)
+    rng = np.random.default_rng(0)
+    shape = (program.n_inputs, 160)
+    changes = rng.integers(-8, 9, shape) * (rng.random(shape) < 0.1)
+    video = np.clip(frame + np.cumsum(changes, axis=1), -64, 64).astype(np.int32)
+    return Case("pilotnet-sdnn", program, [video], lava_steps=32, netx=True)
 
 
 def wheel_networks() -> Path:

@@ -46,7 +46,8 @@ def run(folder: Path, netx: bool) -> None:
     seconds = time.perf_counter() - start
     spikes = in_program_order(sink.data.get()).reshape(-1, n_steps + LATENCY_STEPS)
     graph.neurons[-1].stop()
-    np.save(folder / SPIKES, spikes[:, LATENCY_STEPS:].astype(bool))
+    graded = program.layers[-1].neuron_model.sends.graded
+    np.save(folder / SPIKES, spikes[:, LATENCY_STEPS:].astype(np.int32 if graded else bool))
     (folder / SECONDS).write_text(json.dumps(seconds))
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numba import int16, njit, uintp
 
-from kipuka.convert.neurons import CUBA, SPIKING_GRU
-from kipuka.deploy.fast.kernels import neurons
+from kipuka.convert.neurons import CUBA, DELTA, SIGMA, SIGMA_DELTA, SPIKING_GRU
+from kipuka.deploy.fast.kernels import graded, neurons
 from kipuka.deploy.fast.kernels.lanes import LANES
+from kipuka.deploy.fast.kernels.layout import STATES
 
 N = 1024
 REPEATS = 15
@@ -55,6 +56,24 @@ def _update_gru(states: Any, sums: Any, peaks: Any, n_steps: Any) -> None:
         neurons.spiking_gru(states, 0, N // LANES, sums, 0, 1, peaks, 0)
 
 
+@njit(error_model="numpy")
+def _update_sigma_delta(states: Any, sums: Any, peaks: Any, n_steps: Any) -> None:
+    for _ in range(n_steps):
+        graded.sigma_delta(states, 0, N // LANES, sums, 0, 1, peaks, 0)
+
+
+@njit(error_model="numpy")
+def _update_delta(states: Any, sums: Any, peaks: Any, n_steps: Any) -> None:
+    for _ in range(n_steps):
+        graded.delta(states, 0, N // LANES, sums, 0, peaks, 0)
+
+
+@njit(error_model="numpy")
+def _update_sigma(states: Any, sums: Any, peaks: Any, n_steps: Any) -> None:
+    for _ in range(n_steps):
+        graded.sigma(states, 0, N // LANES, sums, 0, 1, peaks, 0)
+
+
 def synaptic_operations_per_s() -> float:
     """Additions of 8-bit weights per second and core, of random rows of a 1024 x 1024 matrix."""
     rng = np.random.default_rng(0)
@@ -69,9 +88,12 @@ def updates_per_s() -> dict[str, float]:
     n_steps = 4000
     shared = np.zeros(neurons.SHARED_ROWS * N, np.int32)
     own = np.zeros(neurons.OWN_ROWS * N, np.int32)
-    sums, peaks = np.zeros(3 * N, np.int32), np.zeros(2 * LANES, np.int32)
+    sums, peaks = np.zeros(3 * N, np.int32), np.zeros(STATES * LANES, np.int32)
     return {
         CUBA: n_steps * N / _fastest(lambda: _update_cuba(shared, sums, peaks, n_steps)),
+        DELTA: n_steps * N / _fastest(lambda: _update_delta(own, sums, peaks, n_steps)),
+        SIGMA: n_steps * N / _fastest(lambda: _update_sigma(own, sums, peaks, n_steps)),
+        SIGMA_DELTA: n_steps * N / _fastest(lambda: _update_sigma_delta(own, sums, peaks, n_steps)),
         SPIKING_GRU: n_steps * N / _fastest(lambda: _update_gru(own, sums, peaks, n_steps)),
     }
 

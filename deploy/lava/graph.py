@@ -1,4 +1,4 @@
-"""A Program as a Lava graph: Lava's own synapse processes, ``LIF`` and the fused GRU process.
+"""A Program as a Lava graph: Lava's own synapses and neurons, and the fused GRU process.
 
 Lava's synapse processes hold their sum back by one step, so the graph as a whole runs one step
 behind the Program; `run_lava` removes that constant latency.
@@ -15,12 +15,14 @@ from lava.proc.conv.process import Conv
 from lava.proc.dense.process import DelayDense, Dense
 from lava.proc.io.source import RingBuffer
 from lava.proc.lif.process import LIF
+from lava.proc.sdn.process import ActivationMode, Delta, Sigma, SigmaDelta
 from lava.proc.sparse.process import DelaySparse, Sparse
 from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix
 
 from kipuka.convert import fixed
-from kipuka.convert.neurons import CUBA, SPIKING_GRU, handler
+from kipuka.convert.neurons import CUBA, DELTA, SIGMA, SIGMA_DELTA, SPIKING_GRU, handler
+from kipuka.convert.neurons.sigma_delta import UNIT
 from kipuka.convert.program import RECURRENT, Layer, Program, Projection, Target
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses
 from kipuka.deploy.lava.processes.spiking_gru import SpikingGRU
@@ -86,12 +88,19 @@ def build_graph(program: Program, played: np.ndarray) -> LavaGraph:
         for back in (*layer.sources, RECURRENT):
             sender = position - back
             outlet = source.s_out if sender < 0 else neurons[sender].s_out
-            made = _connect(layer, layer.from_source(back), outlet, neurons[-1].a_in)
+            bits = message_bits(program, sender)
+            made = _connect(layer, layer.from_source(back), outlet, neurons[-1].a_in, bits)
             synapses += made
             from_input += made if sender < 0 else ()
         if layer.of_current:
             synapses.append(_connect_current(layer.of_current, neurons[-1]))
     return LavaGraph(tuple(neurons), tuple(synapses), tuple(from_input))
+
+
+def message_bits(program: Program, sender: int) -> int:
+    """Bits of the payload that Lava's synapses multiply; 0 for spikes of a layer or the input."""
+    sent = program.layers[sender].neuron_model.sends if sender >= 0 else None
+    return sent.bits if sent is not None and sent.graded else 0
 
 
 def _cuba(layer: Layer) -> Any:
@@ -113,22 +122,52 @@ def _spiking_gru(layer: Layer) -> Any:
     return SpikingGRU(shape=(layer.n_neurons,), vth=neuron.threshold, bias=bias)
 
 
-PROCESSES: dict[str, Callable[[Layer], Any]] = {CUBA: _cuba, SPIKING_GRU: _spiking_gru}
+def _delta(layer: Layer) -> Any:
+    # Lava shifts threshold and bias by both exponents.
+    vth = _common(layer.neuron.threshold)
+    exponents = {"spike_exp": fixed.STATE_SHIFT, "state_exp": fixed.STATE_SHIFT}
+    return Delta(shape=(layer.n_neurons,), vth=vth, **exponents)
+
+
+def _sigma_delta(layer: Layer) -> Any:
+    unit = _common(layer.neuron.activation) == UNIT
+    return SigmaDelta(
+        shape=(layer.n_neurons,),
+        vth=_common(layer.neuron.threshold),
+        bias=layer.neuron.bias,
+        act_mode=ActivationMode.UNIT if unit else ActivationMode.RELU,
+        spike_exp=fixed.STATE_SHIFT,
+        state_exp=fixed.STATE_SHIFT,
+    )
+
+
+def _sigma(layer: Layer) -> Any:
+    return Sigma(shape=(layer.n_neurons,))
+
+
+PROCESSES: dict[str, Callable[[Layer], Any]] = {
+    CUBA: _cuba,
+    DELTA: _delta,
+    SIGMA: _sigma,
+    SIGMA_DELTA: _sigma_delta,
+    SPIKING_GRU: _spiking_gru,
+}
 """The process of each neuron model."""
 
 
 def _connect(
-    layer: Layer, projections: tuple[Projection, ...], outlet: Any, inlet: Any
+    layer: Layer, projections: tuple[Projection, ...], outlet: Any, inlet: Any, bits: int
 ) -> list[Any]:
     processes = []
     for exponent in sorted({p.weight_exponent for p in projections}):
         chosen = tuple(p for p in projections if p.weight_exponent == exponent)
-        kernels = _stacked_kernels(layer, chosen)
+        # Lava's Conv sums payloads in single precision and wraps the sum at 24 bits.
+        kernels = None if bits else _stacked_kernels(layer, chosen)
         if kernels is not None:
             processes.append(_convolve(kernels, outlet, inlet))
             continue
         matrices = all(isinstance(p.synapses, DenseSynapses) for p in chosen)
-        process = (_dense if matrices else _sparse)(layer.targets, chosen)
+        process = (_dense if matrices else _sparse)(layer.targets, chosen, bits)
         outlet.connect(process.s_in)
         process.a_out.connect(inlet)
         processes.append(process)
@@ -167,9 +206,7 @@ def _stacked_kernels(layer: Layer, projections: tuple[Projection, ...]) -> ConvS
     return replace(first, weights=np.concatenate(kernels), output_shape=shape)
 
 
-def _dense(
-    targets: tuple[Target, ...], projections: tuple[Projection, ...], message_bits: int = 0
-) -> Any:
+def _dense(targets: tuple[Target, ...], projections: tuple[Projection, ...], bits: int) -> Any:
     """Stack the rows of a layer's activations; one without a projection gets rows of zeros."""
     first = projections[0].synapses
     shape = (first.n_targets, first.n_sources)
@@ -178,15 +215,13 @@ def _dense(
     zeros = np.zeros(shape, dtype=np.int64)
     weights = [zeros if p is None else p.synapses.weights.astype(np.int64) for p in rows]
     delays = [zeros if p is None else np.broadcast_to(p.delays, shape) for p in rows]
-    settings = {**_settings(projections), "weights": np.concatenate(weights)}
+    settings = {**_settings(projections, bits), "weights": np.concatenate(weights)}
     if any(np.any(part) for part in delays):
         return DelayDense(delays=np.concatenate(delays).astype(int), **settings)
-    return Dense(num_message_bits=message_bits, **settings)
+    return Dense(**settings)
 
 
-def _sparse(
-    targets: tuple[Target, ...], projections: tuple[Projection, ...], message_bits: int = 0
-) -> Any:
+def _sparse(targets: tuple[Target, ...], projections: tuple[Projection, ...], bits: int) -> Any:
     """List the synapses of a layer's activations, whose rows are stacked."""
     first = projections[0].synapses
     shape = (len(targets) * first.n_targets, first.n_sources)
@@ -197,19 +232,23 @@ def _sparse(
         parts.append((rows + targets.index(p.target) * first.n_targets, columns, weights, delays))
     rows, columns, weights, steps = (np.concatenate(x) for x in zip(*parts, strict=True))
     settings = {
-        **_settings(projections),
+        **_settings(projections, bits),
         "weights": csr_matrix((weights, (rows, columns)), shape=shape),
     }
     late = steps > 0
     if not np.any(late):
-        return Sparse(num_message_bits=message_bits, **settings)
+        return Sparse(**settings)
     delayed = steps[late].astype(int), (rows[late], columns[late])
     return DelaySparse(delays=csr_matrix(delayed, shape=shape), **settings)
 
 
-def _settings(projections: tuple[Projection, ...]) -> dict[str, Any]:
+def _settings(projections: tuple[Projection, ...], bits: int) -> dict[str, Any]:
     # Left to itself Lava guesses the sign mode and would clip -256 in a purely inhibitory matrix.
-    return {"weight_exp": projections[0].weight_exponent, "sign_mode": SignMode.MIXED}
+    return {
+        "weight_exp": projections[0].weight_exponent,
+        "sign_mode": SignMode.MIXED,
+        "num_message_bits": bits,
+    }
 
 
 def _convolve(synapses: ConvSynapses, outlet: Any, inlet: Any) -> Any:

@@ -31,6 +31,9 @@ from kipuka.deploy.lowered.lowering import lower
 from kipuka.deploy.lowered.streaming import plan_stream
 from kipuka.deploy.reference import state_names
 
+STATES = ("u", "i", "v", "s", "sigma", "act", "residue")
+"""What the processes call their state variables."""
+
 
 def run_job(folder: Path, netx: bool, done: Callable[[], None]) -> None:
     """Run the network of a job folder on its inputs and write every spike and state.
@@ -66,7 +69,10 @@ def run_job(folder: Path, netx: bool, done: Callable[[], None]) -> None:
     for position, sink in enumerate(sinks):
         spikes = in_program_order(sink.data.get())
         spikes = spikes.reshape(-1, n_samples, period)[..., LATENCY_STEPS:]
-        traced[f"spikes_{position}"] = spikes.transpose(1, 0, 2).astype(bool)
+        graded = program.layers[position].neuron_model.sends.graded
+        traced[f"spikes_{position}"] = spikes.transpose(1, 0, 2).astype(
+            np.int32 if graded else bool
+        )
     graph.neurons[-1].stop()
     np.savez(folder / JOB_TRACE, **traced)
 
@@ -149,7 +155,7 @@ def advance(graph: LavaGraph, steps: int) -> None:
 def _reset(neurons: tuple[Any, ...]) -> None:
     """Set every state variable of some layers to zero."""
     for process in neurons:
-        for name in ("u", "i", "v", "s"):
+        for name in STATES:
             if hasattr(process, name):
                 _zero(getattr(process, name))
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from kipuka.convert.neurons import CUBA, SPIKING_GRU, handler
+from kipuka.convert.neurons import CUBA, DELTA, SIGMA, SIGMA_DELTA, SPIKING_GRU, handler
 from kipuka.convert.program import Program
 from kipuka.errors import KipukaError
 
 COMMON_VALUES: dict[str, tuple[str, ...]] = {
     CUBA: ("current_decay", "voltage_decay", "threshold"),
+    DELTA: ("threshold",),
+    SIGMA: (),
+    SIGMA_DELTA: ("threshold", "activation"),
     SPIKING_GRU: (),
 }
 """Models that have Lava processes, and the parameters that their process has once."""
@@ -28,7 +31,7 @@ def check_common_values(program: Program, engine: str) -> None:
             values = getattr(layer.neuron, key)
             if np.any(values != values[0]):
                 raise KipukaError(
-                    "Lava's LIF takes one value per layer",
+                    "Lava's process takes one value per layer",
                     where=f"layer {number}, key {key}",
                     limit="the same value for all neurons",
                     value=f"{np.unique(values).size} different values",

@@ -16,6 +16,7 @@ from kipuka_cases import random_spikes
 from kipuka_catalogue import (
     CASES,
     NO_SPIKES,
+    SIGMA_DELTA_CASES,
     STEPS,
     drawn,
     gru_then_cuba,
@@ -119,6 +120,14 @@ def test_the_catalogue_reaches_what_it_is_for(rng):
     assert simulate_reference(saturating_gru(rng), inputs).counters.saturations > 0
     full = np.ones((1, 9, STEPS * 10), dtype=bool)
     assert simulate_reference(wrapping_current(rng), full).counters.wraps > 0
+
+
+@pytest.mark.parametrize("case", SIGMA_DELTA_CASES, ids=lambda case: case.__name__)
+def test_sigma_delta_cases_send_much_and_meet_no_limit(case):
+    network, inputs, trace = drawn_and_run(case)
+    # Lava's words have no limit, so that it differs where one is met.
+    assert simulate_reference(network, inputs).counters.saturations == 0
+    assert all(np.count_nonzero(layer.spikes) > 5 for layer in trace.layers)
 
 
 @pytest.mark.parametrize("case", [saturating_gru, saturating_gru_with_current])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from kipuka.convert import fixed
@@ -19,6 +21,7 @@ from kipuka_cases import (
     random_gru,
     random_inputs,
 )
+from kipuka_sigma_delta import conv_sigma_delta, delta, graded_program, sigma, sigma_delta
 
 STEPS = 90
 """Longer than the longest delay plus a step."""
@@ -282,6 +285,68 @@ def resets_of_a_gru_with_current(rng):
     return program(4, gru, random_cuba(rng, 5, 3), reset=Reset(7))
 
 
+def sigma_delta_layers(rng, activation, threshold, with_bias, with_delays):
+    """Encoder, convolution, pooling, grouped convolution, dense layers with and without a
+    recurrence, skip connection and decoder, all with one kind of neuron.
+    """
+
+    def neurons(channels, pixels=1):
+        bias = np.repeat(rng.integers(-6, 7, channels) * with_bias, pixels)
+        return {"threshold": threshold, "activation": activation, "bias": bias}
+
+    def late(n, pixels=1):
+        return np.repeat(random_delays(rng, n), pixels) if with_delays else 0
+
+    first = conv(even(rng, (4, 2, 3, 2), 10), (2, 7, 6), padding=(1, 0), delays=late(2, 42))
+    pool = conv(np.full((4, 1, 2, 2), 40), (4, 7, 5), groups=4, stride=(2, 2), delays=late(4, 35))
+    groups = conv(even(rng, (4, 2, 2, 2), 50), (4, 3, 2), groups=2, delays=late(4, 6))
+    per_synapse = rng.integers(0, 9, (6, 8)) if with_delays else 0
+    own = dense(even(rng, (5, 5), 6), RECURRENT, delays=late(5))
+    return [
+        delta((2, 7, 6), threshold),
+        conv_sigma_delta(first, **neurons(4, 35)),
+        conv_sigma_delta(pool, **neurons(4, 6)),
+        conv_sigma_delta(groups, **neurons(4, 2)),
+        sigma_delta(6, dense(even(rng, (6, 8), 70), delays=per_synapse), **neurons(6)),
+        sigma_delta(5, dense(even(rng, (5, 6), 80), delays=late(6)), own, **neurons(5)),
+        sigma(3, dense(even(rng, (3, 5), 20), delays=late(5))),
+    ]
+
+
+def sigma_delta_case(activation, threshold, with_bias, with_delays):
+    def case(rng):
+        return graded_program(
+            *sigma_delta_layers(rng, activation, threshold, with_bias, with_delays)
+        )
+
+    words = ["sigma_delta", "relu" if activation else "unit", f"threshold_{threshold}"]
+    words += ["bias"] * with_bias + ["delays"] * with_delays
+    case.__name__ = "_".join(words)
+    return case
+
+
+def sigma_delta_with_a_skip_and_exponents(rng):
+    joined = (
+        dense(even(rng, (4, 5), 20), delays=random_delays(rng, 5), exponent=2),
+        dense(even(rng, (4, 6), 20), 2, delays=random_delays(rng, 6, 8), exponent=2),
+    )
+    own = dense(2 * rng.integers(-5, 6, (4, 4)), RECURRENT, exponent=-1)
+    return graded_program(
+        delta((6,), 2),
+        sigma_delta(5, dense(even(rng, (5, 6), 30)), threshold=1),
+        sigma_delta(4, *joined, own, activation=0),
+        reset=Reset(31, 4),
+    )
+
+
+SIGMA_DELTA_CASES = [
+    *(
+        sigma_delta_case(*kind)
+        for kind in itertools.product((1, 0), (0, 3), (False, True), (False, True))
+    ),
+    sigma_delta_with_a_skip_and_exponents,
+]
+
 CASES = [
     gru_then_cuba,
     gru_without_delays,
@@ -324,6 +389,7 @@ CASES = [
     convolution_then_gru_with_current,
     resets_of_a_gru_with_current,
     odd_weights,
+    *SIGMA_DELTA_CASES,
 ]
 """New cases come last: the place of a case is the seed of its random numbers."""
 

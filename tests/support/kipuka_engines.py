@@ -13,6 +13,7 @@ from kipuka.convert.program import Program
 from kipuka.convert.trace import Trace
 from kipuka.deploy.lowered import lower, run_lowered
 from kipuka.errors import KipukaError
+from kipuka_catalogue import SIGMA_DELTA_CASES
 from kipuka_stale import tried
 
 Jobs = Sequence[tuple[Program, np.ndarray]]
@@ -83,11 +84,14 @@ def few_steps_of_a_gru(network: Program) -> int | None:
     return max(LOWERED_STEPS, int(longest) + LOWERED_STEPS_AFTER_DELAY)
 
 
+SIGMA_DELTA = tuple(case.__name__ for case in SIGMA_DELTA_CASES)
+
 NO_RESETS = "the lowering has no resets within a sample"
 NOT_LOWERED = {
     "resets": NO_RESETS,
     "resets_of_a_gru": NO_RESETS,
     "resets_of_a_gru_with_current": NO_RESETS,
+    **dict.fromkeys(SIGMA_DELTA, "the lowering has no cell for sigma-delta neurons"),
 }
 
 ONE_WRAP = {"current_beyond_one_period": "Lava wraps a current only once"}
@@ -126,6 +130,9 @@ NOT_IN_NETX = {
     "skip_connection": "NetX has no concat",
     "convolution_after_a_skip": "NetX has no concat",
     "population_readout": "NetX has no average",
+    **{name: "NetX rectifies every activation" for name in SIGMA_DELTA if "unit" in name},
+    **{name: "NetX drops the delays of a convolution" for name in SIGMA_DELTA if "delays" in name},
+    "sigma_delta_with_a_skip_and_exponents": "NetX has no concat",
     "current_beyond_one_period": "NetX has no weight exponents",
 }
 
@@ -142,6 +149,7 @@ NOT_IN_SLAYER = {
     "convolution_with_exponent": "SLAYER has no weight exponents",
     "skip_connection": "SLAYER's blocks have one input",
     "convolution_after_a_skip": "SLAYER's blocks have one input",
+    **dict.fromkeys(SIGMA_DELTA, "the training blocks have no sigma-delta neurons"),
     "resets": "SLAYER resets nothing within a sample",
     "resets_of_a_gru": "SLAYER resets nothing within a sample",
     "resets_of_a_gru_with_current": "SLAYER resets nothing within a sample",
