@@ -18,13 +18,15 @@ from typing import Any
 import torch
 
 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-    from lava.lib.dl.slayer.axon import Delay
-    from lava.lib.dl.slayer.block import cuba
+    from lava.lib.dl.slayer.axon import Delay, Delta
+    from lava.lib.dl.slayer.axon.delta import _DeltaUnit as DeltaUnit
+    from lava.lib.dl.slayer.block import cuba, sigma_delta
     from lava.lib.dl.slayer.block.base import step_delay
     from lava.lib.dl.slayer.neuron.base import Neuron
     from lava.lib.dl.slayer.neuron.cuba import SCALE_RHO_MULT, TAU_RHO_MULT
     from lava.lib.dl.slayer.neuron.dynamics import leaky_integrator
     from lava.lib.dl.slayer.neuron.norm import MeanOnlyBatchNorm
+    from lava.lib.dl.slayer.neuron.sigma_delta import Neuron as SigmaDeltaNeuron
     from lava.lib.dl.slayer.spike import Spike
     from lava.lib.dl.slayer.synapse.layer import Conv as ConvSynapse
     from lava.lib.dl.slayer.synapse.layer import Dense as DenseSynapse
@@ -36,13 +38,17 @@ __all__ = [
     "TAU_RHO_MULT",
     "ConvSynapse",
     "Delay",
+    "Delta",
+    "DeltaUnit",
     "DenseSynapse",
     "MeanOnlyBatchNorm",
     "Neuron",
+    "SigmaDeltaNeuron",
     "Spike",
     "TimeShift",
     "cuba",
     "leaky_integrator",
+    "sigma_delta",
     "step_delay",
 ]
 

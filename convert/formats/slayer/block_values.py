@@ -47,10 +47,10 @@ def cuba_neurons(
     neuron = block.module.neuron
     _check_neuron(block, neuron)
     parameters = CubaParameters(
-        _spread(_decay(block, "current_decay"), shape, block.where),
-        _spread(_decay(block, "voltage_decay"), shape, block.where),
-        _spread(_threshold(block) if threshold is None else threshold, shape, block.where),
-        _spread(_bias(block, neuron.norm), shape, block.where),
+        spread(_decay(block, "current_decay"), shape, block.where),
+        spread(_decay(block, "voltage_decay"), shape, block.where),
+        spread(_threshold(block) if threshold is None else threshold, shape, block.where),
+        spread(norm_bias(block, neuron.norm), shape, block.where),
     )
     leaking = np.any(parameters.current_decay != fixed.UNITY)
     if block.kind == "Recurrent" and leaking and np.any(parameters.bias):
@@ -102,7 +102,7 @@ def _threshold(block: Block) -> int:
     return int(exact)
 
 
-def _bias(block: Block, norm: Any) -> np.ndarray:
+def norm_bias(block: Block, norm: Any) -> np.ndarray:
     """Bias in weight units, one or one per channel, as the evaluated norm subtracts it."""
     if norm is None:
         return np.zeros(1, dtype=np.int64)
@@ -134,7 +134,8 @@ def weights(block: Block, name: str = "synapse") -> np.ndarray:
         If SLAYER's forward pass would compute with other weights than those that were learned.
     """
     synapse = getattr(block.module, name)
-    expected = "Dense" if name != "synapse" or block.kind == "Affine" else block.kind
+    flat = name != "synapse" or block.kind in ("Affine", "Output")
+    expected = "Dense" if flat else block.kind
     if block.kind == "ConvSpikingGRU":
         expected = "Conv"
     kind = plain_class(synapse)
@@ -241,7 +242,7 @@ def delays(delay: Any, shape: tuple[int, ...], where: str) -> np.ndarray:
         remedy = f"{RUN_ONCE}, or set delay.init = True where they were loaded"
         raise unsupported(where, found, "drawn delays", remedy)
     narrow = np.minimum(steps, np.iinfo(np.int16).max)
-    return _spread(narrow, shape, where).astype(np.int16)
+    return spread(narrow, shape, where).astype(np.int16)
 
 
 def encoder(block: Block) -> Encoder:
@@ -292,7 +293,7 @@ def fitted(block: Block, synapses: ConvSynapses, output: Shape3 | None = None) -
     return replace(synapses, output_shape=output)
 
 
-def _spread(values: Any, shape: tuple[int, ...], where: str) -> np.ndarray:
+def spread(values: Any, shape: tuple[int, ...], where: str) -> np.ndarray:
     """One value per neuron, int64, from one for all, one per channel or one per neuron."""
     given = np.asarray(values, dtype=np.int64).ravel()
     neurons = int(np.prod(shape))

@@ -16,6 +16,8 @@ from kipuka.errors import KipukaError
 CUBA_BLOCKS = "lava.lib.dl.slayer.block.cuba"
 BLOCK_MODULES = (
     CUBA_BLOCKS,
+    "lava.lib.dl.slayer.block.sigma_delta",
+    "kipuka.train.sigma_delta.blocks",
     "kipuka.train.gru.dense",
     "kipuka.train.gru.convolutional",
     "kipuka.train.audio_layout",

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.formats.slayer import block_values, spiking_gru
+from kipuka.convert.formats.slayer import block_values, sigma_delta, spiking_gru
 from kipuka.convert.formats.slayer.blocks import SUPPORTED, Block, find_blocks, unsupported
 from kipuka.convert.formats.slayer.effective import apply_hooks
 from kipuka.convert.formats.slayer.evaluation import evaluated
 from kipuka.convert.formats.slayer.pool import pooled_shape
 from kipuka.convert.formats.slayer.sample import check_sample
 from kipuka.convert.neurons.cuba import CubaParameters
+from kipuka.convert.neurons.sigma_delta import SigmaParameters
 from kipuka.convert.program import (
     PREVIOUS,
     RECURRENT,
@@ -77,11 +78,13 @@ def program_from_blocks(
         program = Program(
             network.input_shape,
             tuple(network.layers),
-            Readout("membrane" if network.affine else readout, network.delays, network.population),
+            Readout(network.readout or readout, network.delays, network.population),
             metadata or {},
             network.encoder,
         )
-        check_sample(program, modules, found, network.layer_of)
+        # Sigma-delta blocks of SLAYER's are taken as deployed, which is not what they compute.
+        if not any(layer.neuron_model.sends.graded for layer in program.layers):
+            check_sample(program, modules, found, network.layer_of)
     return program
 
 
@@ -117,6 +120,13 @@ class _Assembly:
         self.layer_of: dict[int, int] = {}
         self._last: Block | None = None
 
+    @property
+    def readout(self) -> ReadoutKind | None:
+        """Readout that the last block leaves no choice about."""
+        if self.affine:
+            return "membrane"
+        return "value" if self.layers[-1].neuron_model.sends.graded else None
+
     def append(self, block: Block) -> None:
         """Add what a block computes."""
         readers: dict[str, Callable[[Block], None]] = {
@@ -125,6 +135,7 @@ class _Assembly:
             "Average": self._average,
             "Affine": self._affine,
             "Dense": self._dense,
+            "Output": self._output,
             "Recurrent": self._recurrent,
             "Conv": self._convolution,
             "Pool": self._pool,
@@ -150,7 +161,7 @@ class _Assembly:
             return
         self._know_shape(block)
         self.encoder = block_values.encoder(block)
-        self._add(block, block_values.cuba_neurons(block, self.shape), self.shape, ())
+        self._add(block, sigma_delta.input_neurons(block, self.shape), self.shape, ())
 
     def _layout(self, block: Block) -> None:
         if self.layers or self._last:
@@ -185,7 +196,11 @@ class _Assembly:
     def _dense(self, block: Block) -> None:
         projection = self._arriving(block, "synapse", "a")
         shape = (projection.synapses.n_targets,)
-        self._add(block, block_values.cuba_neurons(block, shape), shape, (projection,))
+        self._add(block, sigma_delta.neurons(block, shape), shape, (projection,))
+
+    def _output(self, block: Block) -> None:
+        projection = self._arriving(block, "synapse", "a")
+        self._add(block, SigmaParameters(), (projection.synapses.n_targets,), (projection,))
 
     def _recurrent(self, block: Block) -> None:
         if block.module.bias is not None:
@@ -248,7 +263,7 @@ class _Assembly:
         self._convolve(block, block_values.fitted(block, synapses, output))
 
     def _convolve(self, block: Block, synapses: ConvSynapses) -> None:
-        neuron = block_values.cuba_neurons(block, synapses.output_shape)
+        neuron = sigma_delta.neurons(block, synapses.output_shape)
         projection = self._projection(synapses, "a")
         self._add(block, neuron, synapses.output_shape, (projection,))
 
@@ -266,7 +281,9 @@ class _Assembly:
         last = self._last
         if last and last.kind == "Affine":
             raise unsupported(last.where, f"a block behind it: {block.where}", "an Affine at last")
-        if last and not last.module.delay_shift:
+        # A message of sigma-delta neurons takes a step, whether SLAYER's blocks say so or not.
+        stepless = last and not last.module.delay_shift and not sigma_delta.is_sigma_delta(last)
+        if last and stepless:
             found = "delay_shift = False before another block"
             raise unsupported(last.where, found, "delay_shift = True, a step to the next layer")
         self.layer_of[block.number] = len(self.layers)

@@ -1,0 +1,1 @@
+"""Sigma-delta networks in training: blocks of SLAYER's shape that compute what is deployed."""
