@@ -37,7 +37,7 @@ class _Rounded(torch.autograd.Function):
 
 def truncated(x: torch.Tensor) -> torch.Tensor:
     """Give the multiple of 1/64 next to a value towards zero, with the slope 1."""
-    rounded: torch.Tensor = _Rounded.apply(x, GRID, True)
+    rounded: torch.Tensor = _Rounded.apply(x, GRID, True)  # type: ignore[no-untyped-call]
     return rounded
 
 
@@ -59,7 +59,9 @@ class Changes(SlayerDelta):  # type: ignore[misc]
         sent, _, _ = DeltaUnit.apply(
             x, truncated(self.threshold), zero, zero, zero, False, self.tau_grad, self.scale_grad
         )
-        payload: torch.Tensor = _Rounded.apply(sent, PAYLOAD_GRID, False)
+        payload: torch.Tensor = _Rounded.apply(  # type: ignore[no-untyped-call]
+            sent, PAYLOAD_GRID, False
+        )
         return payload
 
 
@@ -71,6 +73,8 @@ class Neuron(SigmaDeltaNeuron):  # type: ignore[misc]
     **settings
         SLAYER's; ``cum_error`` is not deployed and stays False.
     """
+
+    delta: Any
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{**settings, "cum_error": False})
