@@ -11,7 +11,6 @@ from kipuka.convert.formats.net.file import load_net
 from kipuka.convert.program import Reset
 from kipuka.convert.trace import decide
 from kipuka.deploy.reference import simulate_reference
-from kipuka.errors import KipukaError
 
 SPEC = importlib.util.find_spec("lava")
 if SPEC is None or not SPEC.submodule_search_locations:
@@ -120,17 +119,3 @@ def test_mnist_loads_with_the_integrator_that_netx_assumes():
     # Without decay the current integrates what arrives, and the membrane shows the current.
     states = trace.layers[-1].states
     np.testing.assert_array_equal(states["u"], states["v"])
-
-
-@pytest.mark.parametrize("folder", ["pilotnet_sdnn"])
-def test_sigma_delta_networks_are_refused_by_name(folder, check_error):
-    with pytest.raises(KipukaError) as caught:
-        load_net(NETWORKS / "gts" / folder / "network.net")
-    check_error(
-        caught.value,
-        what="neuron type",
-        where="layer 0, key neuron, key type",
-        limit="CUBA, LOIHI",
-        value="SDNN",
-        remedy="sigma-delta (SDNN)",
-    )
