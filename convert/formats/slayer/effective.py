@@ -100,6 +100,8 @@ def _check_part(block: Block, name: str, module: Any) -> None:
                 f"remove it (del {key} on the object), or make it a block of its own class",
             )
     for key, tensor in (*module._parameters.items(), *module._buffers.items()):
+        if tensor is not None and tensor.is_complex():
+            raise unsupported(where, f"complex values of {key}", "real values")
         if tensor is not None and (tensor.is_meta or type(tensor).__name__.startswith("Uninit")):
             found = f"values of {key} that are still to be drawn"
             raise unsupported(where, found, "drawn values", RUN_ONCE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,10 @@ def program_from_blocks(
         If a block has no exact counterpart; the message names it by number and class. If the
         module has a forward pass of its own that takes another way than from block to block.
     """
+    if isinstance(blocks, type | str | Mapping) or not (
+        hasattr(blocks, "_modules") or isinstance(blocks, Iterable)
+    ):
+        raise unsupported("argument blocks", type(blocks).__name__, "a module, or a list of them")
     modules = [blocks] if hasattr(blocks, "_modules") else list(blocks)
     network = _Assembly(input_shape)
     with evaluated(modules):
@@ -102,13 +106,14 @@ class _Assembly:
     """
 
     def __init__(self, input_shape: tuple[int, ...] | None) -> None:
-        self.input_shape = tuple(int(n) for n in input_shape or ())
-        if len(self.input_shape) not in (0, 1, 3):
+        whole = input_shape is None or isinstance(input_shape, Sequence)
+        self.input_shape = tuple(int(n) for n in input_shape or ()) if whole else ()
+        if not whole or len(self.input_shape) not in (0, 1, 3):
             raise KipukaError(
                 "the shape of the input is not one that blocks take",
                 where="argument input_shape",
                 limit="(units,) or (channels, height, width)",
-                value=self.input_shape,
+                value=input_shape,
                 remedy="leave batch and time out of the shape",
             )
         self.shape = self.input_shape

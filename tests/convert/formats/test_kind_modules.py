@@ -544,6 +544,24 @@ def test_blocks_in_a_plain_list(cuba, check_error):
     assert program_from_blocks(net) == program_from_blocks(net.blocks)
 
 
+@pytest.mark.parametrize("blocks", [None, 3, "x", {"a": 1}, torch.nn.Linear, object()])
+def test_what_holds_no_modules(blocks, check_error):
+    refused(blocks, check_error, where="argument blocks", value="", limit="a list of them")
+
+
+def test_an_input_shape_that_is_no_shape(cuba, check_error):
+    with pytest.raises(KipukaError) as caught:
+        program_from_blocks(dense(cuba, 8, 6), input_shape=8)
+    check_error(caught.value, where="argument input_shape", value="8", limit="(units,)")
+
+
+def test_complex_weights(cuba, check_error):
+    net = dense(cuba, 8, 6)
+    weight = net.blocks[0].synapse.weight.data
+    net.blocks[0].synapse.weight = torch.nn.Parameter(weight.to(torch.complex64))
+    refused(net, check_error, where="block 0 (Dense), synapse", value="complex values of weight")
+
+
 def test_the_same_block_twice(cuba, check_error):
     block = dense(cuba, 6, 6).blocks[0]
     refused([block, block], check_error, what="more than once", remedy="copy.deepcopy(block)")
