@@ -21,6 +21,8 @@ class ByValue:
     """
 
     def __eq__(self, other: object) -> bool:
+        if other is self:
+            return True
         if type(other) is not type(self):
             return NotImplemented
         return all(_equal(a, b) for a, b in zip(_fields(self), _fields(other), strict=True))

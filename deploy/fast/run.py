@@ -20,6 +20,7 @@ from kipuka.deploy.fast.kernels.network import advance, finish
 from kipuka.deploy.fast.packed_program import Packed
 from kipuka.deploy.fast.program_layout import pack
 from kipuka.deploy.fast.recording import Columns, Record
+from kipuka.deploy.fast.synapse_layout import Places
 from kipuka.deploy.reference import Simulation, state_names
 
 STEPS_AT_ONCE = 1 << 14
@@ -33,12 +34,29 @@ Progress = Callable[[int, int], None]
 _PACKED: weakref.WeakKeyDictionary[Program, Packed] = weakref.WeakKeyDictionary()
 """Programs that were run before; they cannot change."""
 
+_SEEN: dict[int, tuple[weakref.ref[Program], Packed]] = {}
+"""The same by identity: to compare two programs, or to hash one, takes longer than a short run."""
+
 
 def available_cores() -> int:
     """Processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _laid_out(program: Program) -> Packed:
+    """Lay out a program, or an equal one, once."""
+    key = id(program)
+    seen = _SEEN.get(key)
+    if seen is not None and seen[0]() is program:
+        return seen[1]
+    # An equal program that was run before may go away at any moment: one look must do.
+    packed = _PACKED.get(program)
+    if packed is None:
+        packed = _PACKED[program] = pack(program)
+    _SEEN[key] = weakref.ref(program, lambda _: _SEEN.pop(key, None)), packed
+    return packed
 
 
 class Run:
@@ -56,11 +74,7 @@ class Run:
     def __init__(
         self, program: Program, record: Record, progress: Progress | None, total: int = 0
     ) -> None:
-        # An equal program that was run before may go away at any moment: one look must do.
-        packed = _PACKED.get(program)
-        if packed is None:
-            packed = _PACKED[program] = pack(program)
-        self.program, self.packed = program, packed
+        self.program, self.packed = program, _laid_out(program)
         self.columns = Columns(program, record)
         layers = self.columns.in_table(self.packed.network.layers)
         self.network = self.packed.network._replace(layers=layers)
@@ -157,14 +171,7 @@ class Run:
     def _counters(
         self, workspaces: list[at.Workspace], recorded: at.Recording, n_steps: int
     ) -> Counters:
-        first = workspaces[0]
-        total = first._replace(
-            **{
-                name: np.sum([getattr(work, name) for work in workspaces], axis=0)
-                for name in COUNTS
-            },
-            peaks=np.max([work.peaks for work in workspaces], axis=0),
-        )
+        total = _total(workspaces)
         peaks = total.peaks.reshape(-1, at.STATES, LANES).max(axis=2)
         kinds = self.network.groups["kind"], self.network.currents["kind"]
         convolves = np.any(np.concatenate(kinds) == at.CONVOLUTION)
@@ -189,9 +196,7 @@ class Run:
                     spikes=recorded.step_spikes[:, position + 1],
                     spikes_per_neuron=total.emitted[units],
                     synaptic_operations=recorded.step_operations[:, position + 1],
-                    arrivals_per_neuron=sum(
-                        arrivals[place.activation(gate)] for gate in range(place.gates)
-                    ),
+                    arrivals_per_neuron=_by_neuron(arrivals, place),
                     updates=layer.n_neurons * n_steps * n_samples,
                     saturations=total.saturations[units],
                     wraps=total.wraps[units],
@@ -202,3 +207,20 @@ class Run:
                 )
             )
         return Counters(tuple(layers), recorded.step_spikes[:, 0], n_steps)
+
+
+def _total(workspaces: list[at.Workspace]) -> at.Workspace:
+    """Counts of all threads; those of a single one may be written to, and are its own."""
+    first = workspaces[0]
+    if len(workspaces) == 1:
+        return first._replace(**{name: getattr(first, name).copy() for name in COUNTS})
+    return first._replace(
+        **{name: np.sum([getattr(work, name) for work in workspaces], axis=0) for name in COUNTS},
+        peaks=np.max([work.peaks for work in workspaces], axis=0),
+    )
+
+
+def _by_neuron(arrivals: np.ndarray, place: Places) -> np.ndarray:
+    """Add up the arrivals at the activations of each neuron."""
+    blocks = arrivals.reshape(place.blocks, place.gates, LANES)
+    return (blocks.sum(axis=1) if place.gates > 1 else blocks).ravel()[place.place]
