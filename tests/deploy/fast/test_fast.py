@@ -1,8 +1,10 @@
 import dataclasses
+import gc
 import itertools
 import subprocess
 import sys
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -116,6 +118,20 @@ def test_a_layer_rests_once_nothing_in_it_changes(layer, settles):
         spikes = pulses(1, 300, (0, 0), (0, last_spike))[0]
         run.streamed(workspace, spikes, "input")
         assert workspace.settled.tolist() == [False, rests]
+
+
+def test_equal_programs_share_their_layout_and_are_forgotten_with_it():
+    first, second, other = (
+        program(1, cuba(3, dense(np.full((3, 1), weight)))) for weight in (40, 40, 42)
+    )
+    layout = Run(first, COUNTERS, None).packed
+    assert Run(first, COUNTERS, None).packed is layout
+    assert Run(second, COUNTERS, None).packed is layout
+    assert Run(other, COUNTERS, None).packed is not layout
+    gone = weakref.ref(layout)
+    del first, second, layout
+    gc.collect()
+    assert gone() is None
 
 
 def test_saturations_and_wraps_are_counted_by_neuron(rng):
