@@ -15,7 +15,7 @@ from kipuka.deploy.lowered.counters import LoweredLayer, lowered_counters, summa
 from kipuka.deploy.lowered.graph import LoweredGraph
 from kipuka.deploy.lowered.groups import groups_of_graph, sent_in_run
 from kipuka.deploy.lowered.interpreter import run_lowered
-from kipuka.deploy.lowered.lowering import lower
+from kipuka.deploy.lowered.lowering import lower, needs_microcode
 from kipuka.deploy.lowered.size import too_many_synapses
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import HardwareProfile, SiBounds
@@ -62,6 +62,8 @@ class LoweredComparison:
         Per sample.
     fused_cores, lowered_cores : tuple of int
         Fewest and most neuro cores that the compiler may take.
+    needs_microcode : bool
+        Whether the fused form has a process that Lava lacks on Loihi 2.
     """
 
     period: int
@@ -72,11 +74,7 @@ class LoweredComparison:
     lowered: FormPrice
     fused_cores: tuple[int, int]
     lowered_cores: tuple[int, int]
-
-    @property
-    def needs_microcode(self) -> bool:
-        """Whether the fused form has a process that Lava lacks on Loihi 2; then K exceeds 1."""
-        return self.period > 1
+    needs_microcode: bool
 
 
 @dataclass(frozen=True)
@@ -166,4 +164,5 @@ def compare_lowered(
         lowered=FormPrice.of(lowered),
         fused_cores=fused.cores,
         lowered_cores=lowered.cores,
+        needs_microcode=needs_microcode(program),
     )

@@ -39,13 +39,18 @@ def lower(program: Program, n_steps: int | None = None) -> LoweredGraph:
         If a layer has no exact lowering; the message names it.
     """
     _check(program)
-    if not any(_lowering(program, k).gated for k in range(len(program.layers))):
+    if not needs_microcode(program):
         return _scheduled(program, _cells(program, n_steps, Beat(False, False)))
     graph = _scheduled(program, _cells(program, n_steps, Beat(False, True)))
     beat = Beat(idle_steps=graph.period > 1, constants=True)
     for position, number in enumerate(program.numbers):
         _lowering(program, position).check(program.layers[position], f"layer {number}", beat)
     return _scheduled(program, _cells(program, n_steps, beat))
+
+
+def needs_microcode(program: Program) -> bool:
+    """Say whether the fused form has a process that Lava lacks on Loihi 2."""
+    return any(_lowering(program, position).gated for position in range(len(program.layers)))
 
 
 class Lowering(NamedTuple):

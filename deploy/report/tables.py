@@ -171,7 +171,7 @@ def accuracy_text(one: Advice) -> str:
     if one.exact:
         return "the same"
     if one.accuracy_change is None:
-        return "not measured: no labels"
+        return "not measured"
     points = f"{100 * one.accuracy_change:+.2f} points"
     if one.accuracy_interval is not None:
         low, high = (100 * end for end in one.accuracy_interval)

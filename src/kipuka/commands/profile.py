@@ -187,6 +187,7 @@ def _answer(
     changes, source = None, ""
     if advice:
         changes, source = _advised(net, own, question, hardware)
+        changes += _advised_lowered(own, hardware, lowered)
     if second is None:
         return Answer(hardware, own, lowered, changes, None, (), source)
     other = _priced(*second, question, hardware)
@@ -316,6 +317,18 @@ def _advised(
         program, samples.values, own.simulation, hardware, own.cost, question.cores, labels
     )
     return found, f"{len(samples.values):,} samples, {samples.source}"
+
+
+def _advised_lowered(
+    own: Priced, hardware: HardwareProfile, lowered: LoweredComparison | NotLowered
+) -> tuple[Advice, ...]:
+    """What training for a chip without microcode would save on the same samples."""
+    from kipuka.deploy.lowered.advice import advise_lowered
+    from kipuka.deploy.lowered.comparison import LoweredComparison
+
+    if not isinstance(lowered, LoweredComparison):
+        return ()
+    return advise_lowered(own.program, own.samples.values, hardware, lowered)
 
 
 def _contents(title: str, answer: Answer) -> ReportContents:

@@ -74,6 +74,14 @@ def test_k_and_both_prices_are_of_the_same_samples(rng, chip):
     assert found.lowered.latency_s.typical >= found.period * found.fused.latency_s.typical
 
 
+def test_microcode_is_what_a_gru_lacks_and_not_what_takes_long(rng, chip):
+    calm = program(4, calm_gru(rng, 4, 5, np.full(5, 4)), random_cuba(rng, 5, 3))
+    found = without_microcode(calm, random_spikes(rng, 1, 4, 20, 0.4), chip)
+    assert (found.period, found.needs_microcode) == (1, True)
+    plain = program(4, random_cuba(rng, 4, 3))
+    assert not without_microcode(plain, random_spikes(rng, 1, 4, 20), chip).needs_microcode
+
+
 def test_the_size_is_said_without_a_run(rng, monkeypatch):
     network = program(4, calm_gru(rng, 4, 5, np.full(5, 4)), random_cuba(rng, 5, 3))
     found = size.lowered_size(network, 20)
