@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lava.lib.dl import slayer
 
 from kipuka.commands.console import STDOUT, print_table
 from kipuka.train import SpikingGRU, load_dataset
@@ -40,6 +39,8 @@ SHOWN = (1, 2, 3, 5, 10, 15, 20)
 
 def learn(name: str, data: Dataset, hidden: int, epochs: int, seed: int) -> Iterator[float]:
     """Train a network and yield its accuracy on the test part after each epoch."""
+    from lava.lib.dl import slayer
+
     torch.manual_seed(seed)
     first = BLOCKS[name](dict(NEURON), data.n_units, hidden)
     blocks = torch.nn.ModuleList([first, cuba.Dense(dict(NEURON), hidden, data.n_classes)])
