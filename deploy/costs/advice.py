@@ -42,7 +42,8 @@ class Advice:
     exact : bool
         Whether the network computes the same afterwards; if not, it was run again for the gains.
     accuracy_change : float or None
-        Difference of the fraction of samples that are decided right; None without labels.
+        Difference of the fraction of samples that are decided right; None without labels, and for a
+        network that would have to be trained first.
     accuracy_interval : tuple of float or None
         95 % interval of that difference on new samples.
     refusal : str or None

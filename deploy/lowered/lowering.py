@@ -167,4 +167,6 @@ def _check(program: Program) -> None:
             value=f"every {program.reset.interval} steps",
             remedy="remove the reset and send the samples one by one, or use the fused form",
         )
+    for position in range(len(program.layers)):
+        _lowering(program, position)
     check_common_values(program, "lowered")

@@ -52,7 +52,9 @@ def test_events_with_labels_give_an_accuracy(net, events, tmp_path):
     assert values["synops_per_sample"] * 5 == sum(
         int(layer.synaptic_operations.sum()) for layer in run.counters.layers
     )
-    assert all(one["accuracy_change"] is not None for one in values["advice"] if not one["exact"])
+    # A network that would have to be trained again has no accuracy yet.
+    tried = [one for one in values["advice"] if "train with" not in one["change"]]
+    assert all(one["accuracy_change"] is not None for one in tried if not one["exact"])
     comparison = values["without_microcode"]
     assert comparison["lowered"]["period"] > 1
     assert {one["layer"] for one in comparison["lowered"]["layers"]} == {1, 2}

@@ -126,9 +126,9 @@ def run_demo(
     from kipuka.train.runs.config import make_config
     from kipuka.train.runs.counting import counting_baseline
 
+    config = make_config({"seed": seed, "epochs": epochs}, "command line")
     seconds: dict[str, float] = {}
     with _timed(seconds, "train", "training a spiking GRU on handwritten digits"):
-        config = make_config({"seed": seed, "epochs": epochs}, "command line")
         result = train_with_progress(config, out)
     data = load_dataset(config.data)
     with _timed(seconds, "convert", "quantizing, and proving the range of every state"):

@@ -58,9 +58,9 @@ def test_a_hang_is_noticed_and_nothing_is_left_behind(network, rng, left_behind,
 
 
 def test_a_failing_worker_is_reported_with_its_message(network, rng, left_behind, check_error):
-    # Inputs with a unit too few make the graph's first connection impossible.
+    # Inputs with a unit too few, let past the door, make the first connection impossible.
     with pytest.raises(KipukaError) as caught:
-        run.run_lava(network, random_spikes(rng, 1, 2, 5))
+        run._finished([(network, random_spikes(rng, 1, 2, 5))], "lava", 5, None, run.STALL_LIMIT_S)
     check_error(caught.value, what="did not finish", value="exit status 1 after step 0")
     assert left_behind() == []
 

@@ -73,6 +73,8 @@ class FakeBoard:
 @pytest.mark.parametrize("host_input", [False, True])
 def test_a_run_calls_what_the_public_api_has(rng, monkeypatch, host_input):
     monkeypatch.setattr("kipuka.deploy.loihi2.board.POWER_STEPS", 48)
+    # Lava chooses how processes start when it is imported, which another test may have done before.
+    monkeypatch.setattr("multiprocessing.set_start_method", lambda method: None)
     network = program(3, random_cuba(rng, 3, 2, threshold=20))
     inputs = random_spikes(rng, 2, 3, 5, 0.7)
     stream = plan_stream(network, 5)
