@@ -112,7 +112,7 @@ def test_inputs_made_against_it_find_no_counterexample(rng):
     assert np.max(counters.layers[0].peaks["i"]) <= ranges.of(1, "i").reach.max()
 
 
-@pytest.mark.filterwarnings("ignore:.*weight_norm is deprecated")
+@pytest.mark.filterwarnings("ignore:.?torch.nn.utils.weight_norm.? is deprecated")
 def test_normalized_weights_are_refused(check_error):
     with pytest.raises(KipukaError) as caught:
         keep_in_range(drawn(0, weight_norm=True))
