@@ -24,6 +24,7 @@ LEAVES = {
     "lava_door",
     "lazy",
     "locks",
+    "names",
     "strangers",
     "streams",
     "yaml_text",

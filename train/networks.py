@@ -11,12 +11,12 @@ import torch
 from kipuka.convert.operands import whole_number
 from kipuka.convert.synapses import Shape3
 from kipuka.errors import choose
+from kipuka.names import NETWORK_NAMES
 from kipuka.train.audio_layout import AudioLayout, audio_shape
 from kipuka.train.delays.axonal import AxonalDelay
 from kipuka.train.gru.block import MAX_SIZE, UpdateGateInput, check_update_gate_input
 from kipuka.train.gru.convolutional import ConvSpikingGRU
 from kipuka.train.gru.dense import SpikingGRU
-from kipuka.train.names import NETWORK_NAMES
 from kipuka.train.slayer import cuba
 
 SURROGATE = {"tau_grad": 0.01, "scale_grad": 10.0}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kipuka.errors import KipukaError, choose
+from kipuka.names import is_own
 from kipuka.train.datasets.dataset import Dataset
 from kipuka.train.datasets.digits import load_digits
 from kipuka.train.datasets.heidelberg import load_shd, load_ssc
 from kipuka.train.datasets.ntidigits import load_ntidigits
 from kipuka.train.datasets.own_files import recordings_at
 from kipuka.train.datasets.splits import DataOptions, Split, Splits
-from kipuka.train.names import is_own
 
 __all__ = ["DATASETS", "DataOptions", "Dataset", "Split", "Splits", "load_dataset"]
 

@@ -28,12 +28,12 @@ from kipuka.convert.formats.guarded import hdf5
 from kipuka.convert.formats.guarded.event_files import read_event_file
 from kipuka.convert.formats.guarded.records import Record
 from kipuka.errors import KipukaError
+from kipuka.names import EVENT_FILES, HDF5_FILES
 from kipuka.strangers import exists
 from kipuka.train.datasets.events import stored_bytes
 from kipuka.train.datasets.own_events import Recorded, described, laid_out, n_classes_of
 from kipuka.train.datasets.recordings import TEST, TRAIN, VALIDATION, Recordings
 from kipuka.train.datasets.splits import DataOptions
-from kipuka.train.names import EVENT_FILES, HDF5_FILES
 
 FILES_MAX = 1 << 17
 """Files of a folder, and recordings of one of them."""

@@ -13,7 +13,7 @@ import yaml
 from kipuka.convert import fixed
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
-from kipuka.train.names import DATASET_NAMES
+from kipuka.names import DATASET_NAMES
 from kipuka.train.runs.old_settings import current_form
 from kipuka.yaml_text import parse_yaml, read_limited, short
 

@@ -35,7 +35,7 @@ def _list_settings(wanted: bool) -> None:
 
 def _network_names() -> list[str]:
     """Names for the shell to complete."""
-    from kipuka.train.names import NETWORK_NAMES
+    from kipuka.names import NETWORK_NAMES
 
     return list(NETWORK_NAMES)
 
@@ -173,7 +173,7 @@ def run_settings(
         If a file, which the user may have from someone else, names a folder or has something
         downloaded.
     """
-    from kipuka.train.names import DATASET_NAMES, NETWORK_NAMES, is_own
+    from kipuka.names import DATASET_NAMES, NETWORK_NAMES, is_own
     from kipuka.train.runs.config import CONFIG_FILE, load_config, make_config, refuse_reach
 
     if resume and not exists(out / CONFIG_FILE):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kipuka.convert.program import Program
 from kipuka.errors import KipukaError
-from kipuka.train.names import DATASET_NAMES, is_own
+from kipuka.names import DATASET_NAMES, is_own
 
 if TYPE_CHECKING:
     from kipuka.train.datasets import DataOptions, Dataset, Split

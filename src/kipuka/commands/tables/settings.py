@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic.fields import FieldInfo
 
 from kipuka.commands.console import print_line
-from kipuka.train.names import DATASET_NAMES, NETWORK_NAMES
+from kipuka.names import DATASET_NAMES, NETWORK_NAMES
 from kipuka.train.runs.config import setting_fields
 
 NAMED = {"network": NETWORK_NAMES, "data": (*DATASET_NAMES, "own data")}

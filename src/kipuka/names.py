@@ -1,4 +1,4 @@
-"""Names of networks and data sets, apart from what builds them: a misspelling needs no torch."""
+"""Names of networks and data sets, apart from what builds them: to know one needs no torch."""
 
 from __future__ import annotations
 
