@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import errno
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -57,6 +59,14 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error(REPLACED, _replaced)
+
+
+class _Closed(io.TextIOBase):
+    """Stand-in for a standard output that was closed: it takes nothing, and so keeps nothing."""
+
+    def write(self, text: str) -> int:
+        """Say that the output is closed."""
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
 
 class _Output:
@@ -148,6 +158,8 @@ def _usable(stream: TextIO | None, number: int, mode: int) -> TextIO:
         if handle != number:
             os.dup2(handle, number)
             os.close(handle)
+        if mode == os.O_RDONLY:
+            return cast(TextIO, _Closed())
         return os.fdopen(number, "w", closefd=False)
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors=REPLACED)
