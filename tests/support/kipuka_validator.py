@@ -10,8 +10,11 @@ from collections import Counter
 
 import numpy as np
 
-from kipuka.convert.neurons.cuba import CubaParameters
+from kipuka.convert.neurons import CUBA, SPIKING_GRU
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses
+
+STATE_WORDS = {CUBA: 1, SPIKING_GRU: 3}
+"""Words of a neuron's state, by the model; others are not known here."""
 
 
 def listed(projection):
@@ -137,7 +140,7 @@ def needs_of(network, owner, packing):
                 slots += len(neurons) * max((late for _, late in here), default=0)
             axons = axons_of(layer, synapses[position], neurons, packing)
             mapped = map_of(network, position, neurons)
-            state = 1 if isinstance(layer.neuron, CubaParameters) else 3
+            state = STATE_WORDS[layer.model]
             memory = words + axons + mapped + state * len(neurons)
             counted = (len(neurons), words, axons, 0, mapped, slots, memory, there)
             for name, value in zip(names, counted, strict=True):

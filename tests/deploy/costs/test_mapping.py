@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kipuka.convert.neurons.cuba import CubaParameters
+from kipuka.convert.neurons import CUBA
 from kipuka.convert.program import Projection
 from kipuka.convert.synapses import SparseSynapses
 from kipuka.deploy.costs.mapping import Spread, groups_of, map_by_halving, map_program
@@ -311,7 +311,7 @@ def test_a_million_neurons_with_lists_of_synapses_map_within_2_seconds(rng):
 
 def test_layers_of_every_kind_have_known_state():
     network = program(3, random_cuba(np.random.default_rng(0), 3, 2))
-    assert isinstance(network.layers[0].neuron, CubaParameters)
+    assert network.layers[0].model == CUBA
     needs = map_program(network, load_profile("loihi2"))
     # 3 axons, 2 words to say where spikes go, 2 neurons.
     assert needs.needs("memory") - needs.needs("synaptic memory") == [3 + 2 + 2]
