@@ -92,11 +92,26 @@ def decide(program: Program, last: LayerTrace) -> np.ndarray:
     -------
     int64 array (samples,)
     """
-    values = read_values(program, last)
-    totals = values.sum(axis=-1, dtype=np.int64)
+    return largest_class(program, read_values(program, last).sum(axis=-1, dtype=np.int64))
+
+
+def largest_class(program: Program, totals: np.ndarray) -> np.ndarray:
+    """Return the class whose population has the largest total; ties to the lower index.
+
+    Parameters
+    ----------
+    program : Program
+    totals : int64 or float64 array (samples, neurons)
+        Sums over time of what the readout reads.
+
+    Returns
+    -------
+    int64 array (samples,)
+    """
     # Sums decide like means, because all populations have the same size.
     per_class = totals.reshape(totals.shape[0], program.n_classes, -1).sum(axis=-1)
-    return np.argmax(per_class, axis=1)
+    classes: np.ndarray = np.argmax(per_class, axis=1)
+    return classes
 
 
 def read_values(program: Program, last: LayerTrace) -> np.ndarray:
@@ -127,16 +142,3 @@ def read_state(program: Program) -> str | None:
         names = [state.name for state in program.layers[-1].neuron_model.states]
         return "act" if "act" in names else "sigma"
     return None
-
-
-def accuracy(program: Program, last: LayerTrace, labels: np.ndarray) -> float:
-    """Fraction of samples that are decided right.
-
-    Parameters
-    ----------
-    program : Program
-    last : LayerTrace
-        Trace of the last layer.
-    labels : int64 array (samples,)
-    """
-    return float((decide(program, last) == labels).mean())

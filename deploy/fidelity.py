@@ -10,7 +10,7 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.convert.float_network import FloatNetwork, simulate_floats
 from kipuka.convert.quantization import Quantized, quantize
-from kipuka.convert.trace import LayerTrace, decide, readout_input
+from kipuka.convert.trace import LayerTrace, decide, largest_class, readout_input
 from kipuka.deploy.fast.simulator import simulate
 from kipuka.errors import KipukaError
 
@@ -116,12 +116,11 @@ def _compared(name: str, wanted: np.ndarray, layer: LayerTrace, scale: float) ->
 
 
 def _float_decisions(quantized: Quantized, last: np.ndarray) -> np.ndarray:
-    """Largest sum over time, as `decide` takes it; ties to the lower index."""
+    """Decide from the floats as `decide` does from the integers."""
     values = last
     if last.dtype == bool:
         values = readout_input(quantized.program.readout, last)
-    classes: np.ndarray = np.argmax(values.sum(axis=-1), axis=1)
-    return classes
+    return largest_class(quantized.program, values.sum(axis=-1))
 
 
 def calibrated(
