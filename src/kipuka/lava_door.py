@@ -1,13 +1,17 @@
-"""The door to Lava and lava-dl: makes them importable on Pythons that they were not written for.
+"""The door to Lava and lava-dl: mends what keeps them from running on the Pythons that people have.
 
-Both declare Python 3.10 and numpy below 2, and nothing newer. Two modules of lava-nc 0.10.0 stand
-in the way of what people have:
+Both declare Python 3.10 and numpy below 2, and nothing newer. Three modules of lava-nc 0.10.0 stand
+in the way:
 
 - ``lava.magma.compiler.var_model`` has dataclass fields whose default is an instance of another
   dataclass, `ByteEncoder`, and since Python 3.11 a default must be hashable (CPython's gh-88840);
 - ``lava.magma.core.process.ports.ports`` names an argument of ``numpy.reshape``, ``newshape``, that
   later releases of numpy do not have any more; a process behind a reshaped port then ends in its
-  first step.
+  first step;
+- ``lava.magma.compiler.channels.pypychannel`` has a receiving port that loses a wake-up, on every
+  Python: its thread looks whether the queue is empty before it puts a message there, and wakes the
+  waiting process only if it was. When the process takes the last message between the two and goes
+  to wait, all processes of the graph wait for each other for ever.
 
 Importing `kipuka` opens the door, so that it stands open in every process that reaches anything of
 Kipuka's, those that unpickle it included. No file of Lava's is changed.
@@ -26,9 +30,6 @@ from types import ModuleType
 from typing import Any
 
 from kipuka.errors import KipukaError
-
-NEEDED_SINCE = (3, 11)
-"""Version of Python from which on something has to be mended."""
 
 INSTALL = (
     "in a clone: uv sync; elsewhere: pip install 'kipuka[training]' && "
@@ -70,11 +71,28 @@ def reshaping_by_position(module: ModuleType) -> Iterator[None]:
     port.get_transform_func_bwd = lambda self: functools.partial(reshape, self.old_shape)
 
 
+@contextlib.contextmanager
+def waking_for_each_message(module: ModuleType) -> Iterator[None]:
+    """Let the receiving ports of a module that has run wake a waiting process for each message."""
+    yield
+
+    def take_requests(self: Any, requests: Any) -> None:
+        with contextlib.suppress(EOFError):
+            while requests.acquire() and not self._done:
+                self._queue.put_nowait(0)
+                # Looked up once: the process takes the observer away as soon as it has seen one.
+                if observer := self.observer:
+                    observer()
+
+    module.CspRecvPort._req_callback = take_requests
+
+
 Mend = Callable[[ModuleType], contextlib.AbstractContextManager[None]]
 
 MENDS: dict[str, Mend] = {
     "lava.magma.compiler.var_model": functools.partial(hashable, class_name="ByteEncoder"),
     "lava.magma.core.process.ports.ports": reshaping_by_position,
+    "lava.magma.compiler.channels.pypychannel": waking_for_each_message,
 }
 """What stands around the run of a module, by the module's name."""
 
@@ -115,8 +133,8 @@ class _Loader:
 
 
 def open_door() -> None:
-    """Let `Door` look first, once, on a Python that needs it."""
-    if sys.version_info >= NEEDED_SINCE and Door not in sys.meta_path:
+    """Let `Door` look first, once."""
+    if Door not in sys.meta_path:
         sys.meta_path.insert(0, Door)
 
 
