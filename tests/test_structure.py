@@ -68,6 +68,7 @@ def test_folders_look_only_where_they_may(folder):
 
 
 LAVA_FILES = {
+    "deploy/lava/channels.py",
     "deploy/lava/graph.py",
     "deploy/lava/lowered_network.py",
     "deploy/lava/netx_graph.py",

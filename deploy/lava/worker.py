@@ -24,6 +24,7 @@ from lava.proc.io.sink import RingBuffer as Sink
 
 from kipuka.convert.formats.net.file import load_net
 from kipuka.convert.program import Program
+from kipuka.deploy.lava.channels import use_no_threads
 from kipuka.deploy.lava.graph import LATENCY_STEPS, LavaGraph, build_graph, played_by_source
 from kipuka.deploy.lava.job_files import JOB_INPUTS, JOB_NETWORK, JOB_TRACE
 from kipuka.deploy.lava.process_sessions import die_with_parent
@@ -204,4 +205,5 @@ if __name__ == "__main__":
     os.register_at_fork(after_in_child=die_with_parent)
     die_with_parent(int(sys.argv[1]))
     SystemProcess.run = run_or_end_worker
+    use_no_threads()
     main(sys.argv[2], sys.argv[3:])
