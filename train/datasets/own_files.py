@@ -18,6 +18,7 @@ each recording; or any other such files, whose samples have labels.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,32 +83,102 @@ def recordings_at(name: str, options: DataOptions) -> Recordings:
             remedy=f"leave it out; the data are {name}",
         )
     is_folder = exists(path) and path.is_dir()
-    found = _folder(path, TRAIN) if is_folder else [_file(path, TRAIN)]
+    room = _Room(name)
+    found = _folder(path, room) if is_folder else [_file(path, TRAIN, room)]
     return laid_out(_same_classes(found), options, title, ())
 
 
-def _folder(path: Path, part: int) -> list[Recorded]:
-    """Recordings of a folder; see the text of this module."""
-    entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
+class _Room:
+    """What all files together may hold: each alone may be mostly what packs to nothing.
+
+    Parameters
+    ----------
+    where : str
+        File or folder, for messages.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._where, self._count, self._n_bytes = where, 0, 0
+
+    def take(self, one: Recorded) -> Recorded:
+        """Account for the events of a file and return them.
+
+        Raises
+        ------
+        KipukaError
+            If they are too many for what the files so far store.
+        """
+        self._count += sum(times.size + units.size for times, units in one.samples)
+        self._n_bytes += one.n_bytes
+        limit = hdf5.FREE_ELEMENTS + hdf5.ELEMENTS_PER_BYTE * self._n_bytes
+        if self._count > limit:
+            raise KipukaError(
+                "the recordings unfold to more than their files can mean",
+                where=f"option data, {self._where}, up to {one.where}",
+                limit=f"{limit} numbers, for files of {self._n_bytes} bytes",
+                value=self._count,
+                remedy="check how the files were made, or give fewer of them",
+            )
+        return one
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder, in order, without hidden files.
+
+    Raises
+    ------
+    KipukaError
+        If it cannot be listed, has too many entries, or one leads to nothing.
+    """
+    try:
+        found = sorted(itertools.islice(folder.iterdir(), FILES_MAX + 1))
+    except OSError as error:
+        raise _no_such_folder(folder, str(error.strerror)) from error
+    if len(found) > FILES_MAX:
+        raise _no_such_folder(folder, f"more than {FILES_MAX} entries")
+    found = [entry for entry in found if not entry.name.startswith(".")]
+    lost = [entry.name for entry in found if not exists(entry)]
+    if lost:
+        raise _no_such_folder(folder, f"{lost[0]}, which leads to nothing that can be reached")
+    return found
+
+
+def _folder(path: Path, room: _Room, part: int | None = None) -> list[Recorded]:
+    """Recordings of a folder; see the text of this module.
+
+    All of them are of the part `part` if the folder is named as one.
+    """
+    entries = _entries(path)
     files = [entry for entry in entries if entry.suffix in (*HDF5_FILES, *EVENT_FILES)]
     folders = [entry for entry in entries if entry.is_dir()]
-    if len(entries) > FILES_MAX or bool(files) == bool(folders):
+    if bool(files) == bool(folders):
         value = f"{len(files)} files and {len(folders)} folders"
         raise _no_such_folder(path, value)
     named = [_part_of(entry) for entry in (files or folders)]
-    if any(one is not None for one in named) and None in named:
-        stray = (files or folders)[named.index(None)].name
-        raise _no_such_folder(path, f"{stray} beside names of parts")
-    found = []
+    are_parts = any(one is not None for one in named)
+    if are_parts and (None in named or part is not None):
+        stray = f"{(files or folders)[named.index(None)].name} beside" if None in named else "more"
+        raise _no_such_folder(path, f"{stray} names of parts")
+    left = [one for one in entries if one not in (files or folders)]
+    if are_parts:
+        _refuse_other_parts(path, left, named)
     if files:
-        for file, own in zip(files, named, strict=True):
-            found.append(_file(file, part if own is None else own))
-    elif None in named:
-        found.append(_classes(path, folders, part))
-    else:
-        for folder, own in zip(folders, named, strict=True):
-            found += _folder(folder, part if own is None else own)
-    return found
+        parts = [part or TRAIN if own is None else own for own in named]
+        return [_file(file, own, room) for file, own in zip(files, parts, strict=True)]
+    if not are_parts:
+        return [_classes(path, folders, part or TRAIN, room)]
+    return [
+        one
+        for folder, own in zip(folders, named, strict=True)
+        for one in _folder(folder, room, own)
+    ]
+
+
+def _refuse_other_parts(path: Path, left: Sequence[Path], named: Sequence[int | None]) -> None:
+    """Refuse to pass over what is named as a part that is not there otherwise."""
+    for entry in left:
+        if _part_of(entry) not in (None, *named):
+            raise _no_such_folder(path, f"{entry.name}, a part in no known form")
 
 
 def _part_of(path: Path) -> int | None:
@@ -115,10 +186,10 @@ def _part_of(path: Path) -> int | None:
     return PART_NAMES.get(re.split(r"[_\-. ]", path.stem.lower())[-1])
 
 
-def _classes(path: Path, folders: Sequence[Path], part: int) -> Recorded:
+def _classes(path: Path, folders: Sequence[Path], part: int, room: _Room) -> Recorded:
     """Recordings in a folder for each class."""
     files = [(number, file) for number, folder in enumerate(folders) for file in _events_in(folder)]
-    ones = [_file(file, part, label=number) for number, file in files]
+    ones = [_file(file, part, room, label=number) for number, file in files]
     known = [one.groups for one in ones if one.groups is not None]
     shapes = {one.shape for one in ones}
     if len(shapes) > 1:
@@ -137,18 +208,22 @@ def _classes(path: Path, folders: Sequence[Path], part: int) -> Recorded:
 
 
 def _events_in(folder: Path) -> list[Path]:
-    files = [file for file in sorted(folder.iterdir()) if file.suffix in EVENT_FILES]
-    if not files or len(files) > FILES_MAX:
-        raise _no_such_folder(folder, f"{len(files)} files of a class")
+    """Recordings of a class; notes may lie beside them, and nothing that could be meant."""
+    entries = _entries(folder)
+    files = [file for file in entries if file.suffix in EVENT_FILES]
+    others = [one.name for one in entries if one.suffix in HDF5_FILES or one.is_dir()]
+    if not files or others:
+        value = f"{others[0]} in a class" if others else "0 files of a class"
+        raise _no_such_folder(folder, value)
     return files
 
 
-def _file(path: Path, part: int, label: int | None = None) -> Recorded:
+def _file(path: Path, part: int, room: _Room, label: int | None = None) -> Recorded:
     """Recordings of one file; all of them are of the class `label` if it is given."""
     if path.suffix in EVENT_FILES:
-        return _event_file(path, part, label)
+        return room.take(_event_file(path, part, label))
     if path.suffix in HDF5_FILES:
-        return _hdf5_file(path, part)
+        return room.take(_hdf5_file(path, part))
     raise KipukaError(
         "the recordings are in no known form",
         where=f"option data, {path}",

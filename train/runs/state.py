@@ -24,6 +24,9 @@ from kipuka.train.runs.metrics import EpochMetrics
 from kipuka.train.runs.tensor_files import Header, read_header
 
 FORMAT = 1
+SECONDS_MAX = 1e10
+"""Three centuries."""
+
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -87,7 +90,7 @@ def load_state(
         header = read_header(path, "state of the run")
         facts = json.loads(header.metadata["run"])
         state = RunState(
-            tuple(_METRICS.validate_python(facts["metrics"])),
+            _checked_metrics(facts["metrics"]),
             {
                 name: np.array(steps, dtype=np.int64)
                 for name, steps in _STEPS.validate_python(facts["delays_before"]).items()
@@ -117,6 +120,19 @@ _Steps = Annotated[int, pydantic.Field(ge=0, le=fixed.DELAY_MAX)]
 _METRICS = pydantic.TypeAdapter(list[EpochMetrics])
 _STEPS = pydantic.TypeAdapter(dict[str, list[_Steps]])
 _DIGEST = pydantic.TypeAdapter(str)
+
+
+def _checked_metrics(stored: object) -> tuple[EpochMetrics, ...]:
+    """Metrics of the epochs so far, of which the first is the best for as long as it is alone."""
+    metrics = _METRICS.validate_python(stored)
+    seconds = [one.seconds for one in metrics]
+    if [one.epoch for one in metrics] != [*range(1, len(metrics) + 1)]:
+        raise ValueError("epochs that do not follow each other")
+    if metrics and not metrics[0].best:
+        raise ValueError("a first epoch that was not kept")
+    if not all(0 <= one < SECONDS_MAX for one in seconds) or seconds != sorted(seconds):
+        raise ValueError("seconds that do not follow each other")
+    return tuple(metrics)
 
 
 def _check_tensors(header: Header, network: torch.nn.ModuleList) -> None:

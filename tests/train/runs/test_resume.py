@@ -1,5 +1,6 @@
 """Runs that were stopped go on as if they had not been."""
 
+import dataclasses
 import json
 
 import pytest
@@ -9,7 +10,8 @@ from kipuka.errors import KipukaError
 from kipuka.locks import locked
 from kipuka.train.runs import trainer
 from kipuka.train.runs.config import TrainConfig
-from kipuka.train.runs.state import deterministic_part
+from kipuka.train.runs.metrics import EpochMetrics
+from kipuka.train.runs.state import RunState, deterministic_part, load_state, save_state
 from kipuka.train.runs.trainer import train
 
 pytestmark = pytest.mark.slow
@@ -138,3 +140,30 @@ def test_a_folder_in_which_another_process_trains_is_refused(tmp_path, check_err
         train(SETTINGS, tmp_path, resume=True)
     check_error(caught.value, what="another process", where=str(tmp_path), limit="one process")
     assert list(tmp_path.iterdir()) == []
+
+
+def metrics_of(**changes):
+    names = [field.name for field in dataclasses.fields(EpochMetrics)]
+    values = {"epoch": 1, "best": True, "delay_histograms": {}, "seconds": 1.0, **changes}
+    return EpochMetrics(**{name: values.get(name, 0.5) for name in names})
+
+
+@pytest.mark.parametrize(
+    ("metrics", "value"),
+    [
+        ([metrics_of(best=False)], "first epoch that was not kept"),
+        ([metrics_of(epoch=2)], "epochs that do not follow"),
+        ([metrics_of(), metrics_of()], "epochs that do not follow"),
+        ([metrics_of(seconds=float("nan"))], "seconds that do not follow"),
+        ([metrics_of(seconds=float("inf"))], "seconds that do not follow"),
+        ([metrics_of(seconds=-1.0)], "seconds that do not follow"),
+        ([metrics_of(seconds=2.0), metrics_of(epoch=2)], "seconds that do not follow"),
+    ],
+)
+def test_epochs_that_no_run_has(metrics, value, tmp_path, check_error):
+    network = torch.nn.ModuleList([torch.nn.Linear(2, 2)])
+    parts = network, torch.optim.Adam(network.parameters()), torch.Generator()
+    save_state(tmp_path / "s", RunState(tuple(metrics), {}), *parts)
+    with pytest.raises(KipukaError) as caught:
+        load_state(tmp_path / "s", *parts)
+    check_error(caught.value, what="cannot be resumed", where="s", limit="complete", value=value)
