@@ -17,6 +17,7 @@ from kipuka.train.delays.axonal import AxonalDelay
 from kipuka.train.gru.block import MAX_SIZE, UpdateGateInput, check_update_gate_input
 from kipuka.train.gru.convolutional import ConvSpikingGRU
 from kipuka.train.gru.dense import SpikingGRU
+from kipuka.train.gru.gates import GateNames
 from kipuka.train.slayer import cuba
 
 SURROGATE = {"tau_grad": 0.01, "scale_grad": 10.0}
@@ -94,6 +95,18 @@ def sgru_delay_2l(sizes: Sizes) -> Blocks:
         _gru(sizes.hidden, sizes, delays=True),
         _readout(sizes.hidden, sizes),
     ]
+
+
+def smgu_delay(sizes: Sizes) -> Blocks:
+    """As `sgru_delay`, with one gate in the place of both: a minimal gated unit."""
+    gated = _gru(sizes.n_inputs, sizes, delays=True, gates="shared")
+    return [gated, _readout(sizes.hidden, sizes)]
+
+
+def slgru_delay(sizes: Sizes) -> Blocks:
+    """As `sgru_delay`, with a constant reset gate: a light GRU."""
+    gated = _gru(sizes.n_inputs, sizes, delays=True, gates="update")
+    return [gated, _readout(sizes.hidden, sizes)]
 
 
 def csgru(sizes: Sizes) -> Blocks:
@@ -263,7 +276,7 @@ def _convolutional(sizes: Sizes, n_layers: int, delays: bool) -> Blocks:
     return [*blocks, cuba.Flatten(), _readout(n_neurons, sizes)]
 
 
-def _gru(n_inputs: int, sizes: Sizes, delays: bool) -> SpikingGRU:
+def _gru(n_inputs: int, sizes: Sizes, delays: bool, gates: GateNames = "both") -> SpikingGRU:
     return SpikingGRU(
         GRU_NEURON,
         n_inputs,
@@ -275,6 +288,7 @@ def _gru(n_inputs: int, sizes: Sizes, delays: bool) -> SpikingGRU:
         delay_reach_steps=DELAY_REACH_STEPS,
         update_gate_input=sizes.update_gate_input,
         delay_rec_min_steps=sizes.recurrent_min_steps if delays else 0,
+        gates=gates,
     )
 
 

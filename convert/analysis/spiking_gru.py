@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.analysis.arrivals import Bounds, CanSpike, brings_spikes, shared_inputs
 from kipuka.convert.analysis.steps import Given, Range
 from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
+from kipuka.convert.neurons.spiking_mgu import SpikingMguParameters
 from kipuka.convert.program import Layer
 
 MIXTURES = np.linspace(0.0, 1.0, 9)
@@ -17,6 +20,21 @@ MIXTURES = np.linspace(0.0, 1.0, 9)
 def gru_range(layer: Layer, given: Given) -> Range:
     """Begin the analysis of a layer, which the design rules keep from an encoder."""
     return GruRange(layer, given.can_spike)
+
+
+def mgu_range(layer: Layer, given: Given) -> Range:
+    """Begin the analysis of minimal gated units, as the spiking GRU neurons that they equal."""
+    p = SpikingMguParameters(*layer.neuron)
+    projections = []
+    for one in layer.projections:
+        if one.target != "f":
+            projections.append(one)
+            continue
+        complement = replace(one.synapses, weights=-one.synapses.weights)
+        projections.append(replace(one, target="r"))
+        projections.append(replace(one, target="z", synapses=complement))
+    neuron = SpikingGruParameters(p.threshold, p.bias_i, p.bias_f, -p.bias_f)
+    return GruRange(Layer(neuron, layer.shape, tuple(projections)), given.can_spike)
 
 
 class GruRange(Range):

@@ -16,9 +16,9 @@ from kipuka.convert import fixed
 from kipuka.convert.analysis.arrivals import Sent
 from kipuka.convert.analysis.cuba import cuba_range
 from kipuka.convert.analysis.sigma_delta import delta_range, sigma_delta_range, sigma_range
-from kipuka.convert.analysis.spiking_gru import gru_range
+from kipuka.convert.analysis.spiking_gru import gru_range, mgu_range
 from kipuka.convert.analysis.steps import Given, Range
-from kipuka.convert.neurons import CUBA, DELTA, SIGMA, SIGMA_DELTA, SPIKING_GRU
+from kipuka.convert.neurons import CUBA, DELTA, SIGMA, SIGMA_DELTA, SPIKING_GRU, SPIKING_MGU
 from kipuka.convert.neurons.model import StateVariable
 from kipuka.convert.operands import MAX_STEPS, whole_number
 from kipuka.convert.program import RECURRENT, Layer, Program
@@ -178,5 +178,6 @@ RANGES: dict[str, Callable[[Layer, Given], Range]] = {
     SIGMA: sigma_range,
     SIGMA_DELTA: sigma_delta_range,
     SPIKING_GRU: gru_range,
+    SPIKING_MGU: mgu_range,
 }
 """How to bound the states of each model; nothing is proven of a model that is not here."""

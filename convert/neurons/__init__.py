@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kipuka.convert.neurons import cuba, sigma_delta, spiking_gru
+from kipuka.convert.neurons import cuba, sigma_delta, spiking_gru, spiking_mgu
 from kipuka.convert.neurons.model import NeuronModel, Overflow, handler
 
 __all__ = [
@@ -17,17 +17,21 @@ __all__ = [
     "SIGMA",
     "SIGMA_DELTA",
     "SPIKING_GRU",
+    "SPIKING_MGU",
     "NeuronModel",
     "Overflow",
     "handler",
     "model_of",
 ]
 
-CUBA, SPIKING_GRU = cuba.MODEL.name, spiking_gru.MODEL.name
+CUBA, SPIKING_GRU, SPIKING_MGU = (
+    model.name for model in (cuba.MODEL, spiking_gru.MODEL, spiking_mgu.MODEL)
+)
 DELTA, SIGMA_DELTA, SIGMA = (model.name for model in sigma_delta.MODELS)
 
 MODELS: dict[str, NeuronModel] = {
-    model.name: model for model in (cuba.MODEL, spiking_gru.MODEL, *sigma_delta.MODELS)
+    model.name: model
+    for model in (cuba.MODEL, spiking_gru.MODEL, spiking_mgu.MODEL, *sigma_delta.MODELS)
 }
 """Every neuron model by name."""
 

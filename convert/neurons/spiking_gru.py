@@ -121,7 +121,8 @@ def _readouts(p: SpikingGruParameters) -> tuple[str, ...]:
     return ("spike_count",)
 
 
-def _bias(target: str) -> Parameter:
+def bias_of(target: str) -> Parameter:
+    """Bias of an activation, which is stored like a weight."""
     return Parameter(
         f"bias_{target}",
         f"bias/{target}",
@@ -153,7 +154,7 @@ MODEL = NeuronModel(
             remedy="choose a threshold inside the range and scale the weights with it",
             default=None,
         ),
-        *(_bias(target) for target in ("i", "r", "z")),
+        *(bias_of(target) for target in ("i", "r", "z")),
     ),
     initial_state=_initial_state,
     states=(

@@ -84,7 +84,7 @@ def neurobench(program: Program, counters: Counters) -> NeuroBench:
         dense_operations=float(connections * n_steps),
         membrane_updates=float(neurons * n_steps),
         recurrent_synapses=_nonzero(p for _, p in projections if p.source == RECURRENT),
-        gate_synapses=_nonzero(p for _, p in projections if p.target in ("r", "z")),
+        gate_synapses=_nonzero(p for _, p in projections if p.target in ("r", "z", "f")),
         delayed_synapses=sum(_delayed(p) for _, p in projections),
     )
 

@@ -8,7 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.neurons import CUBA, DELTA, SIGMA, SIGMA_DELTA, SPIKING_GRU, handler
+from kipuka.convert.neurons import (
+    CUBA,
+    DELTA,
+    SIGMA,
+    SIGMA_DELTA,
+    SPIKING_GRU,
+    SPIKING_MGU,
+    handler,
+)
 from kipuka.convert.neurons.sigma_delta import UNIT
 from kipuka.convert.program import Layer
 from kipuka.deploy.fast.kernels import layout as at
@@ -75,6 +83,13 @@ def _spiking_gru(layer: Layer) -> NeuronLayout:
     return NeuronLayout(at.SPIKING_GRU, 0, values, {})
 
 
+def _spiking_mgu(layer: Layer) -> NeuronLayout:
+    neuron = layer.neuron
+    threshold = neuron.threshold << fixed.STATE_SHIFT
+    values = (neuron.bias_i, neuron.bias_f, -neuron.bias_f, threshold)
+    return NeuronLayout(at.SPIKING_MGU, 0, values, {})
+
+
 def _graded(kernel: int, threshold: Any, bias: Any, lowest: Any) -> NeuronLayout:
     """Lay out neurons of the sigma-delta family, whose blocks end in a row of payloads."""
     states = tuple(values << fixed.GRADED_SHIFT for values in (bias, threshold))
@@ -103,5 +118,6 @@ LAYOUTS: dict[str, Callable[[Layer], NeuronLayout]] = {
     SIGMA: _sigma,
     SIGMA_DELTA: _sigma_delta,
     SPIKING_GRU: _spiking_gru,
+    SPIKING_MGU: _spiking_mgu,
 }
 """Models that the fast simulator runs."""

@@ -21,11 +21,20 @@ from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix
 
 from kipuka.convert import fixed
-from kipuka.convert.neurons import CUBA, DELTA, SIGMA, SIGMA_DELTA, SPIKING_GRU, handler
+from kipuka.convert.neurons import (
+    CUBA,
+    DELTA,
+    SIGMA,
+    SIGMA_DELTA,
+    SPIKING_GRU,
+    SPIKING_MGU,
+    handler,
+)
 from kipuka.convert.neurons.sigma_delta import UNIT
 from kipuka.convert.program import RECURRENT, Layer, Program, Projection, Target
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses
 from kipuka.deploy.lava.processes.spiking_gru import SpikingGRU
+from kipuka.deploy.lava.processes.spiking_mgu import SpikingMGU
 
 LATENCY_STEPS = 1
 """Steps by which the graph is behind the Program."""
@@ -122,6 +131,12 @@ def _spiking_gru(layer: Layer) -> Any:
     return SpikingGRU(shape=(layer.n_neurons,), vth=neuron.threshold, bias=bias)
 
 
+def _spiking_mgu(layer: Layer) -> Any:
+    neuron = layer.neuron
+    bias = np.stack([neuron.bias_i, neuron.bias_f])
+    return SpikingMGU(shape=(layer.n_neurons,), vth=neuron.threshold, bias=bias)
+
+
 def _delta(layer: Layer) -> Any:
     # Lava shifts threshold and bias by both exponents.
     vth = _common(layer.neuron.threshold)
@@ -151,6 +166,7 @@ PROCESSES: dict[str, Callable[[Layer], Any]] = {
     SIGMA: _sigma,
     SIGMA_DELTA: _sigma_delta,
     SPIKING_GRU: _spiking_gru,
+    SPIKING_MGU: _spiking_mgu,
 }
 """The process of each neuron model."""
 

@@ -27,6 +27,8 @@ class Evidence:
         return self.strength in ("strong", "good")
 
 
+OWN = Evidence("none", "a process of Kipuka's own; it would need microcode")
+
 EVIDENCE: Mapping[str, Evidence] = MappingProxyType(
     {
         "LIF": Evidence("strong", "lava v0.4.0 release notes; imports in lava-dnf and Fugu"),
@@ -41,7 +43,8 @@ EVIDENCE: Mapping[str, Evidence] = MappingProxyType(
         "NxToPyAdapter": Evidence("strong", "lava.networks.gradedvecnetwork; many public scripts"),
         "DelaySparse": Evidence("weak", "wording of lava PR #693 only; Fugu keeps it off the chip"),
         "GradedReluVec": Evidence("weak", "lava PR #860; no run on the chip seen"),
-        "SpikingGRU": Evidence("none", "a process of Kipuka's own; it would need microcode"),
+        "SpikingGRU": OWN,
+        "SpikingMGU": OWN,
     }
 )
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from kipuka.convert.neurons import CUBA, DELTA, SIGMA, SIGMA_DELTA, SPIKING_GRU, handler
+from kipuka.convert.neurons import (
+    CUBA,
+    DELTA,
+    SIGMA,
+    SIGMA_DELTA,
+    SPIKING_GRU,
+    SPIKING_MGU,
+    handler,
+)
 from kipuka.convert.program import Program
 from kipuka.errors import KipukaError
 
@@ -14,6 +22,7 @@ COMMON_VALUES: dict[str, tuple[str, ...]] = {
     SIGMA: (),
     SIGMA_DELTA: ("threshold", "activation"),
     SPIKING_GRU: (),
+    SPIKING_MGU: (),
 }
 """Models that have Lava processes, and the parameters that their process has once."""
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kipuka.convert import fixed
 from kipuka.convert.analysis.state_ranges import analyse_ranges
-from kipuka.convert.neurons import CUBA, SPIKING_GRU, handler
+from kipuka.convert.neurons import CUBA, SPIKING_GRU, SPIKING_MGU, handler
 from kipuka.convert.program import RECURRENT, Layer, Program
 from kipuka.deploy.lowered.cells.cell import Cell, Senders
 from kipuka.deploy.lowered.cells.cuba import Beat, check_beat, cuba_cell
@@ -101,6 +101,7 @@ def _any_beat(layer: Layer, name: str, beat: Beat) -> None:
 LOWERINGS = {
     CUBA: Lowering(False, check_beat, _cuba),
     SPIKING_GRU: Lowering(True, _any_beat, _spiking_gru),
+    SPIKING_MGU: Lowering(True, _any_beat, _spiking_gru),
 }
 """Models that can be lowered."""
 

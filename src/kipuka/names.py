@@ -11,6 +11,8 @@ NETWORK_NAMES = (
     "sgru",
     "sgru-delay",
     "sgru-delay-2l",
+    "smgu-delay",
+    "slgru-delay",
     "csgru",
     "csgru-delay",
     "csgru-delay-2l",

@@ -9,6 +9,7 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
+from kipuka.convert.neurons.spiking_mgu import SpikingMguParameters
 from kipuka.convert.program import PREVIOUS, RECURRENT, Layer, Program, Projection, Readout
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses
 
@@ -57,6 +58,14 @@ def gru(n, *projections, shape=None, threshold=64, bias_i=0, bias_r=0, bias_z=0)
     return Layer(parameters, shape or (n,), projections)
 
 
+def mgu(n, *projections, shape=None, threshold=64, bias_i=0, bias_f=0):
+    values = (threshold, bias_i, bias_f)
+    parameters = SpikingMguParameters(
+        *(np.array(np.broadcast_to(np.int64(x), (n,))) for x in values)
+    )
+    return Layer(parameters, shape or (n,), projections)
+
+
 def program(inputs, *layers, kind="spike_count", readout_delays=0, population=1, **settings):
     shape = inputs if isinstance(inputs, tuple) else (inputs,)
     n = layers[-1].n_neurons
@@ -88,6 +97,42 @@ def random_gru(
         projections.append(dense(even(rng, (n, n), scale), RECURRENT, "z", message="current"))
     bias = {f"bias_{t}": even(rng, n, 40).astype(np.int64) for t in "irz"}
     return gru(n, *projections, **{**bias, **parameters})
+
+
+def random_mgu(rng, n_sources, n, delays_in=None, delays_own=None, scale=60, **parameters):
+    projections = [
+        dense(even(rng, (n, k), scale), source, target, 0 if d is None else d)
+        for source, k, d in ((PREVIOUS, n_sources, delays_in), (RECURRENT, n, delays_own))
+        for target in "if"
+    ]
+    bias = {f"bias_{t}": even(rng, n, 40).astype(np.int64) for t in "if"}
+    return mgu(n, *projections, **{**bias, **parameters})
+
+
+def light_gru(layer):
+    """The layer without what arrives at its reset gate, which is then constant."""
+    kept = tuple(p for p in layer.projections if p.target != "r")
+    return dataclasses.replace(layer, projections=kept)
+
+
+def calm_mgu(rng, n_sources, n, delays_own, **parameters):
+    """Random minimal gated units whose states provably never saturate; see `calm_gru`."""
+
+    def weights(target, sources):
+        drawn = even(rng, (n, sources), 60 if target == "i" else int(rng.choice([20, 250])))
+        return -np.abs(drawn) if target == "f" else drawn
+
+    projections = [
+        dense(weights(target, k), source, target, delays)
+        for source, k, delays in (
+            (PREVIOUS, n_sources, rng.integers(0, 4, n_sources)),
+            (RECURRENT, n, delays_own),
+        )
+        for target in "if"
+    ]
+    bias = {f"bias_{t}": even(rng, n, 40).astype(np.int64) for t in "if"}
+    bias["bias_f"] = -np.abs(bias["bias_f"])
+    return mgu(n, *projections, **{**bias, **parameters})
 
 
 def calm_gru(rng, n_sources, n, delays_own, constant_reset=False, **parameters):
@@ -165,6 +210,14 @@ def random_conv_gru(
     }
     n = int(np.prod(output))
     return gru(n, *arriving, *own, shape=output, **{**bias, **settings})
+
+
+def conv_mgu(layer):
+    """Minimal gated units with the convolutions of a GRU layer, their gate with those of its z."""
+    kept = [dataclasses.replace(p, target="f") for p in layer.projections if p.target == "z"]
+    neuron = SpikingMguParameters(layer.neuron.threshold, layer.neuron.bias_i, layer.neuron.bias_z)
+    projections = [p for p in layer.projections if p.target == "i"]
+    return Layer(neuron, layer.shape, (*projections, *kept))
 
 
 def random_cuba(rng, n_sources, n, delays=None, recurrent=False, scale=60, **parameters):

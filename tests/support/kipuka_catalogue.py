@@ -11,15 +11,18 @@ from kipuka.convert.program import RECURRENT, Encoder, Reset
 from kipuka_cases import (
     conv,
     conv_cuba,
+    conv_mgu,
     cuba,
     dense,
     even,
+    light_gru,
     program,
     random_conv_gru,
     random_cuba,
     random_delays,
     random_gru,
     random_inputs,
+    random_mgu,
 )
 from kipuka_sigma_delta import conv_sigma_delta, delta, graded_program, sigma, sigma_delta
 
@@ -347,6 +350,43 @@ SIGMA_DELTA_CASES = [
     sigma_delta_with_a_skip_and_exponents,
 ]
 
+
+def mgu_then_cuba(rng):
+    n = 6
+    first = random_mgu(rng, 4, n, delays_own=random_delays(rng, n))
+    last = random_cuba(rng, n, 3, delays=random_delays(rng, n))
+    return program(4, first, last, readout_delays=[0, 5, 62])
+
+
+def two_mgus(rng):
+    return program(
+        4,
+        random_mgu(rng, 4, 5, delays_own=random_delays(rng, 5, 7)),
+        random_mgu(rng, 5, 4, delays_in=random_delays(rng, 5), threshold=20),
+    )
+
+
+def saturating_mgu(rng):
+    return program(4, random_mgu(rng, 4, 5, scale=254, threshold=2047, bias_i=254, bias_f=128))
+
+
+def conv_mgu_then_gru(rng):
+    delays = random_delays(rng, 3)
+    first = conv_mgu(random_conv_gru(rng, (2, 5, 4), 3, padding=(1, 1), delays_own=delays))
+    second = random_gru(rng, 60, 5, delays_in=np.repeat(random_delays(rng, 3), 20))
+    return program((2, 5, 4), first, second, random_cuba(rng, 5, 3))
+
+
+def resets_of_an_mgu(rng):
+    layer = random_mgu(rng, 4, 5, delays_own=random_delays(rng, 5, 7))
+    return program(4, layer, random_cuba(rng, 5, 3), reset=Reset(17))
+
+
+def gru_with_a_constant_reset_gate(rng):
+    first = light_gru(random_gru(rng, 4, 6, delays_own=random_delays(rng, 6)))
+    return program(4, first, random_cuba(rng, 6, 3, delays=random_delays(rng, 6)))
+
+
 CASES = [
     gru_then_cuba,
     gru_without_delays,
@@ -390,6 +430,12 @@ CASES = [
     resets_of_a_gru_with_current,
     odd_weights,
     *SIGMA_DELTA_CASES,
+    mgu_then_cuba,
+    two_mgus,
+    saturating_mgu,
+    conv_mgu_then_gru,
+    resets_of_an_mgu,
+    gru_with_a_constant_reset_gate,
 ]
 """New cases come last: the place of a case is the seed of its random numbers."""
 

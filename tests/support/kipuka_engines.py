@@ -91,6 +91,7 @@ NOT_LOWERED = {
     "resets": NO_RESETS,
     "resets_of_a_gru": NO_RESETS,
     "resets_of_a_gru_with_current": NO_RESETS,
+    "resets_of_an_mgu": NO_RESETS,
     **dict.fromkeys(SIGMA_DELTA, "the lowering has no cell for sigma-delta neurons"),
 }
 
@@ -116,8 +117,19 @@ NOT_IN_NETX = {
             "conv_gru_with_current",
             "convolution_then_gru_with_current",
             "resets_of_a_gru_with_current",
+            "gru_with_a_constant_reset_gate",
         ),
         NO_GRU,
+    ),
+    **dict.fromkeys(
+        (
+            "mgu_then_cuba",
+            "two_mgus",
+            "saturating_mgu",
+            "conv_mgu_then_gru",
+            "resets_of_an_mgu",
+        ),
+        "NetX does not know the layer type spiking_mgu, and passes over it",
     ),
     "all_weights_at_the_lower_end": "NetX's scaling makes Lava clip all weights to 0",
     "recurrent_cuba_delays": "NetX ignores delay_rec",
@@ -153,6 +165,7 @@ NOT_IN_SLAYER = {
     "resets": "SLAYER resets nothing within a sample",
     "resets_of_a_gru": "SLAYER resets nothing within a sample",
     "resets_of_a_gru_with_current": "SLAYER resets nothing within a sample",
+    "resets_of_an_mgu": "SLAYER resets nothing within a sample",
 }
 
 ENGINES = (

@@ -10,10 +10,10 @@ from collections import Counter
 
 import numpy as np
 
-from kipuka.convert.neurons import CUBA, SPIKING_GRU
+from kipuka.convert.neurons import CUBA, SPIKING_GRU, SPIKING_MGU
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses
 
-STATE_WORDS = {CUBA: 1, SPIKING_GRU: 3}
+STATE_WORDS = {CUBA: 1, SPIKING_GRU: 3, SPIKING_MGU: 2}
 """Words of a neuron's state, by the model; others are not known here."""
 
 

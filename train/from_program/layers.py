@@ -10,7 +10,7 @@ import torch
 
 from kipuka.convert import fixed
 from kipuka.convert.formats.slayer.pool import pooled_shape
-from kipuka.convert.neurons import CUBA, SPIKING_GRU, handler
+from kipuka.convert.neurons import CUBA, SPIKING_GRU, SPIKING_MGU, handler
 from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.program import PREVIOUS, RECURRENT, Encoder, Layer, Program, Projection
 from kipuka.convert.synapses import ConvSynapses
@@ -195,5 +195,9 @@ def _slayer_delay(steps: np.ndarray) -> Any:
     return module
 
 
-BLOCKS: dict[str, Callable[[Program, int], Any]] = {CUBA: _cuba_block, SPIKING_GRU: _gru_block}
+BLOCKS: dict[str, Callable[[Program, int], Any]] = {
+    CUBA: _cuba_block,
+    SPIKING_GRU: _gru_block,
+    SPIKING_MGU: _gru_block,
+}
 """Models that have a training block, with what makes one from the layer at a position."""

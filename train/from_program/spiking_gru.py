@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from kipuka.convert import fixed
-from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
 from kipuka.convert.program import PREVIOUS, RECURRENT, Layer, Projection
 from kipuka.convert.synapses import ConvSynapses
 from kipuka.train.from_program.values import (
@@ -19,13 +18,16 @@ from kipuka.train.from_program.values import (
     per_channel,
     set_weights,
 )
-from kipuka.train.gru.block import GruBlock, UpdateGateInput
+from kipuka.train.gru.block import GruBlock
 from kipuka.train.gru.convolutional import ConvSpikingGRU
 from kipuka.train.gru.dense import SpikingGRU
+from kipuka.train.gru.gates import GATES, GateNames
 
 
-def gru_block(layer: Layer, neuron: SpikingGruParameters, where: str) -> GruBlock:
-    """Block that computes a spiking GRU layer, without the delays of its output.
+def gru_block(layer: Layer, neuron: Any, where: str) -> GruBlock:
+    """Block that computes a layer of spiking GRU neurons or minimal gated units.
+
+    The delays of its output are not in it.
 
     Raises
     ------
@@ -33,21 +35,22 @@ def gru_block(layer: Layer, neuron: SpikingGruParameters, where: str) -> GruBloc
         If no block has the layer's projections, geometry, or values that differ within a channel.
     """
     arriving, own = layer.from_source(PREVIOUS), layer.from_source(RECURRENT)
-    gates: UpdateGateInput = "spikes" if layer.of_current is None else "current"
-    n_fed = 3 if layer.of_current is None else 2
-    targets = tuple(p.target for p in arriving)
-    if targets != layer.targets[:n_fed] or len(own) != 3:
-        limit = f"{n_fed} from the layer before and 3 recurrent"
+    name = _gates(layer)
+    if name is None:
+        limit = "what one of the gates of SpikingGRU feeds, from the layer before and recurrent"
         raise no_block(where, "missing projections", limit)
+    kind: dict[str, Any] = {"gates": name}
+    if layer.of_current is not None:
+        kind["update_gate_input"] = "current"
     delays = [p.delays for p in own]
     if any(d.ndim > 1 or not np.array_equal(d, delays[0]) for d in delays):
         raise no_block(where, "different recurrent delays per gate", "one delay per neuron")
     params = {"threshold": one_value(neuron.threshold, where, "vThMant") / fixed.WEIGHT_SCALE}
     own = (*own, layer.of_current) if layer.of_current else own
     if any(isinstance(p.synapses, ConvSynapses) for p in (*arriving, *own)):
-        block: GruBlock = _convolutional(layer, params, arriving, own, gates, where)
+        block: GruBlock = _convolutional(layer, params, arriving, own, kind, where)
     else:
-        block = _dense(layer, params, arriving, own, gates, where)
+        block = _dense(layer, params, arriving, own, kind, where)
     bias = [getattr(neuron, f"bias_{t}") for t in layer.targets]
     nominal = [per_channel(values, layer.shape, where, "biases") for values in bias]
     block.bias.data = torch.from_numpy(np.concatenate(nominal) / fixed.WEIGHT_SCALE).float()
@@ -57,17 +60,29 @@ def gru_block(layer: Layer, neuron: SpikingGruParameters, where: str) -> GruBloc
     return block
 
 
+def _gates(layer: Layer) -> GateNames | None:
+    """Name of the gates that a block needs for the layer's projections; None if none has them."""
+    arriving, own = (
+        tuple(p.target for p in layer.from_source(source)) for source in (PREVIOUS, RECURRENT)
+    )
+    if layer.of_current is not None:
+        both = GATES["both"].fed
+        return "both" if (arriving, own) == (both[:-1], both) else None
+    fits = ((arriving, own), layer.model)
+    return next((k for k, g in GATES.items() if fits == ((g.fed, g.fed), g.model)), None)
+
+
 def _dense(
     layer: Layer,
     params: dict[str, float],
     arriving: tuple[Projection, ...],
     own: tuple[Projection, ...],
-    gates: UpdateGateInput,
+    kind: dict[str, Any],
     where: str,
 ) -> SpikingGRU:
     weights = [dense_weights(p, where) for p in arriving]
     recurrent = [dense_weights(p, where) for p in own]
-    block = SpikingGRU(params, weights[0].shape[1], layer.n_neurons, update_gate_input=gates)
+    block = SpikingGRU(params, weights[0].shape[1], layer.n_neurons, **kind)
     set_weights(block.input_synapse, np.concatenate(weights))
     _set_own(block, recurrent)
     return block
@@ -78,7 +93,7 @@ def _convolutional(
     params: dict[str, float],
     arriving: tuple[Projection, ...],
     own: tuple[Projection, ...],
-    gates: UpdateGateInput,
+    kind: dict[str, Any],
     where: str,
 ) -> ConvSpikingGRU:
     fed = [_kernels(p, where) for p in arriving]
@@ -99,7 +114,7 @@ def _convolutional(
         first.padding,
         first.dilation,
         first.groups,
-        update_gate_input=gates,
+        **kind,
         kernel_size_rec=same.kernel,
         dilation_rec=same.dilation,
     )
@@ -111,9 +126,9 @@ def _convolutional(
 
 
 def _set_own(block: Any, weights: list[np.ndarray]) -> None:
-    set_weights(block.recurrent_synapse, np.concatenate(weights[:3]))
+    set_weights(block.recurrent_synapse, np.concatenate(weights[: len(block.gates.fed)]))
     if block.current_synapse is not None:
-        set_weights(block.current_synapse, weights[3])
+        set_weights(block.current_synapse, weights[-1])
 
 
 def _kernels(projection: Projection, where: str) -> ConvSynapses:

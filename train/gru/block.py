@@ -12,6 +12,7 @@ from kipuka.convert.formats.slayer.network import program_from_blocks
 from kipuka.errors import KipukaError
 from kipuka.train.delays.axonal import AxonalDelay, no_delay
 from kipuka.train.gru.cell import Cell, GruStates, Surrogate
+from kipuka.train.gru.gates import GateNames, gates_of
 from kipuka.train.gru.mixing import Mixing
 from kipuka.train.gru.neuron import neuron_from
 from kipuka.train.gru.sequence import run_sequence
@@ -54,13 +55,15 @@ class GruBlock(torch.nn.Module):
         Neurons of a dense layer, channels of a convolutional one.
     delay_shift, count_log : bool
     update_gate_input : {"spikes", "current"}
-        See `kipuka.train.SpikingGRU`.
+        See `kipuka.train.SpikingGRU`, likewise `gates`.
+    gates : {"both", "shared", "update"}
 
     Attributes
     ----------
     input_synapse, recurrent_synapse : torch.nn.Module
-        Rows, or output channels, of current, reset gate and update gate one after the other. With
-        ``update_gate_input="current"`` the input synapse has no rows of the update gate.
+        Rows, or output channels, of what `gates` feeds one after the other: current, reset gate and
+        update gate. With ``update_gate_input="current"`` the input synapse has no rows of the
+        update gate.
     current_synapse : torch.nn.Module or None
         From the own current to the update gate.
     mixing : Mixing
@@ -83,11 +86,15 @@ class GruBlock(torch.nn.Module):
         delay_shift: bool,
         update_gate_input: UpdateGateInput,
         count_log: bool,
+        gates: GateNames,
     ) -> None:
         super().__init__()
         check_update_gate_input(update_gate_input, type(self).__name__)
+        self.gates = gates_of(gates, update_gate_input, type(self).__name__)
+        self.channels = channels
         self.neuron = neuron_from(neuron_params, type(self).__name__)
-        self.bias = torch.nn.Parameter(torch.zeros(3 * channels))
+        self.neuron.model = self.gates.model
+        self.bias = torch.nn.Parameter(torch.zeros(len(self.gates.biased) * channels))
         self.delay: AxonalDelay | None = None
         self.delay_rec: AxonalDelay | None = None
         self.delay_shift = delay_shift
@@ -106,7 +113,7 @@ class GruBlock(torch.nn.Module):
         recurrent_min_steps: int,
     ) -> None:
         """Make the delays of output and recurrence learnable, one per channel."""
-        channels = self.bias.numel() // 3
+        channels = self.channels
         self.delay = AxonalDelay(channels, init_steps, reach_steps=reach_steps) if output else None
         # Without learning the recurrence still has its one step, so the delays are fixed at zero.
         self.delay_rec = None
@@ -125,8 +132,8 @@ class GruBlock(torch.nn.Module):
 
     @property
     def fed_gates(self) -> int:
-        """Activations that the input synapse feeds: 3, or 2 if the update gate sees the current."""
-        return 3 if self.update_gate_input == "spikes" else 2
+        """Activations that the input synapse feeds; none an update gate that sees the current."""
+        return len(self.gates.fed) - (self.update_gate_input == "current")
 
     def weighted_sum(self, x: torch.Tensor) -> torch.Tensor:
         """Input part of the activations (time, batch, 3 channels, ...), from spikes with time last.
@@ -137,7 +144,7 @@ class GruBlock(torch.nn.Module):
         if self.update_gate_input == "current":
             gate = torch.zeros_like(activations[:, :, : activations.shape[2] // 2])
             activations = torch.cat([activations, gate], dim=2)
-        return activations
+        return self.gates.activations(activations, 2)
 
     def _dropped(self, activations: torch.Tensor) -> torch.Tensor:
         """Leave out, for all of a sequence, what reaches the neurons that are dropped."""
@@ -170,7 +177,7 @@ class GruBlock(torch.nn.Module):
             int64 tensors (time, batch, neurons) or (time, batch, channels, height, width).
         """
         learned = self.delay_rec
-        delay = learned.delay if learned else self.bias.new_zeros(self.bias.numel() // 3)
+        delay = learned.delay if learned else self.bias.new_zeros(self.channels)
         taps = learned.taps() if learned else no_delay(len(delay), like=delay)
         current = (
             None if self.current_synapse is None else self.quantized_weight(self.current_synapse)
@@ -178,8 +185,8 @@ class GruBlock(torch.nn.Module):
         surrogate = Surrogate(self.neuron.tau_rho, self.neuron.scale_rho)
         spikes, states = run_sequence(
             self.weighted_sum(x),
-            self.quantized_weight(self.recurrent_synapse),
-            self.recurrent_synapse.pre_hook_fx(self.bias),
+            self.gates.activations(self.quantized_weight(self.recurrent_synapse), 0),
+            self.gates.biases(self.recurrent_synapse.pre_hook_fx(self.bias)),
             delay,
             Cell(taps, self.neuron.v_th_mant, surrogate, self.mixing),
             current,
@@ -242,8 +249,8 @@ class GruBlock(torch.nn.Module):
 
     def rows(self, synapse: Any, weight: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Weights of a SLAYER synapse by activation: views (groups, channels / groups, sources)."""
-        gates = self.fed_gates if synapse is self.input_synapse else 3
-        return tuple(weight.reshape(gates, 1, self.bias.numel() // 3, -1))
+        gates = self.fed_gates if synapse is self.input_synapse else len(self.gates.fed)
+        return tuple(weight.reshape(gates, 1, self.channels, -1))
 
     def weight_shape(self, weight: torch.Tensor) -> tuple[int, ...]:
         """Shape in which `mixing` takes the weights of a SLAYER synapse."""

@@ -10,6 +10,7 @@ import torch
 from kipuka.convert.operands import whole_number
 from kipuka.errors import KipukaError
 from kipuka.train.gru.block import MAX_SIZE, GruBlock, UpdateGateInput
+from kipuka.train.gru.gates import GateNames
 from kipuka.train.gru.mixing import SameConvolution
 from kipuka.train.slayer import ConvSynapse
 
@@ -57,6 +58,8 @@ class ConvSpikingGRU(GruBlock):
         takes an odd kernel, or a dilation of 2.
     delay_rec_min_steps : int
         As in the dense block.
+    gates : {"both", "shared", "update"}
+        As in the dense block.
 
     Raises
     ------
@@ -87,11 +90,14 @@ class ConvSpikingGRU(GruBlock):
         kernel_size_rec: Size = 3,
         dilation_rec: Size = 1,
         delay_rec_min_steps: int = 0,
+        gates: GateNames = "both",
     ) -> None:
         in_features = whole_number(in_features, 1, MAX_SIZE, "ConvSpikingGRU, in_features")
         out_features = whole_number(out_features, 1, MAX_SIZE, "ConvSpikingGRU, out_features")
         groups = whole_number(groups, 1, MAX_SIZE, "ConvSpikingGRU, groups")
-        super().__init__(neuron_params, out_features, delay_shift, update_gate_input, count_log)
+        super().__init__(
+            neuron_params, out_features, delay_shift, update_gate_input, count_log, gates
+        )
         if groups < 1 or in_features % groups or out_features % groups:
             raise KipukaError(
                 "the groups do not divide the channels",
@@ -110,9 +116,9 @@ class ConvSpikingGRU(GruBlock):
             "pre_hook_fx": pre_hook_fx or self.neuron.quantize_8bit,
         }
 
-        def recurrence(gates: int) -> Any:
+        def recurrence(rows: int) -> Any:
             geometry = {"padding": same.padding, "dilation": spread}
-            return ConvSynapse(out_features, gates * out_features, kernel, **geometry, **settings)
+            return ConvSynapse(out_features, rows * out_features, kernel, **geometry, **settings)
 
         self.input_synapse = ConvSynapse(
             in_features,
@@ -124,7 +130,7 @@ class ConvSpikingGRU(GruBlock):
             groups,
             **settings,
         )
-        self.recurrent_synapse = recurrence(3)
+        self.recurrent_synapse = recurrence(len(self.gates.fed))
         self.current_synapse = recurrence(1) if update_gate_input == "current" else None
         self.add_delays(delay, delay_rec, delay_init_steps, delay_reach_steps, delay_rec_min_steps)
 
@@ -150,7 +156,7 @@ class ConvSpikingGRU(GruBlock):
         """Weights by activation; a grouped convolution has those of a group side by side."""
         if synapse is not self.input_synapse:
             return super().rows(synapse, weight)
-        channels = self.bias.numel() // (3 * self.groups)
+        channels = self.channels // self.groups
         return tuple(weight.reshape(self.groups, self.fed_gates, channels, -1).transpose(0, 1))
 
     def weight_shape(self, weight: torch.Tensor) -> tuple[int, ...]:

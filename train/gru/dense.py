@@ -9,6 +9,7 @@ import torch
 
 from kipuka.convert.operands import whole_number
 from kipuka.train.gru.block import MAX_SIZE, GruBlock, UpdateGateInput
+from kipuka.train.gru.gates import GateNames
 from kipuka.train.gru.mixing import MatrixProduct
 from kipuka.train.slayer import DenseSynapse
 
@@ -50,6 +51,12 @@ class SpikingGRU(GruBlock):
     delay_rec_min_steps : int
         Least recurrent delay in steps. From 4 on the gates' way is hidden behind it when the block
         is lowered to Lava's own processes; see docs/loihi2.md.
+    gates : {"both", "shared", "update"}
+        What is learned: reset gate and update gate; one gate in the place of both, the minimal
+        gated unit of Zhou et al. (arXiv:1603.09420), whose update gate is open as far as the reset
+        gate is shut; or the update gate alone, beside a reset gate that is constant for each
+        neuron, as in the light GRU of Ravanelli et al. (arXiv:1803.10225), which has none. The
+        last two have two thirds of the weights; see docs/semantics.md.
     """
 
     def __init__(
@@ -68,10 +75,13 @@ class SpikingGRU(GruBlock):
         count_log: bool = False,
         update_gate_input: UpdateGateInput = "spikes",
         delay_rec_min_steps: int = 0,
+        gates: GateNames = "both",
     ) -> None:
         in_neurons = whole_number(in_neurons, 1, MAX_SIZE, "SpikingGRU, in_neurons")
         out_neurons = whole_number(out_neurons, 1, MAX_SIZE, "SpikingGRU, out_neurons")
-        super().__init__(neuron_params, out_neurons, delay_shift, update_gate_input, count_log)
+        super().__init__(
+            neuron_params, out_neurons, delay_shift, update_gate_input, count_log, gates
+        )
         self.neuron.shape = torch.Size([out_neurons])
         self.mixing = MatrixProduct()
         settings = {
@@ -80,11 +90,11 @@ class SpikingGRU(GruBlock):
             "pre_hook_fx": pre_hook_fx or self.neuron.quantize_8bit,
         }
 
-        def synapse(sources: int, gates: int) -> Any:
-            return DenseSynapse(sources, gates * out_neurons, **settings)
+        def synapse(sources: int, rows: int) -> Any:
+            return DenseSynapse(sources, rows * out_neurons, **settings)
 
         self.input_synapse = synapse(in_neurons, self.fed_gates)
-        self.recurrent_synapse = synapse(out_neurons, 3)
+        self.recurrent_synapse = synapse(out_neurons, len(self.gates.fed))
         self.current_synapse = synapse(out_neurons, 1) if update_gate_input == "current" else None
         self.add_delays(delay, delay_rec, delay_init_steps, delay_reach_steps, delay_rec_min_steps)
 

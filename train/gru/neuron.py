@@ -59,6 +59,9 @@ class Neuron(SlayerNeuron):  # type: ignore[misc]
         for the whole sequence.
     """
 
+    model = SPIKING_GRU
+    """Name of the neuron model; a block with one gate names its own."""
+
     def __init__(
         self,
         threshold: float,
@@ -87,7 +90,7 @@ class Neuron(SlayerNeuron):  # type: ignore[misc]
     @property
     def device_params(self) -> dict[str, Any]:
         """Parameters as they stand in a `.net` file."""
-        return {"type": SPIKING_GRU, "vThMant": self.v_th_mant}
+        return {"type": self.model, "vThMant": self.v_th_mant}
 
 
 def neuron_from(params: Mapping[str, Any], block: str) -> Neuron:

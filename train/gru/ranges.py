@@ -44,14 +44,15 @@ class _Pair(NamedTuple):
 
     Attributes
     ----------
-    learned : tuple of two tensors (groups, channels / groups, sources), float
-        Views of the parameters, in nominal units.
-    whole : tuple of two tensors of the same shape, int64
+    learned : tuple of tensors (groups, channels / groups, sources), float
+        Views of the parameters, in nominal units; of the current alone beside a reset gate that is
+        constant.
+    whole : tuple of tensors of the same shape, int64
         What the integer network has of them, in weight units.
     """
 
-    learned: tuple[torch.Tensor, torch.Tensor]
-    whole: tuple[torch.Tensor, torch.Tensor]
+    learned: tuple[torch.Tensor, ...]
+    whole: tuple[torch.Tensor, ...]
 
 
 class _Constraint(NamedTuple):
@@ -136,9 +137,10 @@ def _whole(block: GruBlock) -> tuple[list[_Pair], tuple[torch.Tensor, torch.Tens
         learned = block.rows(synapse, synapse.weight.detach())
         rounded = block.quantized_weight(synapse).detach() * fixed.WEIGHT_SCALE
         whole = block.rows(synapse, rounded.round().to(torch.int64))
-        pairs.append(_Pair((learned[CURRENT], learned[RESET]), (whole[CURRENT], whole[RESET])))
+        learns = slice(CURRENT, RESET if block.gates.reset_row is None else RESET + 1)
+        pairs.append(_Pair(learned[learns], whole[learns]))
     rounded = block.recurrent_synapse.pre_hook_fx(block.bias).detach() * fixed.WEIGHT_SCALE
-    bias_i, bias_r, _ = rounded.round().to(torch.int64).chunk(3)
+    bias_i, bias_r = rounded.round().to(torch.int64).split(block.channels)[:2]
     return pairs, (bias_i, bias_r)
 
 
@@ -155,8 +157,10 @@ def _check(synapse: Any) -> None:
 
 def _added(pair: _Pair, constraint: _Constraint) -> torch.Tensor:
     """What each source adds if it spikes."""
-    current, reset = pair.whole
-    return constraint.sign * CURRENT_STEP * current + constraint.of_reset * reset
+    slopes = (constraint.sign * CURRENT_STEP, constraint.of_reset)
+    # A constant reset gate has no weights.
+    found = [slope * whole for slope, whole in zip(slopes, pair.whole, strict=False)]
+    return torch.stack(found).sum(0)
 
 
 def _excess(
@@ -179,16 +183,18 @@ def _project(
 ) -> None:
     """Go the shortest way to where the sum, linear up to its signs, is small enough."""
     slopes = (constraint.sign * CURRENT_STEP, constraint.of_reset)
-    counted = torch.ones_like(excess)
+    # What can move, the biases first, with the square of how much the sum moves with it.
+    reach = torch.full_like(excess, sum(slope**2 for slope in slopes))
     for pair in pairs:
-        counted += (_added(pair, constraint) > 0).sum(-1).flatten()
+        counted = (_added(pair, constraint) > 0).sum(-1).flatten()
+        reach += counted * sum(slope**2 for slope in slopes[: len(pair.learned)])
     # At least as far as a step of one weight goes, or rounding would keep it where it is.
     least = fixed.WEIGHT_STEP * max(map(abs, slopes))
     missing = torch.where(excess > 0, excess.clamp(min=least), 0)
-    way = missing / (counted * sum(slope**2 for slope in slopes)) / fixed.WEIGHT_SCALE
+    way = missing / reach / fixed.WEIGHT_SCALE
     for pair in pairs:
         adds = _added(pair, constraint) > 0
-        for learned, slope in zip(pair.learned, slopes, strict=True):
+        for learned, slope in zip(pair.learned, slopes, strict=False):
             learned.sub_(adds * _like(way * slope, learned))
     for bias, slope in zip(_biases(block), slopes, strict=True):
         bias.sub_(way * slope)
@@ -207,7 +213,7 @@ def _shrink(block: GruBlock, missed: torch.Tensor) -> None:
 
 def _biases(block: GruBlock) -> tuple[torch.Tensor, torch.Tensor]:
     """Biases of current and reset gate as they are learned, views."""
-    bias_i, bias_r, _ = block.bias.detach().chunk(3)
+    bias_i, bias_r = block.bias.detach().split(block.channels)[:2]
     return bias_i, bias_r
 
 

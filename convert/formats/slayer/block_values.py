@@ -271,9 +271,10 @@ def encoder(block: Block) -> Encoder:
 
 
 def gru_bias(block: Block) -> list[np.ndarray]:
-    """Biases of current, reset gate and update gate in weight units, int64 (neurons,) each."""
+    """Biases of current and gates in weight units, int64 (channels,) each."""
     hook = block.module.input_synapse.pre_hook_fx
-    return np.split(integers(hook(block.module.bias), f"{block.where}, key bias"), 3)
+    values = integers(hook(block.module.bias), f"{block.where}, key bias")
+    return list(values.reshape(-1, block.module.channels))
 
 
 def convolution(

@@ -1,20 +1,22 @@
-"""The parts of Kipuka's spiking GRU blocks, dense and convolutional, as integers."""
+"""The parts of Kipuka's spiking GRU blocks, dense and convolutional, as integers.
+
+A block with one gate in the place of both holds minimal gated units.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from kipuka.convert.formats.slayer import block_values
 from kipuka.convert.formats.slayer.blocks import Block
 from kipuka.convert.formats.slayer.effective import check_class
-from kipuka.convert.neurons.spiking_gru import MODEL, SpikingGruParameters
+from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
+from kipuka.convert.neurons.spiking_mgu import SpikingMguParameters
 from kipuka.convert.program import RECURRENT, Projection, Target
 from kipuka.convert.synapses import DenseSynapses, Shape3, Synapses
-
-GRU_TARGETS = MODEL.targets
 
 
 class GruParts(NamedTuple):
@@ -22,7 +24,7 @@ class GruParts(NamedTuple):
 
     Attributes
     ----------
-    neuron : SpikingGruParameters
+    neuron : SpikingGruParameters or SpikingMguParameters
     shape : tuple of int
     arriving : mapping of Target to Synapses
         From the layer before; their delays are not the block's.
@@ -30,7 +32,7 @@ class GruParts(NamedTuple):
         From the layer itself.
     """
 
-    neuron: SpikingGruParameters
+    neuron: Any
     shape: tuple[int, ...]
     arriving: Mapping[Target, Synapses]
     own: tuple[Projection, ...]
@@ -38,7 +40,7 @@ class GruParts(NamedTuple):
 
 def dense_parts(block: Block) -> GruParts:
     """Parts of a ``SpikingGRU`` block."""
-    shape = (block.module.bias.numel() // 3,)
+    shape = (block.module.channels,)
     fed = _by_gate(block, "input_synapse", _fed_gates(block))
     arriving = {target: DenseSynapses(matrix) for target, matrix in fed.items()}
     return _parts(block, shape, arriving, lambda name, matrix: DenseSynapses(matrix))
@@ -76,7 +78,7 @@ def _parts(
     name = "recurrent_synapse"
     own = [
         Projection(own_synapses(name, weights), RECURRENT, target, delays)
-        for target, weights in _by_gate(block, name, GRU_TARGETS).items()
+        for target, weights in _by_gate(block, name, block.module.gates.fed).items()
     ]
     if block.module.current_synapse is not None:
         name = "current_synapse"
@@ -92,12 +94,15 @@ def _parts(
         block.where, "neurons", block.module.neuron, {"kipuka.train.gru.neuron": ("Neuron",)}
     )
     threshold = np.full(delays.shape, block.module.neuron.v_th_mant, dtype=np.int64)
-    return GruParts(SpikingGruParameters(threshold, *bias), shape, arriving, tuple(own))
+    kinds = {3: SpikingGruParameters, 2: SpikingMguParameters}
+    neuron = kinds[len(block.module.gates.biased)](threshold, *bias)
+    return GruParts(neuron, shape, arriving, tuple(own))
 
 
 def _fed_gates(block: Block) -> tuple[Target, ...]:
     """Activations that the input synapse feeds."""
-    return GRU_TARGETS if block.module.current_synapse is None else GRU_TARGETS[:2]
+    fed: tuple[Target, ...] = block.module.gates.fed
+    return fed if block.module.current_synapse is None else fed[:-1]
 
 
 def _by_gate(block: Block, name: str, gates: tuple[Target, ...]) -> dict[Target, np.ndarray]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-CUBA_SHARED, CUBA_OWN, SPIKING_GRU, DELTA, SIGMA_DELTA, SIGMA = range(6)
+CUBA_SHARED, CUBA_OWN, SPIKING_GRU, DELTA, SIGMA_DELTA, SIGMA, SPIKING_MGU = range(7)
 """Models: CUBA neurons share decays and threshold, or have their own."""
 
 DENSE, SPARSE, CONVOLUTION, PER_SYNAPSE, WEIGHED = range(5)

@@ -288,6 +288,8 @@ def _update(row: Any, states: Any, sums: Any, peaks: Any) -> None:
     shift, model, first_peak = row.shift, row.model, row.first_peak
     if model == at.SPIKING_GRU:
         neurons.spiking_gru(states, first, blocks, sums, first_sum, shift, peaks, first_peak)
+    elif model == at.SPIKING_MGU:
+        neurons.spiking_mgu(states, first, blocks, sums, first_sum, shift, peaks, first_peak)
     elif model == at.SIGMA_DELTA:
         sigma_delta(states, first, blocks, sums, first_sum, shift, peaks, first_peak)
     elif model == at.DELTA:

@@ -32,7 +32,8 @@ BIAS, CURRENT_FACTOR, VOLTAGE_FACTOR, CUBA_THRESHOLD = (
 
 BIAS_I, BIAS_R, BIAS_Z, GRU_THRESHOLD = (np.uintp(row * LANES) for row in range(3, 7))
 SECOND_GATE, THIRD_GATE = np.uintp(LANES), np.uintp(2 * LANES)
-"""Further rows of a GRU block."""
+"""Further rows of a GRU block; of a minimal gated unit, that of the update gate is the negative of
+its gate's, whose complement it is."""
 
 GRADED_BIAS, GRADED_THRESHOLD, LOWEST, PAYLOAD = (np.uintp(row * LANES) for row in range(3, 7))
 """Further rows of a sigma-delta block, whose second state is the activation that was sent last."""
@@ -148,6 +149,31 @@ def spiking_gru(
             threshold = states[k + GRU_THRESHOLD]
             spent = threshold if states[k + EVENTS] < 0 else int32(0)
             i, v, saturated = spiking_gru_step(i, v, a_i, a_r, a_z, spent)
+            events = int32(v > threshold) * SPIKED + saturated * SATURATED
+            states[k + FIRST], states[k + SECOND], states[k + EVENTS] = i, v, int32(events)
+
+
+@inlined
+def spiking_mgu(
+    states: Any, first: Any, blocks: Any, sums: Any, first_sum: Any, shift: Any, peaks: Any,
+    first_peak: Any,
+) -> None:  # fmt: skip
+    """Update a layer of minimal gated units, whose two activations are neighbours: i, f."""
+    shift = shift & SHIFT_MASK
+    for block in range(blocks):
+        here = first + block * OWN_ROWS * LANES
+        there = first_sum + block * 2 * LANES
+        for lane in range(LANES):
+            k, a = uintp(here + lane), uintp(there + lane)
+            i, v = states[k + FIRST], states[k + SECOND]
+            _note(peaks, first_peak, lane, i, v)
+            a_i = int32(int32(sums[a] << shift) + states[k + BIAS_I])
+            a_f = int32(sums[a + SECOND_GATE] << shift)
+            keeps, takes = int32(a_f + states[k + BIAS_R]), int32(states[k + BIAS_Z] - a_f)
+            sums[a], sums[a + SECOND_GATE] = 0, 0
+            threshold = states[k + GRU_THRESHOLD]
+            spent = threshold if states[k + EVENTS] < 0 else int32(0)
+            i, v, saturated = spiking_gru_step(i, v, a_i, keeps, takes, spent)
             events = int32(v > threshold) * SPIKED + saturated * SATURATED
             states[k + FIRST], states[k + SECOND], states[k + EVENTS] = i, v, int32(events)
 

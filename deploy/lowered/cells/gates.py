@@ -132,8 +132,10 @@ class Gate:
             cell.feed("activation", inside, [(0, self.block, 1)])
             cell.feed(outside, inside, [(0, 0, -1)])
 
-    def feed(self, target: str, port: str, beside: Sequence[int] = ()) -> None:
-        """Wire the gate to a port, 4096 for one that is open; it is shut while the cell closes.
+    def feed(
+        self, target: str, port: str, beside: Sequence[int] = (), complement: bool = False
+    ) -> None:
+        """Wire the gate to a port, 4096 for one that is open; 0 arrives while the cell closes.
 
         Parameters
         ----------
@@ -141,14 +143,17 @@ class Gate:
             The gate goes to the first block.
         beside : sequence of int
             Constants of the blocks behind it.
+        complement : bool
+            Whether 4096 minus the gate is sent, 0 while the cell closes all the same.
         """
-        cell, half = self.cell, fixed.GATE_OFFSET
+        cell, half, turn = self.cell, fixed.GATE_OFFSET, -1 if complement else 1
         if self._wide:
-            cell.feed(f"{self.name} inside", target, [(0, 0, SLOPE)], port)
+            cell.feed(f"{self.name} inside", target, [(0, 0, turn * SLOPE)], port)
         else:
-            cell.feed("activation", target, [(0, self.block, SLOPE)], port)
-            cell.feed(f"{self.name} outside", target, [(0, 0, -SLOPE)], port)
-        ends = [(0, k, half * sign) for k, sign in enumerate(self._signs)]
+            cell.feed("activation", target, [(0, self.block, turn * SLOPE)], port)
+            cell.feed(f"{self.name} outside", target, [(0, 0, -turn * SLOPE)], port)
+        ends = [(0, k, turn * half * sign) for k, sign in enumerate(self._signs)]
         cell.feed(f"{self.name} ends", target, ends, port)
         cell.constant(target, [half, *beside], port)
-        cell.constant(target, [half, *(0 for _ in beside)], port, CLOSING)
+        # The gate itself is shut then, its complement open by what is taken off here.
+        cell.constant(target, [turn * half, *(0 for _ in beside)], port, CLOSING)

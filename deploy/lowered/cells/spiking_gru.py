@@ -1,4 +1,4 @@
-"""The spiking GRU neuron out of ``GradedVec``, ``ProdNeuron`` and ``LIF``.
+"""The spiking GRU neuron, or minimal gated unit, out of ``GradedVec``, ``ProdNeuron`` and ``LIF``.
 
 States live in flight: a product that a neuron sends in one algorithmic step reaches it in the next,
 and sums form where messages arrive. What Lava's own processes lack is made of what they have:
@@ -20,6 +20,8 @@ and sums form where messages arrive. What Lava's own processes lack is made of w
 After a sample's last step the closing constants inhibit the gates as strongly as spikes that are
 still under way can excite them: all products vanish, no neuron spikes, and once the last spike has
 arrived the cell is empty. A gate that nothing reaches is a constant, and vanishes with it.
+
+A minimal gated unit has one gate: the reset product receives it, the update product its complement.
 """
 
 from __future__ import annotations
@@ -31,7 +33,6 @@ import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.analysis.arrivals import activation_bounds, largest_fan_in
-from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
 from kipuka.convert.program import Layer, Projection, Target
 from kipuka.deploy.lowered.cells.cell import Cell, CellBuilder, Part, Senders
 from kipuka.deploy.lowered.cells.gates import Activation, Gate
@@ -44,7 +45,10 @@ STATE = 1 << fixed.STATE_SHIFT
 ROUND_UP = STATE - 1
 """Added before the shift to weight units, so that the shift rounds up."""
 
-GATES: tuple[Target, Target] = ("r", "z")
+SHARED: Target = "f"
+"""The one gate of a minimal gated unit."""
+
+GATES: tuple[Target, ...] = ("r", "z", SHARED)
 
 MESSAGE_SHIFT = fixed.WEIGHT_SCALE.bit_length() - 1
 """Right shift of weighted messages of the current."""
@@ -78,10 +82,11 @@ class GruCell(CellBuilder):
         self, layer: Layer, position: int, name: str, senders: Senders, may: Saturating
     ) -> None:
         super().__init__(layer, position, name)
-        self.neuron = SpikingGruParameters(*layer.neuron)
+        self.neuron = layer.neuron
         self.senders, self.may = senders, may
-        biases = (self.neuron.bias_i, self.neuron.bias_r, self.neuron.bias_z)
-        self.biases: dict[Target, np.ndarray] = dict(zip(layer.targets, biases, strict=True))
+        self.biases: dict[Target, np.ndarray] = {
+            target: getattr(layer.neuron, f"bias_{target}") for target in layer.targets
+        }
         arriving = activation_bounds(layer)
         self.activations = {t: Activation.of(arriving[t], b) for t, b in self.biases.items()}
         # Present only in programs with update_gate_input="current".
@@ -96,6 +101,10 @@ class GruCell(CellBuilder):
         self.resets = STATE * int(self.neuron.threshold.max())
         self.blocks = {t: k for k, t in enumerate(t for t in self.biases if self._arrives(t))}
         """Activations that have neurons of their own, and which; other gates are constants."""
+
+    def _gate(self, target: Target) -> Target:
+        """Return the gate of that name, or the one in its place."""
+        return target if target in self.biases else SHARED
 
     def _arrives(self, target: Target) -> bool:
         return target not in GATES or not self.activations[target].constant
@@ -146,13 +155,16 @@ class GruCell(CellBuilder):
         self, name: str, target: Target, at_once: bool, port: str, beside: Sequence[int] = ()
     ) -> None:
         """Give a product its gate, and further blocks of it constants; see `Gate`."""
-        product = f"{name} product"
+        product, complement = f"{name} product", target == SHARED and name == "update"
         if target not in self.blocks:
-            self.constant(product, [fixed.gate(self.biases[target]), *beside], port)
+            constant = fixed.gate(self.biases[target] * (-1 if complement else 1))
+            self.constant(product, [constant, *beside], port)
             return
-        gate = Gate(self, name, self.blocks[target], self.activations[target], at_once)
-        gate.build()
-        gate.feed(product, port, beside)
+        populations = "reset" if complement else name
+        gate = Gate(self, populations, self.blocks[target], self.activations[target], at_once)
+        if not complement:
+            gate.build()
+        gate.feed(product, port, beside, complement)
 
     def _current_parts(self) -> list[Part]:
         """What adds up to the current, saturated."""
@@ -175,7 +187,7 @@ class GruCell(CellBuilder):
         """``(i of the step before * r) >> 12``."""
         self.add("reset product", "ProdNeuron", 1, (-LIMIT, LIMIT), vth=0, exp=fixed.UNITY_BITS)
         # The membrane waits for the current, and the current for this gate.
-        self._feed_gate("reset", "r", True, "a_in2")
+        self._feed_gate("reset", self._gate("r"), True, "a_in2")
         self.feed_sum(self._current_parts(), "reset product", [1], "a_in1", steps=1)
 
     def _current_excess(self) -> None:
@@ -223,7 +235,7 @@ class GruCell(CellBuilder):
         self.add("update product", "ProdNeuron", 2, bounds, vth=0, exp=fixed.UNITY_BITS)
         # Graded messages are not even, and where a reset gate comes first there is time.
         at_once = "r" not in self.blocks and self.of_current is None
-        self._feed_gate("update", "z", at_once, "a_in2", beside=[fixed.UNITY])
+        self._feed_gate("update", self._gate("z"), at_once, "a_in2", beside=[fixed.UNITY])
         self.feed_sum(self._current_parts(), "update product", [-1, 1], "a_in1")
         self.constant("update product", [0, ROUND_UP], "a_in1")
         self.feed_sum(self._state_parts(), "update product", [1], "a_in1", steps=1)
