@@ -74,6 +74,8 @@ LAVA_FILES = {
     "deploy/lava/netx_graph.py",
     "deploy/lava/processes/spiking_gru.py",
     "deploy/lava/processes/spiking_gru_model.py",
+    "deploy/lava/processes/spiking_mgu.py",
+    "deploy/lava/processes/spiking_mgu_model.py",
     "deploy/lava/worker.py",
 }
 """Files that import Lava as they are loaded, in processes that have been started for it."""

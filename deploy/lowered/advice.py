@@ -1,4 +1,7 @@
-"""What to train for where there is no microcode: a limit on recurrent delays, and what it saves."""
+"""What to train for where there is no microcode, and what it saves.
+
+A limit on recurrent delays, ranges that are proven, and one gate in the place of two.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import dataclasses
 
 import numpy as np
 
-from kipuka.convert.program import RECURRENT, Program
+from kipuka.convert.neurons import SPIKING_GRU
+from kipuka.convert.neurons.spiking_mgu import SpikingMguParameters
+from kipuka.convert.program import RECURRENT, Layer, Program
 from kipuka.deploy.costs.advice import Advice
 from kipuka.deploy.lowered.comparison import (
     SAMPLES,
@@ -21,6 +26,8 @@ LEAST_DELAYS = (2, 4)
 """Recurrent delays in steps from which on a step takes two hardware steps, and one if no state can
 saturate."""
 
+ONE_GATE = "one gate (gates=shared, as in smgu-delay)"
+
 NO_STEPS_TO_SATURATE = 1
 """A graph for samples of a single step has the size of one whose states cannot saturate."""
 
@@ -28,7 +35,9 @@ NO_STEPS_TO_SATURATE = 1
 def advise_lowered(
     program: Program, inputs: np.ndarray, hardware: HardwareProfile, now: LoweredComparison
 ) -> tuple[Advice, ...]:
-    """Price a network without microcode as if its recurrent delays had been longer in training.
+    """Price a network without microcode as if it had been trained for that.
+
+    With longer recurrent delays, with proven ranges too, and with one gate in the place of both.
 
     Gains are shares of the lowered form's energy and least latency. What the network would decide
     after such a training nobody knows, so that no accuracy is given.
@@ -56,8 +65,39 @@ def advise_lowered(
         found.append(_tried(settings, changed, inputs, inputs.shape[2], hardware, now))
         settings += " and proven_ranges=true"
         found.append(_tried(settings, changed, inputs, NO_STEPS_TO_SATURATE, hardware, now))
+    if any(_has_both_gates(layer) for layer in program.layers):
+        changed, n_steps = _with_one_gate(program), inputs.shape[2]
+        alone = _tried(ONE_GATE, changed, inputs, n_steps, hardware, now)
+        changed = _with_longer_delays(changed, LEAST_DELAYS[-1])
+        settings = f"{ONE_GATE}, delays.recurrent_min_steps={LEAST_DELAYS[-1]}"
+        settings += " and proven_ranges=true"
+        both = _tried(settings, changed, inputs, NO_STEPS_TO_SATURATE, hardware, now)
+        found += [alone, both] if both.gain > alone.gain else [alone]
     kept = [one for one in found if one.worthwhile or one.refusal is not None]
     return tuple(sorted(kept, key=lambda one: -one.gain))
+
+
+def _has_both_gates(layer: Layer) -> bool:
+    targets = {p.target for p in layer.projections}
+    return layer.model == SPIKING_GRU and {"r", "z"} <= targets and layer.of_current is None
+
+
+def _with_one_gate(program: Program) -> Program:
+    """Minimal gated units in the place of spiking GRU neurons: their reset gates are the gates."""
+    layers = []
+    for layer in program.layers:
+        if _has_both_gates(layer):
+            gate = {"i": "i", "r": "f"}
+            projections = tuple(
+                dataclasses.replace(p, target=gate[p.target])
+                for p in layer.projections
+                if p.target in gate
+            )
+            old = layer.neuron
+            neuron = SpikingMguParameters(old.threshold, old.bias_i, old.bias_r)
+            layer = Layer(neuron, layer.shape, projections)
+        layers.append(layer)
+    return dataclasses.replace(program, layers=tuple(layers))
 
 
 def _with_longer_delays(program: Program, least: int) -> Program:

@@ -76,6 +76,8 @@ DELAYED = {
     "sgru": (False, False),
     "sgru-delay": (True, True),
     "sgru-delay-2l": (True, True),
+    "smgu-delay": (True, True),
+    "slgru-delay": (True, True),
     "csgru": (False, False),
     "csgru-delay": (True, True),
     "csgru-delay-2l": (True, True),
@@ -93,8 +95,9 @@ def test_delays_are_where_the_name_says(name):
     assert (recurrent, any(layer.delays_from(1).any() for layer in layers)) == DELAYED[name]
     two = name.endswith("2l")
     assert sum(layer.model == "SPIKING_GRU" for layer in layers) == (
-        2 if two else int("sgru" in name or name == "decoupled")
+        2 if two else int("sgru" in name or name in ("decoupled", "slgru-delay"))
     )
+    assert any(layer.model == "SPIKING_MGU" for layer in layers) == (name == "smgu-delay")
 
 
 def test_a_long_axis_is_walked_in_strides():
@@ -138,3 +141,6 @@ def test_unknown_settings_are_refused(check_error):
     with pytest.raises(KipukaError) as caught:
         build_network("cuba-recurrent", 28, 4, 8, update_gate_input="both")
     check_error(caught.value, what="no such input", where="network cuba-recurrent", value="both")
+    with pytest.raises(KipukaError) as caught:
+        build_network("smgu-delay", 28, 4, 8, update_gate_input="current")
+    check_error(caught.value, what="a reset gate beside it", where="key gates", value="shared")

@@ -19,6 +19,7 @@ layer type      keys
                 for all three or one below each; ``delay_out`` of the own output, which only
                 blocks that write themselves use; ``weight_current``, from the own current to
                 ``z``; ``neuron/*`` (not known to NetX)
+``spiking_mgu`` the same with ``f`` in the place of ``r`` and ``z``, and without ``weight_current``
 ==============  ====================================================================================
 
 The weights of a ``spiking_gru`` layer are matrices, or kernels like those of ``conv``. Then the

@@ -19,6 +19,7 @@ from kipuka.deploy.verification import verify
 from kipuka.errors import KipukaError
 from kipuka_cases import (
     calm_gru,
+    calm_mgu,
     cuba,
     dense,
     even,
@@ -28,6 +29,7 @@ from kipuka_cases import (
     random_delays,
     random_gru,
     random_inputs,
+    random_mgu,
     random_spikes,
 )
 from kipuka_random import random_network
@@ -116,6 +118,35 @@ def test_random_cells_that_cannot_saturate_give_the_reference_and_fall_silent(se
     assert verify(network, {**traces, "lowered": streamed}).mismatches == ()
 
 
+@pytest.mark.slow
+@settings(max_examples=NETWORKS, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), calm=st.booleans(), steps=st.integers(1, 40))
+def test_random_minimal_gated_units_give_the_reference_and_fall_silent(seed, calm, steps):
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 6, rng.integers(2, 4))
+    layers = []
+    for n_in, n in pairwise(sizes):
+        delays = rng.integers(0, rng.integers(1, 30), n)
+        if calm:
+            layers.append(calm_mgu(rng, n_in, n, delays, threshold=rng.integers(1, 100, n)))
+            continue
+        driven = {"bias_i": rng.choice([-256, 0, 254], n), "bias_f": rng.choice([-256, 0, 254], n)}
+        scale, threshold = int(rng.choice([20, 90, 254])), rng.integers(1, 2048, n)
+        layers.append(
+            random_mgu(rng, n_in, n, delays_own=delays, scale=scale, threshold=threshold, **driven)
+        )
+    network = program(int(sizes[0]), *layers, random_cuba(rng, sizes[-1], 2))
+    inputs = random_spikes(rng, 2, int(sizes[0]), steps, float(rng.choice([0.1, 0.4, 0.8])))
+    graph = lower(network, steps)
+    run = run_lowered(graph, inputs, graph.closing_steps + 1)
+    traces = {"reference": simulate_reference(network, inputs).trace, "lowered": run.trace}
+    assert verify(network, traces).mismatches == ()
+    np.testing.assert_array_equal(run.after_last_step[:-1], 0)
+    stream = plan_stream(network, steps)
+    streamed = stream_lowered(stream.graph, inputs, stream.interval)
+    assert verify(network, {**traces, "lowered": streamed}).mismatches == ()
+
+
 def test_a_cell_has_as_many_neurons_as_its_gates_and_ranges_ask_for(rng):
     def sizes(layer, steps=None):
         graph = lower(program(4, layer), steps)
@@ -126,6 +157,8 @@ def test_a_cell_has_as_many_neurons_as_its_gates_and_ranges_ask_for(rng):
     assert sizes(calm_gru(rng, 4, 5, delays, bias_z=wide)) == 18
     assert sizes(calm_gru(rng, 4, 5, delays, bias_z=wide), 40) == 12
     assert sizes(calm_gru(rng, 4, 5, delays, constant_reset=True, bias_z=wide), 40) == 9
+    assert sizes(random_mgu(rng, 4, 5, delays_own=delays, scale=254)) == 15
+    assert sizes(calm_mgu(rng, 4, 5, delays), 40) == 8
 
 
 def test_where_no_step_idles_leaky_layers_stay_what_they_are(rng, check_error):
@@ -149,6 +182,11 @@ def test_the_period_is_the_shortest_that_the_delays_allow(rng):
         driven = random_gru(rng, 4, n, delays_own=delays, scale=254, bias_i=254, bias_r=254)
         assert lower(program(4, driven), 90).period == saturating
         calm = random_gru(rng, 4, n, delays_own=delays, scale=4, bias_r=-60)
+        assert lower(program(4, calm), 90).period == proven
+        # One gate in the place of two makes no way shorter, for the current waits for it.
+        driven = random_mgu(rng, 4, n, delays_own=delays, scale=254, bias_i=254, bias_f=254)
+        assert lower(program(4, driven), 90).period == saturating
+        calm = random_mgu(rng, 4, n, delays_own=delays, scale=4, bias_f=-60)
         assert lower(program(4, calm), 90).period == proven
     assert lower(program(4, random_cuba(rng, 4, 3, recurrent=True))).period == 1
 
