@@ -56,7 +56,7 @@ def test_the_analysis_proves_what_is_kept_in_range(seed, threshold):
 @pytest.mark.parametrize("gates", ["shared", "update"])
 @pytest.mark.parametrize("seed", range(3))
 def test_so_it_does_of_blocks_with_one_gate(seed, gates):
-    block = drawn(seed, gates=gates)
+    block = drawn(seed, scale=20.0, gates=gates)
     assert not proven(block, (9,))
     keep_in_range(block)
     assert (overrun(block) <= 0).all()
