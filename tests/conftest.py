@@ -15,6 +15,14 @@ LAVA_FOLDER = Path(__file__).parent / "deploy" / "lava"
 PROCESSES_AT_MOST = 4
 """Lava starts as many processes again for each."""
 
+LONGEST_FIRST = (
+    "conformance/test_backends.py",
+    "train/gru/test_drop_in.py",
+    "commands/test_hostile_options.py",
+)
+"""Files that take longest, in the order in which processes begin them: of the first two, one
+compiles the kernels of the simulator and the other those of training, which both keep on disk."""
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
@@ -28,16 +36,29 @@ def pytest_cmdline_main(config):
     n_processes = min(len(os.sched_getaffinity(0)), PROCESSES_AT_MOST)
     if not (chosen or here or hasattr(config, "workerinput")) and n_processes > 1:
         option.numprocesses, option.dist = n_processes, "loadfile"
+        option.loadscopereorder = False
+        # A processor for each process: threads beside them would wait for each other.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Give the markers that follow from the place of a test, or from another marker."""
+def pytest_collection_modifyitems(config, items):
+    """Give the markers that follow from the place of a test, or from another marker.
+
+    Processes that share the files begin with the longest.
+    """
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
     for item in items:
         if item.path.is_relative_to(LAVA_FOLDER):
             item.add_marker("lava")
         if item.get_closest_marker("fuzz"):
             item.add_marker("slow")
+
+
+def _turn(item):
+    name = str(item.path.relative_to(Path(__file__).parent))
+    return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ SET_PARENT_DEATH_SIGNAL = 1
 TRACKER = "multiprocessing.resource_tracker"
 """Python's process that removes shared memory when all others are gone."""
 
-STATE, SESSION, EXIT_STATUS = 0, 3, 49
+STATE, EXIT_STATUS = 0, 49
 """Places in ``/proc/N/stat`` behind the name, ``proc(5)``."""
 
 GONE = ("Z", "X")
@@ -94,12 +94,13 @@ def _listed(session: int) -> Iterator[tuple[int, list[str], str]]:
         if not folder.name.isdecimal():
             continue
         try:
-            # The name in parentheses may hold anything, also blanks.
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[SESSION]) == session:
+            # Asked first, for there may be hundreds of others.
+            if os.getsid(int(folder.name)) == session:
+                # The name in parentheses may hold anything, also blanks.
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
                 yield int(folder.name), fields, command.decode(errors="replace")
-        except (OSError, ValueError):
+        except OSError:
             continue  # It has just ended.
 
 
