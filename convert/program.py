@@ -283,6 +283,14 @@ class Program(ByValue):
         """Classes between which the readout decides."""
         return self.n_outputs // self.readout.population
 
+    def carries_payloads(self, position: int, projection: Projection) -> bool:
+        """Tell whether what a projection of the layer at that position brings has a payload."""
+        sender = position - projection.source
+        if sender < 0:
+            return False
+        sent = self.layers[sender].neuron_model.message(projection.message)
+        return sent is not None and sent.graded
+
     def shape_of(self, position: int) -> tuple[int, ...]:
         """Shape of the layer at that position, or of the input for -1."""
         return self.input_shape if position < 0 else self.layers[position].shape

@@ -24,8 +24,10 @@ class LayerCounters:
     synaptic_operations : int64 array (samples, steps)
         Nonzero weights that arriving spikes reached, in the step of their arrival. A graded message
         of a current that is not 0 counts like a spike here, but is not one of the `spikes`.
+    multiplications : int
+        Those synaptic operations of the whole run that multiply a weight by a payload.
     arrivals_per_neuron : int64 array (neurons,)
-        The same by the neuron that was reached, summed over samples and steps.
+        Synaptic operations by the neuron that was reached, summed over samples and steps.
     updates : int
         Neuron updates: neurons x steps x samples.
     saturations : int64 array (neurons,)
@@ -40,6 +42,7 @@ class LayerCounters:
     spikes: np.ndarray
     spikes_per_neuron: np.ndarray
     synaptic_operations: np.ndarray
+    multiplications: int
     arrivals_per_neuron: np.ndarray
     updates: int
     saturations: np.ndarray

@@ -99,6 +99,7 @@ def _run_layer(
     }
     states: dict[str, np.ndarray] = {}
     operations = np.zeros((n_samples, n_steps), dtype=np.int64)
+    multiplications = 0
     saturations = np.zeros(layer.n_neurons, dtype=np.int64)
     arrivals = np.zeros(layer.n_neurons, dtype=np.int64)
     wraps = np.zeros(layer.n_neurons, dtype=np.int64)
@@ -120,6 +121,8 @@ def _run_layer(
                 activation, reached = deliver(projection, source, step)
             activations[projection.target] = activations[projection.target] + activation
             operations[:, step] += reached
+            if program.carries_payloads(position, projection):
+                multiplications += int(reached.sum())
         state, emitted, overflow = model.step(layer.neuron, state, activations)
         spikes[..., step] = emitted
         own[..., step + 1] = emitted
@@ -142,6 +145,7 @@ def _run_layer(
         spikes=np.count_nonzero(spikes, axis=1).astype(np.int64),
         spikes_per_neuron=np.count_nonzero(spikes, axis=(0, 2)).astype(np.int64),
         synaptic_operations=operations,
+        multiplications=multiplications,
         arrivals_per_neuron=arrivals,
         updates=spikes.size,
         saturations=saturations,

@@ -245,7 +245,9 @@ def _updates(mapping: CoreMapping, counters: Counters) -> tuple[np.ndarray, np.n
     for own, counted in zip(mapping.groups, counters.layers, strict=True):
         assignment = own.parts.assignment()
         # Messages that arrive in the same step make one update active, not several.
-        at_most = np.minimum(counted.arrivals_per_neuron, n_steps)
+        # Neurons without synapses take the real-valued input, in every step.
+        arrivals = counted.arrivals_per_neuron if own.axons else n_steps
+        at_most = np.full(counted.n_neurons, np.minimum(arrivals, n_steps))
         active.append(np.bincount(assignment, at_most, own.n_cores).astype(np.int64))
         updates.append(np.bincount(assignment, minlength=own.n_cores) * n_steps)
     return np.concatenate(active), np.concatenate(updates).astype(np.int64)

@@ -23,7 +23,6 @@ from kipuka.deploy.costs.program_run import sent_in
 from kipuka.deploy.counters import Counters
 from kipuka.deploy.reference import Simulation
 from kipuka.display import html_table
-from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import SiBounds
 
 if TYPE_CHECKING:
@@ -41,8 +40,9 @@ class LayerCost:
     layer : int
         Number in the file.
     neurons, cores : int
-    spikes, synaptic_operations, neuron_updates, messages : float
-        ``messages`` counts a spike once for each core that it reaches.
+    spikes, synaptic_operations, multiplications, neuron_updates, messages : float
+        ``spikes`` with those that are graded; ``multiplications`` are the synaptic operations whose
+        message carries a payload; ``messages`` counts a spike once for each core that it reaches.
     dynamic_energy_j : SiBounds
     """
 
@@ -51,6 +51,7 @@ class LayerCost:
     cores: int
     spikes: float
     synaptic_operations: float
+    multiplications: float
     neuron_updates: float
     messages: float
     dynamic_energy_j: SiBounds
@@ -141,22 +142,14 @@ class Cost:
         return sum(layer.synaptic_operations for layer in self.layers)
 
     @property
+    def multiplications(self) -> float:
+        """Synaptic operations of all layers per sample that multiply by a payload."""
+        return sum(layer.multiplications for layer in self.layers)
+
+    @property
     def neuron_updates(self) -> float:
         """Neuron updates of all layers per sample."""
         return sum(layer.neuron_updates for layer in self.layers)
-
-
-def _refuse_graded(program: Program) -> None:
-    """Refuse graded spikes, of whose payload the prices of a spike say nothing."""
-    for number, layer in zip(program.numbers, program.layers, strict=True):
-        if layer.neuron_model.sends.graded:
-            raise KipukaError(
-                "graded spikes have no price yet",
-                where=f"layer {number}",
-                limit="neurons that send spikes without a payload",
-                value=layer.model,
-                remedy="take the counts of a simulation, or price a network of spikes",
-            )
 
 
 def profile(
@@ -191,7 +184,6 @@ def profile(
     KipukaError
         If the chip cannot compute the network, or it does not fit.
     """
-    _refuse_graded(program)
     sent = sent_in(program, inputs, simulation)
     groups, counters = groups_of(program), simulation.counters
     return cost_of(groups, counters, sent, hardware, cores=cores, host_input=host_input)
@@ -273,6 +265,7 @@ def _layer_costs(
                 cores=own.n_cores,
                 spikes=float(counted.spikes.sum(axis=1).mean()),
                 synaptic_operations=float(counted.synaptic_operations.sum(axis=1).mean()),
+                multiplications=counted.multiplications / n_samples,
                 neuron_updates=float(activity.updates[own.cores].sum() / n_samples),
                 messages=float(activity.messages[own.cores].sum() / n_samples),
                 dynamic_energy_j=total_of(energy, prices),
@@ -321,6 +314,13 @@ def _always_left_out(
             "published runs; input is taken to be preloaded"
         )
     notes.append("host output, embedded processors; input spikes send no messages on the mesh")
+    widths = sorted({b.payload_bits for group in groups for b in group.bundles if b.graded})
+    if widths:
+        notes.append(
+            f"what payloads of {' and '.join(map(str, widths))} bits add to a synaptic operation "
+            "and to a message: not published; each is priced as that of a spike, so that energy "
+            "and time of a graded message may lie above their high bounds"
+        )
     kinds = sorted({group.kind for group in groups if group.programmable})
     if kinds:
         notes.append(f"microcode of {', '.join(kinds)}: priced like any other neuron update")

@@ -31,8 +31,9 @@ class NeuroBench:
     activation_sparsity : float
         Share of neurons and steps without a spike.
     effective_macs, effective_acs : float
-        Synaptic operations per sample with a nonzero weight and a nonzero activation; all are
-        accumulations, because spikes are binary.
+        Synaptic operations per sample with a nonzero weight and a nonzero activation: with a
+        payload multiply-accumulates, with a spike accumulations. NeuroBench itself decides step by
+        step, and takes a step whose payloads are all 0, 1 or -1 for one of spikes.
     dense_operations : float
         The same if every weight met a spike in every step.
     membrane_updates : float
@@ -74,13 +75,14 @@ def neurobench(program: Program, counters: Counters) -> NeuroBench:
     neurons = sum(layer.n_neurons for layer in program.layers)
     spikes = sum(int(layer.spikes.sum()) for layer in counters.layers)
     operations = sum(int(layer.synaptic_operations.sum()) for layer in counters.layers)
+    multiplications = sum(layer.multiplications for layer in counters.layers)
     connections = sum(_connections(p.synapses) for _, p in projections)
     return NeuroBench(
         footprint_bytes=sum(_footprint(layer) for layer in program.layers),
         connection_sparsity=zero / stored if stored else 0.0,
         activation_sparsity=1 - spikes / max(neurons * n_steps * n_samples, 1),
-        effective_macs=0.0,
-        effective_acs=operations / max(n_samples, 1),
+        effective_macs=multiplications / max(n_samples, 1),
+        effective_acs=(operations - multiplications) / max(n_samples, 1),
         dense_operations=float(connections * n_steps),
         membrane_updates=float(neurons * n_steps),
         recurrent_synapses=_nonzero(p for _, p in projections if p.source == RECURRENT),

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from kipuka.convert.program import Program
+from kipuka.convert.program import Layer, Program
 from kipuka.deploy.counters import Counters, LayerCounters
 from kipuka.deploy.fast.input_events import Piece, Sample, Window, pieces_of, steps_of, windows
 from kipuka.deploy.fast.kernels import layout as at
@@ -196,6 +196,9 @@ class Run:
                     spikes=recorded.step_spikes[:, position + 1],
                     spikes_per_neuron=total.emitted[units],
                     synaptic_operations=recorded.step_operations[:, position + 1],
+                    multiplications=_multiplications(
+                        layer, recorded.step_operations[:, position + 1], total.messages[units]
+                    ),
                     arrivals_per_neuron=_by_neuron(arrivals, place),
                     updates=layer.n_neurons * n_steps * n_samples,
                     saturations=total.saturations[units],
@@ -218,6 +221,13 @@ def _total(workspaces: list[at.Workspace]) -> at.Workspace:
         **{name: np.sum([getattr(work, name) for work in workspaces], axis=0) for name in COUNTS},
         peaks=np.max([work.peaks for work in workspaces], axis=0),
     )
+
+
+def _multiplications(layer: Layer, operations: np.ndarray, messages: np.ndarray) -> int:
+    """Count the synaptic operations of a layer that multiply by a payload."""
+    if layer.neuron_model.receives == "graded":
+        return int(operations.sum())
+    return 0 if layer.of_current is None else int(messages @ layer.of_current.synapses.fan_out())
 
 
 def _by_neuron(arrivals: np.ndarray, place: Places) -> np.ndarray:

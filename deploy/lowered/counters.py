@@ -71,11 +71,13 @@ def lowered_counters(program: Program, graph: LoweredGraph, run: LoweredRun) -> 
 def _work(number: int, graph: LoweredGraph, node: Node, run: LoweredRun) -> LayerCounters:
     active = run.active[node.name]
     none = np.zeros(node.size, dtype=np.int64)
+    graded = [wire for wire in _into(graph, [node]) if graph.node(wire.source).graded]
     return LayerCounters(
         layer=number,
         spikes=active.sum(axis=1, dtype=np.int64),
         spikes_per_neuron=active.sum(axis=(0, 2), dtype=np.int64),
-        synaptic_operations=_operations(graph, [node], run),
+        synaptic_operations=_operations(graph, _into(graph, [node]), run),
+        multiplications=int(_operations(graph, graded, run).sum()),
         arrivals_per_neuron=_arrivals(graph, node, run),
         updates=active.size,
         saturations=none,
@@ -93,11 +95,11 @@ def _into(graph: LoweredGraph, nodes: Iterable[Node]) -> list[Wire]:
     return [wire for wire in graph.wires if wire.target in names]
 
 
-def _operations(graph: LoweredGraph, nodes: list[Node], run: LoweredRun) -> np.ndarray:
+def _operations(graph: LoweredGraph, wires: list[Wire], run: LoweredRun) -> np.ndarray:
     """Nonzero weights reached, int64 (samples, steps), in the step of arrival."""
     samples, _, steps = run.active[INPUT].shape
     total = np.zeros((samples, steps), dtype=np.int64)
-    for wire in _into(graph, nodes):
+    for wire in wires:
         active = run.active[wire.source]
         for delay in np.unique(wire.steps).tolist():
             fan_out = np.bincount(wire.sources[wire.steps == delay], minlength=active.shape[1])
@@ -139,5 +141,5 @@ def _summary(program: Program, position: int, graph: LoweredGraph, run: LoweredR
         spikes=per_sample(node for node in own if not node.graded),
         graded_messages=per_sample(node for node in own if node.graded),
         products=per_sample(node for node in own if node.kind == "ProdNeuron"),
-        synaptic_operations=float(_operations(graph, own, run).sum(axis=1).mean()),
+        synaptic_operations=float(_operations(graph, _into(graph, own), run).sum(axis=1).mean()),
     )

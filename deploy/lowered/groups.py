@@ -11,7 +11,7 @@ from kipuka.deploy.costs.core_activity import Channel, Sent
 from kipuka.deploy.costs.mapping import Bundle, Group, with_receivers
 from kipuka.deploy.costs.mapping.groups import INPUT as OUTSIDE
 from kipuka.deploy.costs.mapping.groups import SPIKES
-from kipuka.deploy.lowered.graph import INPUT, LoweredGraph, Node, Wire
+from kipuka.deploy.lowered.graph import GRADED_BITS, INPUT, LoweredGraph, Node, Wire
 from kipuka.deploy.lowered.interpreter import LoweredRun
 
 STATE_WORDS = 1
@@ -70,7 +70,7 @@ def _bundle(wire: Wire, graph: LoweredGraph, positions: Mapping[str, int]) -> Bu
         by_synapse=True,
         keeps_zeros=wire.process(source.size, target.size) != "Sparse",
         message=SPIKES if wire.source in positions else wire.source,
-        graded=source.graded,
+        payload_bits=GRADED_BITS if source.graded else 0,
     )
 
 

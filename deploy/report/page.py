@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kipuka.convert.decisions import Decisions
 from kipuka.convert.program import Program
+from kipuka.convert.trace import Trace
 from kipuka.deploy.costs.advice import Advice
 from kipuka.deploy.costs.cost import Cost
 from kipuka.deploy.costs.sensitivity import sensitivities
@@ -172,7 +173,7 @@ def _view(contents: ReportContents) -> dict[str, Any]:
         "kinds": [
             (kind, *si_bounds(bounds, "J")) for kind, bounds in profile.energy_by_kind_j.items()
         ],
-        "metrics": tables.metric_rows(program, contents.simulation),
+        "metrics": tables.metric_rows(program, contents.simulation, profile),
         "plots": _plots(contents),
         "lowered": None if contents.lowered is None else tables.lowered_view(contents.lowered),
         "advice": None
@@ -195,7 +196,7 @@ def _plots(contents: ReportContents) -> list[plots.Plot]:
     energies = [si(layer.dynamic_energy_j.typical, "J") for layer in profile.layers]
     drawn = [
         plots.plot_rasters(program, contents.inputs, trace, sample=0),
-        plots.plot_membranes(program.numbers[0], program.layers[0], trace.layers[0], sample=0),
+        _first_layer(program, trace),
         plots.plot_delays(delays_by_label(program), contents.delays_before or {}),
         plots.plot_spikes(profile),
         plots.plot_energy(profile, hardware.title, energies),
@@ -205,6 +206,13 @@ def _plots(contents: ReportContents) -> list[plots.Plot]:
         plots.plot_rates(contents.simulation.counters),
     ]
     return [plot for plot in drawn if plot is not None]
+
+
+def _first_layer(program: Program, trace: Trace) -> plots.Plot:
+    number, layer, traced = program.numbers[0], program.layers[0], trace.layers[0]
+    if layer.neuron_model.sends.graded:
+        return plots.plot_activations(number, layer, traced, sample=0)
+    return plots.plot_membranes(number, layer, traced, sample=0)
 
 
 def _verification(verification: Verification | None) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from kipuka.convert.program import PREVIOUS, RECURRENT, Program
 from kipuka.deploy.costs.advice import Advice
 from kipuka.deploy.costs.cost import Cost, LayerCost
 from kipuka.deploy.costs.mapping.limits import NAMES
+from kipuka.deploy.costs.ndns import ndns_proxy
 from kipuka.deploy.costs.neurobench import neurobench
 from kipuka.deploy.costs.sensitivity import ENERGY, LATENCY, Sensitivity
 from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered
@@ -82,10 +83,12 @@ def core_rows(profile: Cost) -> list[dict[str, str]]:
     return rows
 
 
-def metric_rows(program: Program, simulation: Simulation) -> list[tuple[str, str]]:
-    """Names and values of the NeuroBench metrics."""
+def metric_rows(program: Program, simulation: Simulation, profile: Cost) -> list[tuple[str, str]]:
+    """Names and values of the NeuroBench metrics and of the N-DNS proxy."""
     values = asdict(neurobench(program, simulation.counters))
-    return [(name.replace("_", " "), count(value)) for name, value in values.items()]
+    rows = [(name.replace("_", " "), count(value)) for name, value in values.items()]
+    proxy = ndns_proxy(profile).operations_per_step
+    return [*rows, ("N-DNS power proxy, operations a step", count(proxy))]
 
 
 def layer_rows(program: Program, profile: Cost) -> list[dict[str, str]]:
@@ -103,7 +106,7 @@ def layer_rows(program: Program, profile: Cost) -> list[dict[str, str]]:
                 "neurons": count(layer.n_neurons),
                 "cores": plural(cost.cores, "core"),
                 "synapses": count(nonzero),
-                "density": f"{100 * nonzero / possible:.3g}{SPACE}%",
+                "density": f"{100 * nonzero / possible:.3g}{SPACE}% of all" if possible else "",
                 "recurrence_delays": _span(delays.get(f"layer {cost.layer}, recurrence")),
                 "output_delays": _span(delays[f"layer {cost.layer}, output"]),
                 **_work(cost),

@@ -342,12 +342,40 @@ def sigma_delta_with_a_skip_and_exponents(rng):
     )
 
 
+def axonal_delays_case(activation, threshold):
+    def case(rng):
+        def neurons(channels, pixels=1):
+            bias = np.repeat(rng.integers(-6, 7, channels), pixels)
+            return {"threshold": threshold, "activation": activation, "bias": bias}
+
+        def late(n, pixels=1):
+            return np.repeat(random_delays(rng, n), pixels)
+
+        first = conv(even(rng, (4, 2, 3, 2), 10), (2, 7, 6), padding=(1, 0), delays=late(2, 42))
+        pool = conv(
+            np.full((4, 1, 2, 2), 40), (4, 7, 5), groups=4, stride=(2, 2), delays=late(4, 35)
+        )
+        return graded_program(
+            delta((2, 7, 6), threshold),
+            conv_sigma_delta(first, **neurons(4, 35)),
+            conv_sigma_delta(pool, **neurons(4, 6)),
+            sigma_delta(6, dense(even(rng, (6, 24), 40), delays=late(4, 6)), **neurons(6)),
+            sigma_delta(5, dense(even(rng, (5, 6), 80), delays=late(6)), **neurons(5)),
+            sigma(3, dense(even(rng, (3, 5), 20), delays=late(5))),
+        )
+
+    kind = "relu" if activation else "unit"
+    case.__name__ = f"sigma_delta_{kind}_threshold_{threshold}_axonal_delays"
+    return case
+
+
 SIGMA_DELTA_CASES = [
     *(
         sigma_delta_case(*kind)
         for kind in itertools.product((1, 0), (0, 3), (False, True), (False, True))
     ),
     sigma_delta_with_a_skip_and_exponents,
+    *(axonal_delays_case(*kind) for kind in itertools.product((1, 0), (0, 3))),
 ]
 
 

@@ -85,6 +85,7 @@ def few_steps_of_a_gru(network: Program) -> int | None:
 
 
 SIGMA_DELTA = tuple(case.__name__ for case in SIGMA_DELTA_CASES)
+PER_SYNAPSE = tuple(n for n in SIGMA_DELTA if n.endswith("delays") and "axonal" not in n)
 
 NO_RESETS = "the lowering has no resets within a sample"
 NOT_LOWERED = {
@@ -161,7 +162,8 @@ NOT_IN_SLAYER = {
     "convolution_with_exponent": "SLAYER has no weight exponents",
     "skip_connection": "SLAYER's blocks have one input",
     "convolution_after_a_skip": "SLAYER's blocks have one input",
-    **dict.fromkeys(SIGMA_DELTA, "the training blocks have no sigma-delta neurons"),
+    **dict.fromkeys(PER_SYNAPSE, "SLAYER has axonal delays only"),
+    "sigma_delta_with_a_skip_and_exponents": "SLAYER's blocks have one input",
     "resets": "SLAYER resets nothing within a sample",
     "resets_of_a_gru": "SLAYER resets nothing within a sample",
     "resets_of_a_gru_with_current": "SLAYER resets nothing within a sample",

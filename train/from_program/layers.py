@@ -10,10 +10,19 @@ import torch
 
 from kipuka.convert import fixed
 from kipuka.convert.formats.slayer.pool import pooled_shape
-from kipuka.convert.neurons import CUBA, SPIKING_GRU, SPIKING_MGU, handler
+from kipuka.convert.neurons import (
+    CUBA,
+    DELTA,
+    SIGMA,
+    SIGMA_DELTA,
+    SPIKING_GRU,
+    SPIKING_MGU,
+    handler,
+)
 from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.program import PREVIOUS, RECURRENT, Encoder, Layer, Program, Projection
 from kipuka.convert.synapses import ConvSynapses
+from kipuka.train.from_program.sigma_delta import input_block, layer_block, output_block
 from kipuka.train.from_program.spiking_gru import gru_block
 from kipuka.train.from_program.values import (
     axonal_delay,
@@ -195,8 +204,29 @@ def _slayer_delay(steps: np.ndarray) -> Any:
     return module
 
 
+def _delta_block(program: Program, position: int) -> torch.nn.Module:
+    where = place(program, position)
+    if program.encoder is None:
+        raise no_block(where, "an encoder without a real-valued input", "an encoder of the Program")
+    block: torch.nn.Module = input_block(program.layers[position], program.encoder, where)
+    return block
+
+
+def _sigma_delta_block(program: Program, position: int) -> torch.nn.Module:
+    block: torch.nn.Module = layer_block(program.layers[position], place(program, position))
+    return block
+
+
+def _sigma_block(program: Program, position: int) -> torch.nn.Module:
+    block: torch.nn.Module = output_block(program.layers[position], place(program, position))
+    return block
+
+
 BLOCKS: dict[str, Callable[[Program, int], Any]] = {
     CUBA: _cuba_block,
+    DELTA: _delta_block,
+    SIGMA: _sigma_block,
+    SIGMA_DELTA: _sigma_delta_block,
     SPIKING_GRU: _gru_block,
     SPIKING_MGU: _gru_block,
 }

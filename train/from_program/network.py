@@ -18,10 +18,11 @@ from kipuka.convert.trace import LayerTrace, Trace
 from kipuka.errors import KipukaError
 from kipuka.train.audio_layout import AudioLayout
 from kipuka.train.from_program.layers import BLOCKS, arriving_delays, block_of, place
+from kipuka.train.from_program.sigma_delta import SIGMA_DELTA_BLOCKS, trace_block
 from kipuka.train.from_program.values import no_block
 from kipuka.train.gru.block import GruBlock
 from kipuka.train.gru.dense import SpikingGRU
-from kipuka.train.slayer import cuba, step_delay
+from kipuka.train.slayer import cuba, sigma_delta, step_delay
 
 FLAT = (cuba.Dense, cuba.Recurrent, cuba.Affine, SpikingGRU)
 """Blocks that take units in a row."""
@@ -105,13 +106,17 @@ def trace_blocks(
                 with _evaluated(block):
                     layers.append(_trace_gru(block, x))
                     x = _spikes_of(block(x))
+            elif isinstance(block, SIGMA_DELTA_BLOCKS):
+                with _evaluated(block):
+                    trace, x = trace_block(block, x)
+                layers.append(trace)
             elif getattr(block, "neuron", None) is not None:
                 with _at_rest(block):
                     trace, x = _trace_cuba(block, x)
                 layers.append(trace)
             elif isinstance(block, AudioLayout):
                 x = block(x.flatten(1, -2))
-            elif isinstance(block, cuba.Flatten):
+            elif isinstance(block, cuba.Flatten | sigma_delta.Flatten):
                 x = x.reshape(len(x), -1, x.shape[-1])
     return Trace(tuple(layers))
 

@@ -15,7 +15,7 @@ import torch
 
 from kipuka.convert import fixed
 from kipuka.train.slayer import Delta as SlayerDelta
-from kipuka.train.slayer import DeltaUnit, SigmaDeltaNeuron, sigma_delta
+from kipuka.train.slayer import DeltaUnit, DenseSynapse, SigmaDeltaNeuron, sigma_delta
 
 GRID = 1 / fixed.WEIGHT_SCALE
 PAYLOAD_GRID = 1 / fixed.STATE_SCALE
@@ -54,15 +54,33 @@ class Changes(SlayerDelta):  # type: ignore[misc]
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Changes (batch, ..., time) that are sent of an activation in nominal units."""
         self.shape = x.shape[1:-1]
+        return self._unit(x, torch.zeros_like(x[..., 0]))[0]
+
+    def step(
+        self, change: torch.Tensor, residue: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is sent in one step, and what is left over.
+
+        Parameters
+        ----------
+        change : tensor (batch, ...)
+            Of the activation since the step before, in nominal units.
+        residue : tensor (batch, ...)
+            What was left over then.
+        """
+        sent, left = self._unit(change[..., None], residue)
+        return sent[..., 0], left
+
+    def _unit(self, x: torch.Tensor, residue: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         self.clamp()
-        zero = torch.zeros_like(x[..., 0])
-        sent, _, _ = DeltaUnit.apply(
-            x, truncated(self.threshold), zero, zero, zero, False, self.tau_grad, self.scale_grad
+        zero = torch.zeros_like(residue)
+        sent, left, _ = DeltaUnit.apply(
+            x, truncated(self.threshold), zero, residue, zero, False, self.tau_grad, self.scale_grad
         )
         payload: torch.Tensor = _Rounded.apply(  # type: ignore[no-untyped-call]
             sent, PAYLOAD_GRID, False
         )
-        return payload
+        return payload, left
 
 
 class Neuron(SigmaDeltaNeuron):  # type: ignore[misc]
@@ -89,14 +107,24 @@ class Neuron(SigmaDeltaNeuron):  # type: ignore[misc]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Payloads (batch, ..., time) of weighted payloads, in nominal units."""
+        _, _, sent = self.dynamics(x)
+        return sent if self.drop is None else self.drop(sent)
+
+    def dynamics(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Sum of all that arrived, activation and payload, each (batch, ..., time)."""
         total = self.sigma(x)
+        act = self.activated(total)
+        self.shape = self.sigma.shape
+        return total, act, self.delta(act)
+
+    def activated(self, total: torch.Tensor) -> torch.Tensor:
+        """Activation (batch, ..., time) of a sum: normalization, bias, activation function."""
         if self.norm is not None:
             total = self.norm(total)
         if self.bias_is_set:
             total = total + truncated(self.bias)[None, ..., None]
-        sent = self.delta(self.activation(total))
-        self.shape = self.sigma.shape
-        return sent if self.drop is None else self.drop(sent)
+        act: torch.Tensor = self.activation(total)
+        return act
 
 
 class _Late:
@@ -110,9 +138,26 @@ class _Late:
         self.neuron = Neuron(**settings)
         self.delay_shift = True
 
-    def _sent(self, x: torch.Tensor) -> torch.Tensor:
+    def late(self, x: torch.Tensor) -> torch.Tensor:
+        """Payloads as they reach the next block: a step later, and each neuron's delay."""
         late = torch.nn.functional.pad(x, (1, 0))[..., :-1]
         return late if self.delay is None else self.delay(late)
+
+
+class _Fed(_Late):
+    """A block with one synapse in front of its neurons."""
+
+    synapse: Any
+
+    def dynamics(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Sum, activation and payload (batch, ..., time) of payloads that arrive."""
+        states: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+        states = self.neuron.dynamics(self.synapse(x))
+        return states
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Payloads (batch, ..., time) of payloads."""
+        return self.late(self.neuron(self.synapse(x)))
 
 
 class Input(_Late, sigma_delta.Input):  # type: ignore[misc]
@@ -132,31 +177,78 @@ class Input(_Late, sigma_delta.Input):  # type: ignore[misc]
             x = x + self.pre_hook_fx(self.bias)
         sent = self.neuron.delta(truncated(x))
         self.input_shape = self.neuron.shape = self.neuron.sigma.shape = self.neuron.delta.shape
-        return self._sent(sent)
+        return self.late(sent)
 
 
-class Dense(_Late, sigma_delta.Dense):  # type: ignore[misc]
+class Dense(_Fed, sigma_delta.Dense):  # type: ignore[misc]
     """Dense layer; parameters as in ``sigma_delta.Dense``."""
 
     def __init__(self, neuron_params: dict[str, Any], *args: Any, **settings: Any) -> None:
         super().__init__(neuron_params, *args, **settings)
         self._deploy(neuron_params)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Payloads (batch, neurons, time) of payloads."""
-        return self._sent(self.neuron(self.synapse(x)))
 
-
-class Conv(_Late, sigma_delta.Conv):  # type: ignore[misc]
+class Conv(_Fed, sigma_delta.Conv):  # type: ignore[misc]
     """Convolution; parameters as in ``sigma_delta.Conv``."""
 
     def __init__(self, neuron_params: dict[str, Any], *args: Any, **settings: Any) -> None:
         super().__init__(neuron_params, *args, **settings)
         self._deploy(neuron_params)
 
+
+class Recurrent(_Late, torch.nn.Module):
+    """Dense layer whose neurons also hear each other, a step later; lava-dl has none.
+
+    Parameters
+    ----------
+    neuron_params : dict
+        As of ``sigma_delta.Dense``.
+    in_neurons, out_neurons : int
+    weight_scale : float
+    weight_norm : bool
+    """
+
+    bias = None
+
+    def __init__(
+        self,
+        neuron_params: dict[str, Any],
+        in_neurons: int,
+        out_neurons: int,
+        weight_scale: float = 1,
+        weight_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        self.delay = None
+        self._deploy(neuron_params)
+        settings = (weight_scale, weight_norm, self.neuron.quantize_8bit)
+        self.input_synapse = DenseSynapse(in_neurons, out_neurons, *settings)
+        self.recurrent_synapse = DenseSynapse(out_neurons, out_neurons, *settings)
+
+    @property
+    def shape(self) -> Any:
+        """Shape of the neurons, once they have seen data."""
+        return self.neuron.shape
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Payloads (batch, channels, height, width, time) of payloads."""
-        return self._sent(self.neuron(self.synapse(x)))
+        """Payloads (batch, neurons, time) of payloads."""
+        sent = self.dynamics(x)[2]
+        return self.late(sent if self.neuron.drop is None else self.neuron.drop(sent))
+
+    def dynamics(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Sum, activation and payload (batch, neurons, time) of payloads that arrive."""
+        arriving = self.input_synapse(x)
+        self.neuron.shape = arriving.shape[1:-1]
+        total = act = residue = sent = torch.zeros_like(arriving[..., 0])
+        states = []
+        for step in range(arriving.shape[-1]):
+            own = self.recurrent_synapse(sent[..., None])[..., 0]
+            total = total + arriving[..., step] + own
+            before, act = act, self.neuron.activated(total[..., None])[..., 0]
+            sent, residue = self.neuron.delta.step(act - before, residue)
+            states.append((total, act, sent))
+        sums, acts, payloads = (torch.stack(part, dim=-1) for part in zip(*states, strict=True))
+        return sums, acts, payloads
 
 
 class Output(sigma_delta.Output):  # type: ignore[misc]

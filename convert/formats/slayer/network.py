@@ -215,7 +215,7 @@ class _Assembly:
         own = _flat(block_values.weights(block, "recurrent_synapse"))
         shape = (own.shape[0],)
         projections = (arriving, Projection(DenseSynapses(own), RECURRENT, "a", _no_delays(shape)))
-        self._add(block, block_values.cuba_neurons(block, shape), shape, projections)
+        self._add(block, sigma_delta.neurons(block, shape), shape, projections)
 
     def _spiking_gru(self, block: Block) -> None:
         self._know_sources(block, block.module.input_synapse.in_channels)

@@ -35,10 +35,12 @@ def lacking(groups: tuple[Group, ...], hardware: HardwareProfile) -> Iterator[La
     hardware : HardwareProfile
     """
     abilities = hardware.abilities
-    for group in groups:
+    senders = {b.sender for group in groups for b in group.bundles if b.graded}
+    for position, group in enumerate(groups):
         if group.programmable and not abilities.programmable_neurons.able:
             yield Lacking(group, "programmable neurons")
-        if any(bundle.graded for bundle in group.bundles) and not abilities.graded_messages.able:
+        graded = position in senders or any(bundle.graded for bundle in group.bundles)
+        if graded and not abilities.graded_messages.able:
             yield Lacking(group, "graded messages")
 
 

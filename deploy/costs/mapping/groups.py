@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from kipuka.convert.delivery import sent_message
 from kipuka.convert.formats.net.differences import weight_bits
 from kipuka.convert.program import Program, Projection
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses, Synapses
@@ -43,8 +44,8 @@ class Bundle:
         Steps from sending to arriving without a delay.
     message : str
         Kind of message, such as ``spikes``.
-    graded : bool
-        Whether messages carry numbers.
+    payload_bits : int
+        Bits of the signed number that a message carries; 0 of a spike.
     """
 
     sender: int
@@ -54,7 +55,12 @@ class Bundle:
     keeps_zeros: bool = False
     transit_steps: int = 1
     message: str = SPIKES
-    graded: bool = False
+    payload_bits: int = 0
+
+    @property
+    def graded(self) -> bool:
+        """Whether messages carry numbers."""
+        return self.payload_bits > 0
 
     @cached_property
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
@@ -154,7 +160,6 @@ def _group(program: Program, position: int) -> Group:
 
 def _bundle(program: Program, position: int, projection: Projection) -> Bundle:
     sender = position - projection.source
-    sent = program.layers[sender].neuron_model.message(projection.message) if sender >= 0 else None
     delays, by_synapse = projection.delays, projection.delays.ndim == 2
     if by_synapse:
         targets, sources, _ = projection.synapses.entries()
@@ -167,5 +172,12 @@ def _bundle(program: Program, position: int, projection: Projection) -> Bundle:
         keeps_zeros=isinstance(projection.synapses, DenseSynapses),
         transit_steps=int(sender >= 0),
         message=projection.message,
-        graded=sent is not None and sent.graded,
+        payload_bits=_payload_bits(program, position, projection),
     )
+
+
+def _payload_bits(program: Program, position: int, projection: Projection) -> int:
+    if not program.carries_payloads(position, projection):
+        return 0
+    model = program.layers[position - projection.source].neuron_model
+    return sent_message(model, projection.message).bits

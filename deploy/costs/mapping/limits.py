@@ -66,7 +66,7 @@ class CoreLimits:
     cores_per_chip, chips : int or None
         ``chips`` is None for a chip profile: as many as the network needs.
     neurons_per_chip, synapses_per_chip : int or None
-    weight_bits, delay_steps : int or None
+    weight_bits, payload_bits, delay_steps : int or None
     packing : Packing
     mesh : Mesh
     """
@@ -77,6 +77,7 @@ class CoreLimits:
     neurons_per_chip: int | None
     synapses_per_chip: int | None
     weight_bits: int | None
+    payload_bits: int | None
     delay_steps: int | None
     packing: Packing
     mesh: Mesh
@@ -122,6 +123,7 @@ def core_limits(
         neurons_per_chip=neurons_per_chip,
         synapses_per_chip=synapses_per_chip,
         weight_bits=_typical(limits.weight_bits),
+        payload_bits=_typical(limits.spike_payload_bits),
         delay_steps=_typical(limits.delay_steps),
         packing=_packing(hardware, packing),
         mesh=_mesh(hardware),

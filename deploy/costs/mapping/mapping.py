@@ -204,12 +204,18 @@ def _check_groups(groups: tuple[Group, ...], hardware: HardwareProfile, limits: 
 
 
 def _check_widths(group: Group, limits: CoreLimits) -> None:
-    """Refuse weights and delays that no core can hold."""
+    """Refuse weights, payloads and delays that no core can hold."""
     for bundle in group.bundles:
         bits = bundle.weight_bits
         longest = int(bundle.delays.max(initial=0))
         for name, needed, limit, remedy in (
             ("bits of a weight", bits, limits.weight_bits, "quantize to fewer bits"),
+            (
+                "bits of a payload",
+                bundle.payload_bits,
+                limits.payload_bits,
+                "take a neuron model that sends fewer bits, or another chip",
+            ),
             ("longest delay", longest, limits.delay_steps, "train with a smaller largest delay"),
         ):
             if limit is not None and needed > limit:

@@ -6,10 +6,12 @@ from kipuka.deploy.report.plots.costs import plot_energy, plot_spikes, plot_time
 from kipuka.deploy.report.plots.histograms import plot_delays, plot_rates
 from kipuka.deploy.report.plots.links import plot_links
 from kipuka.deploy.report.plots.style import PAGE_COLOURS, Plot
+from kipuka.deploy.report.plots.values import plot_activations
 
 __all__ = [
     "PAGE_COLOURS",
     "Plot",
+    "plot_activations",
     "plot_cores",
     "plot_delays",
     "plot_energy",

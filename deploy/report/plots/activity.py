@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from kipuka.convert import fixed
 from kipuka.convert.program import Layer, Program
-from kipuka.convert.trace import LayerTrace, Trace, decide
+from kipuka.convert.trace import LayerTrace, Trace, decide, read_state
 from kipuka.deploy.report.plots.style import ACCENT, DATA, MUTED, Plot, as_svg, stacked, ticks
+from kipuka.deploy.report.plots.values import scale_of, typical_neurons
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,6 @@ IMAGE_DATA, IMAGE_ACCENT = (74, 144, 217, 255), (222, 112, 42, 255)
 """Colours in a picture, which cannot follow the page: readable on light and dark."""
 
 MAX_HIDDEN_RASTERS = 3
-MAX_MEMBRANES = 3
 
 
 def plot_rasters(program: Program, inputs: NDArray[Any], trace: Trace, sample: int) -> Plot:
@@ -32,7 +32,8 @@ def plot_rasters(program: Program, inputs: NDArray[Any], trace: Trace, sample: i
     Parameters
     ----------
     program : Program
-    inputs : bool array (samples, units, steps)
+    inputs : array (samples, units, steps)
+        Spikes; real numbers that an encoder takes are not drawn.
     trace : Trace
     sample : int
     """
@@ -40,29 +41,34 @@ def plot_rasters(program: Program, inputs: NDArray[Any], trace: Trace, sample: i
     chosen = int(decide(program, last)[sample])
     first = chosen * program.readout.population
     marked = np.arange(first, first + program.readout.population)
-    panels = [("input unit", inputs[sample])]
+    panels = [] if program.encoder else [("input unit", inputs[sample])]
     if len(trace.layers) - 1 <= MAX_HIDDEN_RASTERS:
         hidden = zip(program.numbers, trace.layers[:-1], strict=False)
-        panels += [(f"layer {n}", layer.spikes[sample]) for n, layer in hidden]
-    membrane = program.readout.kind == "membrane"
+        panels += [(f"layer {n}", layer.spikes[sample] != 0) for n, layer in hidden]
+    state = read_state(program)
+    values = None if state is None else last.states[state][sample] / scale_of(state)
 
     def draw(figure: Figure) -> None:
         axes = stacked(figure, len(panels) + 1)
-        rasters = [spikes for _, spikes in panels] + ([] if membrane else [last.spikes[sample]])
+        rasters = [spikes for _, spikes in panels]
+        rasters += [last.spikes[sample]] if values is None else []
         vector = sum(_runs(spikes)[0].size for spikes in rasters) <= MAX_STROKES
         for ax, (name, spikes) in zip(axes, panels, strict=False):
             _raster(ax, spikes, vector=vector)
             ax.set_ylabel(name)
-        if membrane:
-            _output_membranes(axes[-1], last.states["v"][sample], marked)
+        if values is not None:
+            _output_values(axes[-1], values, marked)
         else:
             _raster(axes[-1], last.spikes[sample], vector=vector, marked=marked)
-        axes[-1].set_ylabel("output (nominal)" if membrane else "output")
+        axes[-1].set_ylabel("output" if values is None else "output (nominal)")
         axes[-1].set_xlabel("step")
 
-    shown = "membranes" if membrane else "spikes"
+    shown = {None: "spikes", "v": "membranes"}.get(state, "values")
+    given = f"{np.count_nonzero(inputs[sample])} {'values' if program.encoder else 'spikes'}"
+    graded = any(layer.neuron_model.sends.graded for layer in program.layers)
     caption = (
-        f"Sample {sample}. One mark per spike in the step in which it is emitted, before any "
+        f"Sample {sample}. One mark per {'graded ' if graded else ''}spike in the step in which it "
+        "is emitted, before any "
         f"delay; neurons are numbered from 0. Orange: output {shown} of class {chosen}, which "
         "the readout decides for."
     )
@@ -70,8 +76,8 @@ def plot_rasters(program: Program, inputs: NDArray[Any], trace: Trace, sample: i
         name="rasters",
         title="Spikes of one sample",
         caption=caption,
-        alt=f"Spike rasters over {inputs.shape[-1]} steps: input {int(inputs[sample].sum())} "
-        f"spikes, output {int(last.spikes[sample].sum())} spikes, decision class {chosen}.",
+        alt=f"Spike rasters over {inputs.shape[-1]} steps: input {given}, "
+        f"output {np.count_nonzero(last.spikes[sample])} spikes, decision class {chosen}.",
         svg=as_svg("rasters", draw, height_in=1.2 + 1.25 * (len(panels) + 1)),
     )
 
@@ -89,7 +95,7 @@ def plot_membranes(number: int, layer: Layer, trace: LayerTrace, sample: int) ->
     sample : int
     """
     spikes, membranes = trace.spikes[sample], trace.states["v"][sample] / fixed.STATE_SCALE
-    neurons = _typical_neurons(spikes.sum(axis=1))
+    neurons = typical_neurons(spikes.sum(axis=1))
     thresholds = fixed.to_state_units(layer.neuron.threshold) / fixed.STATE_SCALE
     hard = layer.neuron_model.reset == "hard"
     reset = (
@@ -168,12 +174,12 @@ def _strokes(ax: Axes, spikes: NDArray[Any], colour: str) -> None:
     ax.add_patch(PathPatch(path, facecolor="none", edgecolor=colour, linewidth=width))
 
 
-def _output_membranes(ax: Axes, membranes: NDArray[Any], marked: NDArray[Any]) -> None:
-    for neuron, membrane in enumerate(membranes / fixed.STATE_SCALE):
+def _output_values(ax: Axes, values: NDArray[Any], marked: NDArray[Any]) -> None:
+    for neuron, value in enumerate(values):
         if neuron not in marked:
-            ax.plot(membrane, color=DATA, linewidth=0.9, alpha=0.65)
-    for membrane in membranes[marked] / fixed.STATE_SCALE:
-        ax.plot(membrane, color=ACCENT, linewidth=1.8)
+            ax.plot(value, color=DATA, linewidth=0.9, alpha=0.65)
+    for value in values[marked]:
+        ax.plot(value, color=ACCENT, linewidth=1.8)
 
 
 def _membrane(ax: Axes, membrane: NDArray[Any], spikes: NDArray[Any]) -> None:
@@ -195,13 +201,3 @@ def _membrane(ax: Axes, membrane: NDArray[Any], spikes: NDArray[Any]) -> None:
     ax.set_xlim(-1, membrane.size)
     ax.xaxis.set_major_locator(ticks(10))
     ax.yaxis.set_major_locator(ticks(4, integer=False))
-
-
-def _typical_neurons(counts: NDArray[Any]) -> list[int]:
-    """Busiest, median and quietest of the neurons that spike, then the first of the others."""
-    order = np.argsort(-counts, kind="stable")
-    active = order[counts[order] > 0]
-    places = np.unique(np.linspace(0, active.size - 1, MAX_MEMBRANES).astype(int))
-    picked = active[places] if active.size else active
-    rest = [neuron for neuron in order if neuron not in picked]
-    return [int(neuron) for neuron in [*picked, *rest][:MAX_MEMBRANES]]

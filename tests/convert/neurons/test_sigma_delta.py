@@ -20,11 +20,9 @@ from kipuka.convert.neurons.sigma_delta import (
 )
 from kipuka.convert.program import RECURRENT, Encoder, Reset
 from kipuka.convert.trace import decide, read_values
-from kipuka.deploy.costs.cost import profile
 from kipuka.deploy.golden import golden_mismatches, golden_vectors
 from kipuka.deploy.reference import simulate_reference
 from kipuka.errors import KipukaError
-from kipuka.hardware_profiles import load_profile
 from kipuka_cases import conv, cuba, dense, even, program, random_delays, random_spikes
 from kipuka_sigma_delta import (
     conv_sigma_delta,
@@ -249,17 +247,6 @@ def test_design_rules(build, what, value, check_error):
     with pytest.raises(KipukaError) as caught:
         build()
     check_error(caught.value, what=what, value=value)
-
-
-def test_what_has_no_price_is_refused_by_name(rng, check_error):
-    network = small(rng)
-    values = random_values(rng, network, 1, 5)
-    with pytest.raises(KipukaError) as caught:
-        profile(network, values, simulate_reference(network, values), load_profile("loihi2"))
-    check_error(
-        caught.value, what="graded spikes have no price", where="layer 0", value="DELTA",
-        limit="without a payload", remedy="counts",
-    )  # fmt: skip
 
 
 def far_apart(rng):

@@ -24,6 +24,7 @@ COUNTS = (
     "spikes",
     "spikes_per_neuron",
     "synaptic_operations",
+    "multiplications",
     "arrivals_per_neuron",
     "updates",
     "saturations",

@@ -19,6 +19,7 @@ COUNTED = (
     "spikes",
     "spikes_per_neuron",
     "synaptic_operations",
+    "multiplications",
     "arrivals_per_neuron",
     "saturations",
     "wraps",

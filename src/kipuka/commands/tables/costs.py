@@ -10,6 +10,7 @@ from kipuka.commands.console import print_line, print_table
 from kipuka.deploy.costs.advice import SMALLEST_GAIN, Advice
 from kipuka.deploy.costs.cost import TERMS, Cost
 from kipuka.deploy.costs.mapping.limits import NAMES
+from kipuka.deploy.costs.ndns import ndns_proxy
 from kipuka.deploy.reference import Simulation
 from kipuka.deploy.report.numbers import NOT_PUBLISHED, si_bounds
 from kipuka.deploy.report.tables import Compared, accuracy_text, comparison_rows
@@ -25,15 +26,21 @@ def profile_numbers(priced: Cost, simulation: Simulation) -> dict[str, Any]:
         "input_spikes_per_sample": priced.input_spikes,
         "spikes_per_sample": priced.spikes,
         "synops_per_sample": priced.synaptic_operations,
+        "multiplications_per_sample": priced.multiplications,
         "neuron_updates_per_sample": priced.neuron_updates,
+        "ndns_proxy": dataclasses.asdict(ndns_proxy(priced)),
         "dynamic_energy_j": priced.dynamic_energy_j._asdict(),
         "static_energy_j": priced.static_energy_j._asdict(),
         "latency_s": priced.latency_s._asdict(),
         "saturations": simulation.counters.saturations,
         "wraps": simulation.counters.wraps,
         "layers": [
-            {**vars(layer), "dynamic_energy_j": layer.dynamic_energy_j._asdict()}
-            for layer in priced.layers
+            {
+                **vars(layer),
+                "dynamic_energy_j": layer.dynamic_energy_j._asdict(),
+                "activity_by_step": counted.spikes.mean(axis=0) / layer.neurons,
+            }
+            for layer, counted in zip(priced.layers, simulation.counters.layers, strict=True)
         ],
         "mapping": mapping_numbers(priced),
         "left_out": list(priced.left_out),
@@ -124,12 +131,31 @@ def print_profile(priced: Cost) -> None:
         f"static energy {bounds_text(priced.static_energy_j, 'J')}, "
         f"latency at least {bounds_text(priced.latency_s, 's')}"
     )
+    if priced.multiplications:
+        _print_graded(priced)
     if priced.host_input:
         print_line(
             "warning: each step waits for a program on the host, by the wall times of published "
             "runs; preload the input, as `kipuka deploy --target loihi2` does"
         )
     print_line(f"left out: {'; '.join(priced.left_out)}")
+
+
+def _print_graded(priced: Cost) -> None:
+    """Print what payloads make of the operations, and the proxy by which such networks compare."""
+    proxy = ndns_proxy(priced)
+    sending = ", ".join(
+        f"layer {layer.layer} {layer.spikes / max(layer.neurons * priced.steps, 1):.1%}"
+        for layer in priced.layers
+    )
+    print_line(
+        f"{priced.multiplications:,.0f} of {priced.synaptic_operations:,.0f} synaptic operations "
+        f"multiply by a payload; neurons that send in a step: {sending}"
+    )
+    print_line(
+        f"N-DNS power proxy (SynOPS + 10 NeuronOPS, no energy): {proxy.operations_per_step:,.0f} "
+        "operations a step"
+    )
 
 
 def print_mapping(priced: Cost) -> None:
