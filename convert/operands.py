@@ -169,6 +169,24 @@ def as_activations(samples: np.ndarray, where: str) -> np.ndarray:
     return samples.astype(np.int32)
 
 
+def presented(program: Program, spikes: np.ndarray) -> np.ndarray:
+    """Return samples of a data set of spikes as a network takes them.
+
+    Parameters
+    ----------
+    program : Program
+    spikes : bool array (samples, units, steps)
+
+    Returns
+    -------
+    bool or int32 array (samples, units, steps)
+        Of a network with an encoder the activation of values that are 1 where there is a spike.
+    """
+    if program.encoder is None:
+        return spikes
+    return program.encoder.activation(spikes)
+
+
 def whole_number(value: Any, low: int, high: int, where: str) -> int:
     """Return an integer argument as Python's own.
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from kipuka.convert import fixed
 from kipuka.convert.operands import whole_number
 from kipuka.convert.synapses import Shape3
 from kipuka.errors import choose
@@ -18,6 +19,7 @@ from kipuka.train.gru.block import MAX_SIZE, UpdateGateInput, check_update_gate_
 from kipuka.train.gru.convolutional import ConvSpikingGRU
 from kipuka.train.gru.dense import SpikingGRU
 from kipuka.train.gru.gates import GateNames
+from kipuka.train.sigma_delta import blocks as changes
 from kipuka.train.slayer import cuba
 
 SURROGATE = {"tau_grad": 0.01, "scale_grad": 10.0}
@@ -30,6 +32,7 @@ READOUT_NEURON = {
     "current_decay": 1.0,
     "voltage_decay": 0.0,
 }
+CHANGE_NEURON = {"threshold": 0.125, "activation": torch.nn.functional.relu}
 DELAY_INIT_STEPS, DELAY_REACH_STEPS = (0.0, 8.0), 2
 
 NEURONS_PER_CHANNEL = 4
@@ -163,6 +166,16 @@ def cuba_recurrent(sizes: Sizes) -> Blocks:
 def cuba_recurrent_delay(sizes: Sizes) -> Blocks:
     """One of SLAYER's recurrent layers with axonal delays on its output, behind the recurrence."""
     return [_delayed(_recurrent(sizes)), _readout(sizes.hidden, sizes)]
+
+
+def sdnn(sizes: Sizes) -> Blocks:
+    """Sigma-delta: encoder, two dense layers with learned thresholds and biases, and decoder."""
+    return [_encoder(sizes), *_changing(sizes), _decoder(sizes)]
+
+
+def sdnn_delay(sizes: Sizes) -> Blocks:
+    """Deliver the same changes with axonal delays on encoder and dense layers."""
+    return [*map(_delayed_changes, (_encoder(sizes), *_changing(sizes))), _decoder(sizes)]
 
 
 NETWORKS: dict[str, Callable[[Sizes], Blocks]] = {
@@ -307,8 +320,40 @@ def _from_rest(block: Any, _: Any) -> None:
 def _delayed(block: Any) -> Any:
     """Give a SLAYER block of flat neurons Kipuka's learnable delays on its output."""
     synapse = getattr(block, "synapse", None) or block.recurrent_synapse
-    block.delay = AxonalDelay(synapse.out_channels, DELAY_INIT_STEPS, reach_steps=DELAY_REACH_STEPS)
+    return _with_delays(block, synapse.out_channels)
+
+
+def _with_delays(block: Any, neurons: int) -> Any:
+    block.delay = AxonalDelay(neurons, DELAY_INIT_STEPS, reach_steps=DELAY_REACH_STEPS)
     return block
+
+
+def _encoder(sizes: Sizes) -> Any:
+    """Encoder of spikes as values: 1 in a step with a spike, 0 in one without."""
+    block = changes.Input({**CHANGE_NEURON, "threshold": 1 / fixed.WEIGHT_SCALE})
+    block.input_shape = block.neuron.shape = torch.Size((sizes.n_inputs,))
+    return block
+
+
+def _changing(sizes: Sizes) -> list[Any]:
+    """Two layers of neurons that send changes, from thresholds and biases that learn."""
+    neuron = {**CHANGE_NEURON, "requires_grad": True}
+    blocks = [
+        changes.Dense(neuron, n, sizes.hidden, weight_scale=2)
+        for n in (sizes.n_inputs, sizes.hidden)
+    ]
+    for block in blocks:
+        block.neuron.set_bias(torch.zeros(sizes.hidden))
+    return blocks
+
+
+def _delayed_changes(block: Any) -> Any:
+    seen = isinstance(block, changes.Input)
+    return _with_delays(block, block.shape[0] if seen else block.synapse.out_channels)
+
+
+def _decoder(sizes: Sizes) -> Any:
+    return changes.Output(dict(CHANGE_NEURON), sizes.hidden, sizes.n_classes, weight_scale=2)
 
 
 def _readout(hidden: int, sizes: Sizes) -> Any:

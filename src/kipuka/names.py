@@ -20,6 +20,8 @@ NETWORK_NAMES = (
     "cuba-ff-delay",
     "cuba-recurrent",
     "cuba-recurrent-delay",
+    "sdnn",
+    "sdnn-delay",
 )
 """Each is built by the function of `kipuka.train.networks` of that name, with underscores."""
 

@@ -18,10 +18,11 @@ from kipuka.convert.trace import LayerTrace, Trace
 from kipuka.errors import KipukaError
 from kipuka.train.audio_layout import AudioLayout
 from kipuka.train.from_program.layers import BLOCKS, arriving_delays, block_of, place
-from kipuka.train.from_program.sigma_delta import SIGMA_DELTA_BLOCKS, trace_block
+from kipuka.train.from_program.sigma_delta import trace_block
 from kipuka.train.from_program.values import no_block
 from kipuka.train.gru.block import GruBlock
 from kipuka.train.gru.dense import SpikingGRU
+from kipuka.train.sigma_delta.blocks import SIGMA_DELTA_BLOCKS
 from kipuka.train.slayer import cuba, sigma_delta, step_delay
 
 FLAT = (cuba.Dense, cuba.Recurrent, cuba.Affine, SpikingGRU)

@@ -22,9 +22,6 @@ PAYLOADS = fixed.STATE_SCALE
 STATES = fixed.STATE_SCALE << fixed.STATE_SHIFT
 """Units of a payload and of a state in a nominal unit."""
 
-SIGMA_DELTA_BLOCKS = (blocks.Input, blocks.Dense, blocks.Conv, blocks.Recurrent, blocks.Output)
-"""Blocks that `trace_block` takes."""
-
 
 def input_block(layer: Layer, encoder: Encoder, where: str) -> Any:
     """Block of an encoder layer, which makes whole 1/64 of the input as `encoder` does."""
@@ -82,7 +79,7 @@ def trace_block(block: Any, x: torch.Tensor) -> tuple[LayerTrace, torch.Tensor]:
 
     Parameters
     ----------
-    block : one of `SIGMA_DELTA_BLOCKS`
+    block : one of `kipuka.train.sigma_delta.blocks.SIGMA_DELTA_BLOCKS`
     x : tensor (samples, ..., steps)
         Payloads that arrive in nominal units; of an input block its activation in weight units.
 

@@ -8,6 +8,7 @@ import torch
 
 from kipuka.train.gru.block import GruBlock
 from kipuka.train.runs.config import TrainConfig
+from kipuka.train.sigma_delta.blocks import SIGMA_DELTA_BLOCKS
 
 
 class BatchLoss(NamedTuple):
@@ -20,7 +21,7 @@ class BatchLoss(NamedTuple):
     cross_entropy : tensor
         Without gradient.
     spike_rate : tensor
-        Spikes per hidden neuron and step, without gradient.
+        Spikes, graded ones included, per hidden neuron and step, without gradient.
     overshoot : tensor
         Mean overshoot of GRU states; see `kipuka.train.gru.cell.GruStates`.
     """
@@ -52,8 +53,9 @@ def batch_loss(
     for block in network:
         x = block(x)
         if block is not network[-1]:
-            rates.append(x.flatten(1).mean(1))
-            below, above = penalties.rate_low - rates[-1], rates[-1] - penalties.rate_high
+            rates.append((x.detach() != 0).flatten(1).float().mean(1))
+            activity = _activity(block, x)
+            below, above = penalties.rate_low - activity, activity - penalties.rate_high
             rate_penalty = rate_penalty + (below.relu() + above.relu()) ** 2
         if isinstance(block, GruBlock):
             overshoot = overshoot + block.overshoot
@@ -68,6 +70,15 @@ def batch_loss(
     return BatchLoss(
         total.sum(), entropy.detach().sum(), rate.detach().sum(), overshoot.detach().sum()
     )
+
+
+def _activity(block: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Spikes per neuron and step (samples,), or the magnitude of payloads in nominal units.
+
+    The magnitude has a slope wherever something is sent, and is the less the fewer changes there
+    are to send.
+    """
+    return (x.abs() if isinstance(block, SIGMA_DELTA_BLOCKS) else x).flatten(1).mean(1)
 
 
 def count_correct(
@@ -92,7 +103,9 @@ def summed_cross_entropy(counts: torch.Tensor, labels: torch.Tensor, spike_gain:
 def output_counts(
     network: torch.nn.ModuleList, spikes: torch.Tensor, batch_size: int = 256
 ) -> torch.Tensor:
-    """Output spikes of the quantized forward pass, float tensor (samples, classes).
+    """Output spikes, or values summed over time, of the quantized forward pass.
+
+    Returns a float64 tensor (samples, classes).
 
     Parameters
     ----------
@@ -110,6 +123,6 @@ def output_counts(
             x = part.float().to(device)
             for block in network:
                 x = block(x)
-            counts.append(x.sum(-1).cpu())
+            counts.append(x.sum(-1, dtype=torch.float64).cpu())
     network.train(was_training)
     return torch.cat(counts)

@@ -26,14 +26,16 @@ from kipuka.train.runs.metrics import EpochMetrics
 from kipuka.train.runs.parallel import Processes
 from kipuka.train.runs.phases import Phase, phase_at
 from kipuka.train.runs.state import RunState
+from kipuka.train.sigma_delta.blocks import Input
 
 
 def named_delays(network: torch.nn.ModuleList) -> list[tuple[str, AxonalDelay]]:
     """Learnable delays of a network, named by layer and by recurrence or output."""
     found = []
-    # A layout only shapes the input, which is layer 0.
-    layers = (block for block in network if not isinstance(block, AudioLayout))
-    for number, block in enumerate(layers, start=1):
+    # A layout only shapes the input, which is layer 0, as are neurons of the input.
+    layers = [block for block in network if not isinstance(block, AudioLayout)]
+    first = 0 if isinstance(layers[0], Input) else 1
+    for number, block in enumerate(layers, start=first):
         for attribute, place in (("delay_rec", "recurrence"), ("delay", "output")):
             delay = getattr(block, attribute, None)
             if isinstance(delay, AxonalDelay):

@@ -257,3 +257,7 @@ class Output(sigma_delta.Output):  # type: ignore[misc]
 
 class Flatten(sigma_delta.Flatten):  # type: ignore[misc]
     """Channels, height and width in one row; as ``sigma_delta.Flatten``."""
+
+
+SIGMA_DELTA_BLOCKS = (Input, Dense, Conv, Recurrent, Output)
+"""All blocks with neurons."""

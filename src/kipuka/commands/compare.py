@@ -181,6 +181,7 @@ def _check(configs: Sequence[TrainConfig], seeds: Sequence[int]) -> None:
 def _run(config: TrainConfig, dataset: Dataset, out: Path, chip: HardwareProfile) -> ComparedRun:
     """Train a network, or take it from its folder, and run it as an integer network."""
     from kipuka.commands.tables.comparison import ComparedRun
+    from kipuka.convert.operands import presented
     from kipuka.deploy.costs.cost import profile
 
     folder = inside(out, f"{config.network}-seed{config.seed}", is_folder=True)
@@ -193,7 +194,7 @@ def _run(config: TrainConfig, dataset: Dataset, out: Path, chip: HardwareProfile
     test_accuracy, simulation = evaluated(program, dataset.test)
     simulation_s = time.perf_counter() - start
     counters = simulation.counters
-    priced = profile(program, dataset.test.spikes, simulation, chip)
+    priced = profile(program, presented(program, dataset.test.spikes), simulation, chip)
     return ComparedRun(
         network=config.network,
         seed=config.seed,
@@ -211,14 +212,15 @@ def _run(config: TrainConfig, dataset: Dataset, out: Path, chip: HardwareProfile
 
 def evaluated(program: Program, split: Split) -> tuple[float, Simulation]:
     """Accuracy of the integer network on a part of a data set, and the run."""
+    from kipuka.convert.operands import presented
     from kipuka.convert.trace import decide
     from kipuka.deploy.costs.program_run import record_for_costs
+    from kipuka.deploy.fast.recording import record_for_readout
     from kipuka.deploy.fast.simulator import simulate
 
     record = record_for_costs(program)
-    if program.readout.kind == "membrane":
-        states = (*(record.states or ()), (len(program.layers) - 1, "v"))
-        record = replace(record, states=states)
-    simulation = simulate(program, split.spikes, record=record)
+    read = record_for_readout(program).states or ()
+    record = replace(record, states=(*(record.states or ()), *read))
+    simulation = simulate(program, presented(program, split.spikes), record=record)
     decided = decide(program, simulation.trace.layers[-1])
     return float((decided == split.labels).mean()), simulation

@@ -171,6 +171,7 @@ def convert_run(
     from kipuka.commands.console import print_line, print_table
     from kipuka.commands.tables.accuracy import COLUMNS, accuracy_row, beside_text
     from kipuka.convert.decisions import Decisions
+    from kipuka.convert.operands import presented
     from kipuka.deploy.fast.recording import record_for_readout
     from kipuka.deploy.fast.simulator import simulate
     from kipuka.deploy.lowered.size import lowered_size
@@ -179,7 +180,9 @@ def convert_run(
     config, network, dataset = load_run(run, data_dir, data=data, dataset=dataset)
     program = save_trained(network, config, dataset, output)
     test = dataset.test
-    traced = simulate(program, test.spikes, record=record_for_readout(program)).trace
+    traced = simulate(
+        program, presented(program, test.spikes), record=record_for_readout(program)
+    ).trace
     decisions = Decisions.of(program, traced.layers[-1], test.labels)
     accuracies = {"torch": accuracy_of(network, test), "fast": decisions.accuracy}
     lowered = lowered_size(program, test.spikes.shape[-1])
@@ -206,10 +209,12 @@ def save_trained(
     """Write a trained network's file, with the verdict on its states and golden vectors."""
     from kipuka.convert.analysis.state_ranges import with_verdict
     from kipuka.convert.formats.network import save_network
+    from kipuka.convert.operands import presented
     from kipuka.deploy.golden import golden_vectors
     from kipuka.train.runs.trainer import program_of
 
     program = with_verdict(program_of(network, config, dataset), dataset.test.spikes.shape[-1])
-    golden = golden_vectors(program, dataset.validation.spikes[:GOLDEN_VECTORS])
+    few = presented(program, dataset.validation.spikes[:GOLDEN_VECTORS])
+    golden = golden_vectors(program, few)
     save_network(path, program, golden)
     return program

@@ -12,6 +12,7 @@ from kipuka.commands.inputs.nir import is_nir
 from kipuka.convert.formats.guarded.event_files import read_event_file
 from kipuka.convert.formats.net.file import load_golden
 from kipuka.convert.formats.network import load_network
+from kipuka.convert.operands import presented
 from kipuka.convert.program import Program, Reset
 from kipuka.deploy.inputs import load_inputs
 from kipuka.errors import KipukaError
@@ -133,7 +134,7 @@ def validation_samples(
         return None
     part = dataset.validation
     source = f"validation part of {Path(data).name}"
-    return Samples(part.spikes[:first], part.labels[:first], source)
+    return Samples(presented(program, part.spikes[:first]), part.labels[:first], source)
 
 
 def _samples_at(program: Program, data: str, data_dir: Path | None) -> Samples:
@@ -149,8 +150,9 @@ def _samples_at(program: Program, data: str, data_dir: Path | None) -> Samples:
         test = data_sets.held_out(program, data, data_dir)
         if test is None:
             recordings = data_sets.all_recordings(program, data, data_dir)
-            return Samples(recordings.spikes, recordings.labels, source)
-    return Samples(test.spikes, test.labels, f"test part of {Path(data).name}")
+            return Samples(presented(program, recordings.spikes), recordings.labels, source)
+    values = presented(program, test.spikes)
+    return Samples(values, test.labels, f"test part of {Path(data).name}")
 
 
 def _labels(path: Path, program: Program, n_samples: int) -> np.ndarray | None:
