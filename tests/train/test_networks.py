@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from kipuka.convert.formats.slayer.network import program_from_blocks
+from kipuka.convert.operands import presented
 from kipuka.convert.program import RECURRENT
 from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.verification import verify
@@ -14,6 +15,7 @@ from kipuka.train.networks import NETWORKS, build_network
 from kipuka.train.runs.run import named_delays
 
 UNITS, CLASSES, STEPS = 28, 4, 30
+GRADED_UNIT = 1 << 18
 
 
 def built(name, **settings):
@@ -43,11 +45,14 @@ def test_the_program_is_the_network(name, layout):
     network = built(name, layout=layout)
     x = inputs()
     program = program_from_blocks(network)
-    expected = simulate_reference(program, x.numpy() > 0).trace
+    given = presented(program, x.numpy() > 0)
+    expected = simulate_reference(program, given).trace
     assert all(layer.spikes.any() for layer in expected.layers)
-    traces = {"reference": expected, "torch": trace_blocks(network, x.numpy() > 0)}
+    traces = {"reference": expected, "torch": trace_blocks(network, given)}
     assert verify(program, traces).mismatches == ()
-    counts = forward(network, x).sum(-1)
+    # What is counted is spikes, or values of which 2 ** 18 are one nominal unit.
+    unit = GRADED_UNIT if program.readout.kind == "value" else 1
+    counts = forward(network, x).sum(-1, dtype=torch.float64) * unit
     assert torch.equal(counts.long(), torch.tensor(expected.layers[-1].spikes.sum(-1)))
 
 
@@ -85,6 +90,8 @@ DELAYED = {
     "cuba-ff-delay": (False, True),
     "cuba-recurrent": (False, False),
     "cuba-recurrent-delay": (False, True),
+    "sdnn": (False, False),
+    "sdnn-delay": (False, True),
 }
 
 
