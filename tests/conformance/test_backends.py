@@ -14,6 +14,7 @@ from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.verification import verify
 from kipuka_cases import random_spikes
 from kipuka_catalogue import (
+    AXONAL_DELAYS_CASES,
     CASES,
     NO_SPIKES,
     SIGMA_DELTA_CASES,
@@ -122,7 +123,9 @@ def test_the_catalogue_reaches_what_it_is_for(rng):
     assert simulate_reference(wrapping_current(rng), full).counters.wraps > 0
 
 
-@pytest.mark.parametrize("case", SIGMA_DELTA_CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize(
+    "case", [*SIGMA_DELTA_CASES, *AXONAL_DELAYS_CASES], ids=lambda case: case.__name__
+)
 def test_sigma_delta_cases_send_much_and_meet_no_limit(case):
     network, inputs, trace = drawn_and_run(case)
     # Lava's words have no limit, so that it differs where one is met.

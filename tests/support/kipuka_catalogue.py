@@ -375,8 +375,9 @@ SIGMA_DELTA_CASES = [
         for kind in itertools.product((1, 0), (0, 3), (False, True), (False, True))
     ),
     sigma_delta_with_a_skip_and_exponents,
-    *(axonal_delays_case(*kind) for kind in itertools.product((1, 0), (0, 3))),
 ]
+
+AXONAL_DELAYS_CASES = [axonal_delays_case(*kind) for kind in itertools.product((1, 0), (0, 3))]
 
 
 def mgu_then_cuba(rng):
@@ -464,6 +465,7 @@ CASES = [
     conv_mgu_then_gru,
     resets_of_an_mgu,
     gru_with_a_constant_reset_gate,
+    *AXONAL_DELAYS_CASES,
 ]
 """New cases come last: the place of a case is the seed of its random numbers."""
 

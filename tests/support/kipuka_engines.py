@@ -13,7 +13,7 @@ from kipuka.convert.program import Program
 from kipuka.convert.trace import Trace
 from kipuka.deploy.lowered import lower, run_lowered
 from kipuka.errors import KipukaError
-from kipuka_catalogue import SIGMA_DELTA_CASES
+from kipuka_catalogue import AXONAL_DELAYS_CASES, SIGMA_DELTA_CASES
 from kipuka_stale import tried
 
 Jobs = Sequence[tuple[Program, np.ndarray]]
@@ -84,7 +84,7 @@ def few_steps_of_a_gru(network: Program) -> int | None:
     return max(LOWERED_STEPS, int(longest) + LOWERED_STEPS_AFTER_DELAY)
 
 
-SIGMA_DELTA = tuple(case.__name__ for case in SIGMA_DELTA_CASES)
+SIGMA_DELTA = tuple(case.__name__ for case in (*SIGMA_DELTA_CASES, *AXONAL_DELAYS_CASES))
 PER_SYNAPSE = tuple(n for n in SIGMA_DELTA if n.endswith("delays") and "axonal" not in n)
 
 NO_RESETS = "the lowering has no resets within a sample"
