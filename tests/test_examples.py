@@ -1,13 +1,10 @@
-"""Scripts of ``examples/`` and what the pages on own data print run, on small data."""
+"""Scripts of ``examples/`` run, on small data."""
 
-import re
 import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-from kipuka.commands.app import main
 
 pytest.importorskip("lava", reason="needs the lava extra")
 pytestmark = pytest.mark.slow
@@ -37,28 +34,6 @@ def test_a_folder_of_recordings_becomes_a_report(afternoon):
     report = (afternoon / "run" / "report.html").read_text()
     assert "What is taken for what" in report
     assert "of 20 samples" in report
-
-
-def test_the_commands_of_the_page_are_those_of_the_script(afternoon, monkeypatch, capsys):
-    page = (ROOT / "docs/own_data.md").read_text()
-    lines = [
-        line for block in re.findall(r"```sh\n(.*?)```", page, re.S) for line in block.split("\n")
-    ]
-    words = [line.split()[1:] for line in lines if line]
-    assert [line[0] for line in words] == ["train", "verify", "profile"]
-    monkeypatch.chdir(afternoon)
-    for line in words[1:]:
-        assert main(line) == 0
-    assert "0 spike mismatches, 0 state mismatches" in " ".join(capsys.readouterr().out.split())
-    words[0][words[0].index("run")] = "again"
-    assert main([*words[0][: words[0].index("--epochs")], "--epochs", "1"]) == 0
-
-
-def test_arrays_of_the_page_become_a_data_set(capsys):
-    page = (ROOT / "docs/own_data.md").read_text()
-    for block in re.findall(r"```python\n(.*?)```", page, re.S):
-        exec(block, {})
-    assert "rates: " in capsys.readouterr().out
 
 
 def test_a_notebook_shows_and_draws(afternoon, monkeypatch, capsys):

@@ -186,7 +186,7 @@ def _view(contents: ReportContents) -> dict[str, Any]:
         ),
         "chips": [chip_view(cost, chip) for cost, chip in contents.profiles],
         "seconds": {stage: si(value, "s") for stage, value in contents.seconds.items()},
-        "metadata": dict(program.metadata),
+        "metadata": {key: tables.settings_text(text) for key, text in program.metadata.items()},
     }
 
 

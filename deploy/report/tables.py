@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -309,3 +310,29 @@ def _span(delays: NDArray[Any] | None) -> str:
         return "–"
     low, high = int(delays.min()), int(delays.max())
     return f"{low}" if low == high else f"{low}–{high}"
+
+
+def settings_text(text: str) -> str:
+    """Write settings that a file keeps as JSON as words, without those that were left open.
+
+    Parameters
+    ----------
+    text : str
+        Of the metadata; what is no JSON object comes back as it is.
+
+    Examples
+    --------
+    >>> settings_text('{"network":"sgru","steps":null,"delays":{"rule":"annealed"}}')
+    'network sgru, delays.rule annealed'
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(found, dict):
+        return text
+    flat: dict[str, Any] = {}
+    for key, value in found.items():
+        group = value if isinstance(value, dict) else None
+        flat |= {key: value} if group is None else {f"{key}.{k}": v for k, v in group.items()}
+    return ", ".join(f"{key} {value}" for key, value in flat.items() if value is not None)

@@ -385,34 +385,6 @@ def test_an_internal_error_says_so(net, monkeypatch, capsys):
     assert "internal error: ZeroDivisionError: surprise" in capsys.readouterr().err
 
 
-@pytest.mark.lava
-def test_demo_in_small(tmp_path):
-    pytest.importorskip("lava", reason="needs the lava extra")
-    out = tmp_path / "demo"
-    assert main(["demo", "--out", str(out), "--epochs", "1", "--samples", "2"]) == 0
-    summary = loaded(out / "summary.json")
-    assert set(summary["accuracy"]) == {"torch", "reference", "fast", "lava"}
-    assert summary["decisions"]["samples"] == 2
-    assert summary["verify"]["partly"] == {}
-    assert len(set(summary["accuracy"].values())) == 1
-    verified = summary["verify"]
-    assert (verified["samples"], verified["steps"]) == (2, 40)
-    assert verified["spike_mismatches"] == verified["state_mismatches"] == 0
-    assert verified["backends"] == ["reference", "fast", "torch", "lava"]
-    energy = summary["profile"]["loihi2"]["dynamic_energy_j"]
-    assert energy["low"] < energy["typical"] < energy["high"]
-    assert summary["profile"]["loihi2"]["latency_s"]["typical"] > 0
-    assert {p.name for p in out.iterdir()} == {
-        "config.yaml",
-        "checkpoint.safetensors",
-        "metrics.jsonl",
-        "state.safetensors",
-        "model.net",
-        "summary.json",
-        "report.html",
-    }
-
-
 def test_train_takes_options_before_the_file(tmp_path):
     pytest.importorskip("lava", reason="needs the lava extra")
     from kipuka.train.runs.config import TrainConfig, load_config, save_config

@@ -60,6 +60,15 @@ class Dataset:
         """Steps of each sample."""
         return int(self.train.spikes.shape[2])
 
+    @property
+    def events_merged(self) -> int:
+        """Events that share unit and step with another: together they are one spike."""
+        if not self.events:
+            return 0
+        parts = (self.train, self.validation, self.test)
+        spikes = sum(int(np.count_nonzero(part.spikes)) for part in parts)
+        return self.events - self.events_left_out - spikes
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of all spikes and labels in their parts."""
@@ -78,8 +87,18 @@ class Dataset:
         return (
             f"Dataset({self.name}: {n_train} training, {n_validation} validation and {n_test} test "
             f"samples of {self.n_classes} classes, {units} units x {self.n_steps} steps; "
-            f"{self.held_out})"
+            f"{self.held_out}{self._lost()})"
         )
+
+    def _lost(self) -> str:
+        """What became of events that are no spike of their own, as a sentence goes on."""
+        found = ""
+        if self.events_left_out:
+            found += f"; {self.events_left_out:,} of {self.events:,} events beyond the last step"
+        if self.events_merged:
+            found += f"; {self.events_merged:,} of {self.events:,} events share unit and step "
+            found += "with another, together one spike"
+        return found
 
     def _repr_html_(self) -> str:
         parts = {"training": self.train, "validation": self.validation, "test": self.test}

@@ -208,7 +208,7 @@ def laid_out(
     n_bytes = sum(one.n_bytes for one in found)
     if n_bytes:
         check_room(sum(len(one.labels) for one in found), grid, name, n_bytes)
-    parts = [bin_events(_checked(one, shape), len(one.labels), grid, one.where) for one in found]
+    parts = [bin_events(_checked(one), len(one.labels), grid, one.where) for one in found]
     labels = np.concatenate([one.labels for one in found])
     classes = tuple(classes) or found[0].classes
     return Recordings(
@@ -308,8 +308,8 @@ def _common_shape(found: Sequence[Recorded], name: str) -> tuple[int, ...]:
     return (max([0, *highest]) + 1,)
 
 
-def _checked(one: Recorded, shape: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Samples whose arrays are of numbers; times that are steps lie within them, each once."""
+def _checked(one: Recorded) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Samples whose arrays are of numbers; times that are steps lie within them."""
     for number, (times, units) in enumerate(one.samples):
         where = f"{one.where}, sample {number}"
         whole = one.n_steps is not None
@@ -324,12 +324,6 @@ def _checked(one: Recorded, shape: tuple[int, ...]) -> Iterator[tuple[np.ndarray
             if not 0 <= int(times.min()) <= int(times.max()) < (one.n_steps or 0):
                 span = f"steps {times.min()} to {times.max()}"
                 raise _events_refused(where, f"steps from 0 to {(one.n_steps or 0) - 1}", span)
-            if times.shape == units.shape:
-                events = times.astype(np.int64) * math.prod(shape) + units.astype(np.int64)
-                twice = times.size - np.unique(events).size
-                if twice:
-                    limit = "one event of a unit in a step"
-                    raise _events_refused(where, limit, f"{twice} that are there twice")
         yield times if times.size else times.astype(np.int64), units.astype(np.int64)
 
 

@@ -173,7 +173,8 @@ def run_settings(
         If a file, which the user may have from someone else, names a folder or has something
         downloaded.
     """
-    from kipuka.names import DATASET_NAMES, NETWORK_NAMES, is_own
+    check_names(chosen)
+
     from kipuka.train.runs.config import CONFIG_FILE, load_config, make_config, refuse_reach
 
     if resume and not exists(out / CONFIG_FILE):
@@ -190,11 +191,26 @@ def run_settings(
     if base is not None:
         refuse_reach(base, chosen, str(config_file))
     config = make_config(chosen, "command line", base)
-    # What a file or the command line names is looked up before torch is loaded.
-    choose(dict.fromkeys(NETWORK_NAMES), config.network, "network", "option network")
-    if not is_own(config.data):
-        choose(dict.fromkeys(DATASET_NAMES), config.data, "data set", "option data")
+    check_names({"network": config.network, "data": config.data})
     return config
+
+
+def check_names(settings: Mapping[str, object]) -> None:
+    """Look up the names of network and data set, for which nothing large has to be loaded.
+
+    Raises
+    ------
+    KipukaError
+        If one of them is a text and no such name; settings of other kinds are refused where all
+        settings are.
+    """
+    from kipuka.names import DATASET_NAMES, NETWORK_NAMES, is_own
+
+    network, data = settings.get("network"), settings.get("data")
+    if isinstance(network, str):
+        choose(dict.fromkeys(NETWORK_NAMES), network, "network", "option network")
+    if isinstance(data, str) and not is_own(data):
+        choose(dict.fromkeys(DATASET_NAMES), data, "data set", "option data")
 
 
 def chosen_settings(words: Sequence[str], options: Mapping[str, object]) -> dict[str, object]:
@@ -212,8 +228,6 @@ def chosen_settings(words: Sequence[str], options: Mapping[str, object]) -> dict
     KipukaError
         If a word has another form, its value is not YAML, or a setting is given twice.
     """
-    from kipuka.yaml_text import parse_yaml
-
     chosen = dict(options)
     for word in words:
         key, equals, value = word.partition("=")
@@ -235,6 +249,8 @@ def chosen_settings(words: Sequence[str], options: Mapping[str, object]) -> dict
             )
         # Bytes that are no text are left to the YAML reader to refuse.
         content = value.encode("utf-8", "surrogateescape")
+        from kipuka.yaml_text import parse_yaml
+
         _, chosen[key] = parse_yaml(content, f"option set, {key}", "setting")
     return chosen
 

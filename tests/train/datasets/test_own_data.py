@@ -383,13 +383,21 @@ def changed(times=lambda t: t, units=lambda u: u):
     return [(times(EVENTS[0][0]), units(EVENTS[0][1])), *EVENTS[1:]]
 
 
+def test_events_of_a_unit_in_one_step_are_one_spike_and_counted():
+    times, units = EVENTS[0]
+    again = [(np.append(times, times[:3]), np.append(units, units[:3])), *EVENTS[1:]]
+    data = Dataset.from_events(again, LABELS, shape=UNITS, steps=STEPS)
+    assert_same_data(data, Dataset.from_events(EVENTS, LABELS, shape=UNITS, steps=STEPS))
+    assert data.events_merged == 3
+    assert f"3 of {data.events:,} events share unit and step" in repr(data)
+
+
 @pytest.mark.parametrize(
     ("samples", "parts"),
     [
         (changed(times=lambda t: t + STEPS), {"limit": "steps from 0 to 29", "value": "steps 3"}),
         (changed(times=lambda t: t - 1), {"limit": "steps from 0", "value": "steps -1"}),
         (changed(times=lambda t: t * 0.5), {"limit": "whole steps", "value": "float64"}),
-        (changed(times=lambda t: t * 0), {"limit": "one event of a unit", "value": "twice"}),
         (changed(times=lambda t: t[:-1]), {"what": "do not match"}),
         (changed(units=lambda u: u + 1), {"what": "number of channels", "value": "12"}),
         (changed(units=lambda u: u - 1), {"what": "number of channels", "value": "-1"}),
