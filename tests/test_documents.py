@@ -1,6 +1,7 @@
 """Documents say what is so: their examples run, their links and paths lead somewhere."""
 
 import doctest
+import json
 import re
 import subprocess
 import sys
@@ -38,6 +39,30 @@ def test_links_and_paths_lead_somewhere(page):
 
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().split()) <= README_WORDS_MAX
+
+
+def test_the_readme_says_what_its_picture_was_drawn_from():
+    from PIL import Image
+
+    with Image.open(ROOT / "docs" / "demo.png") as picture:
+        kept = json.loads(picture.info["Description"])
+    low, high = (100 * bound for bound in kept["interval_95"])
+    correct, samples = kept["correct"], kept["samples"]
+    energy, latency = (
+        [kept[key][name] * 1e6 for name in ("typical", "low", "high")]
+        for key in ("dynamic_energy_j", "latency_s")
+    )
+    text = " ".join((ROOT / "README.md").read_text().split())
+    for part in (
+        f"version {kept['version']},",
+        f"{correct} of {samples} test samples correct ({100 * correct / samples:.2f} %, ",
+        f"95 % interval {low:.1f} to {high:.1f} %)",
+        f"{kept['values_compared']:,} spikes and state values",
+        f"{kept['mismatches']} mismatches",
+        "energy on Loihi 2 {:.2f} µJ ({:.2f} to {:.2f} µJ)".format(*energy),
+        "latency at least {:.0f} µs ({:.0f} to {:.0f} µs)".format(*latency),
+    ):
+        assert part in text
 
 
 def test_the_architecture_page_names_every_folder():

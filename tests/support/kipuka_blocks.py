@@ -25,7 +25,7 @@ from kipuka_options import run
 REASONS = {
     "installs packages": r"pip install|uv sync",
     "is the whole test suite": r"(^|\n)uv run pytest\n",
-    "takes hours": r"KIPUKA_KILLS=50",
+    "takes hours": r"KIPUKA_KILLS=50|--seconds 3600",
     "needs recordings that are not here": r"--data-dir DIR",
 }
 """Why a block is not run, and what such a block has in it."""

@@ -320,10 +320,10 @@ def _checked(one: Recorded) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         if units.ndim != 1 or (units.dtype.kind not in "iu" and units.size):
             found = f"units of shape {units.shape}, {units.dtype}"
             raise _events_refused(where, "whole numbers of units in a row", found)
-        if whole and times.size:
-            if not 0 <= int(times.min()) <= int(times.max()) < (one.n_steps or 0):
-                span = f"steps {times.min()} to {times.max()}"
-                raise _events_refused(where, f"steps from 0 to {(one.n_steps or 0) - 1}", span)
+        last = (one.n_steps or 0) - 1
+        if whole and times.size and not 0 <= int(times.min()) <= int(times.max()) <= last:
+            span = f"steps {times.min()} to {times.max()}"
+            raise _events_refused(where, f"steps from 0 to {last}", span)
         yield times if times.size else times.astype(np.int64), units.astype(np.int64)
 
 

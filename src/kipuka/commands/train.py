@@ -102,7 +102,7 @@ def train_run(
 
     Under ``torchrun`` only the first process converts and prints.
     """
-    config = run_settings(out, config_file, chosen, resume=resume)
+    config = run_settings(out, config_file, chosen, resume=resume, start=start)
     output = inside(out, NETWORK_FILE)
 
     from kipuka.train.datasets import load_dataset
@@ -161,11 +161,17 @@ def _is_first() -> bool:
 
 
 def run_settings(
-    out: Path, config_file: Path | None, chosen: Mapping[str, object], *, resume: bool
+    out: Path,
+    config_file: Path | None,
+    chosen: Mapping[str, object],
+    *,
+    resume: bool,
+    start: Path | None = None,
 ) -> TrainConfig:
     """Settings of a run: those in `chosen` come before those of a file.
 
-    A run that is resumed without a file starts from the settings in its own folder.
+    A run that is resumed without a file starts from the settings in its own folder, and one that
+    starts from the folder of another run from the settings there.
 
     Raises
     ------
@@ -187,8 +193,13 @@ def run_settings(
         )
     if resume and config_file is None:
         config_file = inside(out, CONFIG_FILE)
+    starts = config_file is None and start is not None and exists(start / CONFIG_FILE)
+    if starts and start is not None:
+        config_file = inside(start, CONFIG_FILE)
     base = load_config(config_file) if config_file else None
     if base is not None:
+        # What the other run itself started from is not what this one starts from.
+        base = base.model_copy(update={"start_sha256": None}) if starts else base
         refuse_reach(base, chosen, str(config_file))
     config = make_config(chosen, "command line", base)
     check_names({"network": config.network, "data": config.data})

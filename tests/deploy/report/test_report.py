@@ -22,7 +22,7 @@ from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.report.numbers import count, si, si_bounds
 from kipuka.deploy.report.page import ReportContents, write_report
 from kipuka.deploy.report.plots import PAGE_COLOURS, plot_rasters
-from kipuka.deploy.report.tables import Compared, delays_by_label
+from kipuka.deploy.report.tables import Compared, delays_by_label, settings_text
 from kipuka.deploy.verification import Mismatch, Verification
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import SiBounds, load_profile
@@ -381,3 +381,19 @@ def test_bounds_share_a_prefix() -> None:
     assert shown(4e-7, 1.2e-6, None) == "1.20 µJ | 0.400 µJ to high not published"
     assert shown(None, 1.2e-6, 2e-6) == "1.20 µJ | low not published to 2.00 µJ"
     assert shown(None, None, None) == "not published | low and high not published"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            '{"network":"sgru","steps":null,"delays":{"rule":"annealed"}}',
+            "network sgru, delays.rule annealed",
+        ),
+        ("kipuka train", "kipuka train"),
+        ("[1]", "[1]"),
+        ("[" * 100_000, "[" * 100_000),
+    ],
+)
+def test_settings_are_shown_as_words(text: str, shown: str) -> None:
+    assert settings_text(text) == shown

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from kipuka.commands.app import main
+from kipuka.commands.train import run_settings
 from kipuka.errors import KipukaError
 from kipuka.train.datasets import load_dataset
 from kipuka.train.runs.checkpoint import checkpoint_digest
-from kipuka.train.runs.config import TrainConfig, load_config
+from kipuka.train.runs.config import TrainConfig, load_config, save_config
 from kipuka.train.runs.parallel import Processes
 from kipuka.train.runs.run import Run
 from kipuka.train.runs.trainer import train
@@ -113,3 +114,18 @@ def test_the_command_takes_the_folder_of_a_run(first, tmp_path, capsys):
     assert "kept epoch 1 of 1" in printed
     assert f"next: kipuka verify {out}/model.net" in printed
     assert load_config(out / "config.yaml").start_sha256
+
+
+def test_what_is_not_given_is_set_as_in_the_other_run(first, second, tmp_path, check_error):
+    def settings(start, **chosen):
+        return run_settings(tmp_path / "r", None, chosen, resume=False, start=start)
+
+    assert settings(second[0], epochs=7) == FURTHER.model_copy(update={"epochs": 7})
+    assert settings(first[0] / "checkpoint.safetensors") == TrainConfig()
+    own = tmp_path / "own"
+    own.mkdir()
+    save_config(own / "config.yaml", SMALL.model_copy(update={"data": "gestures"}))
+    with pytest.raises(KipukaError) as error:
+        settings(own)
+    check_error(error.value, what="reach", where="key data", value="gestures", remedy="--data")
+    assert settings(own, data="digits").hidden == SMALL.hidden
