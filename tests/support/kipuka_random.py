@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.program import RECURRENT, Encoder, Reset
-from kipuka_cases import conv, conv_cuba, cuba, dense, even, gru, program
+from kipuka_cases import conv, conv_cuba, cuba, dense, even, gru, mgu, program
 
 
 def random_network(rng):
@@ -105,7 +107,20 @@ def _gru(rng, n_sources):
     if current:
         parts.append(dense(_weights(rng, n, n), RECURRENT, "z", message="current"))
     bias = {f"bias_{t}": even(rng, n, 100).astype(np.int64) for t in "irz"}
-    return gru(n, *parts, threshold=int(rng.integers(1, 200)), **bias)
+    threshold = int(rng.integers(1, 200))
+    if n % 2 and not current:
+        biases = {"bias_i": bias["bias_i"], "bias_f": bias["bias_r"]}
+        return mgu(n, *_with_one_gate(parts), threshold=threshold, **biases)
+    return gru(n, *parts, threshold=threshold, **bias)
+
+
+def _with_one_gate(parts):
+    """Of the projections to gates the first one from each source."""
+    found = {}
+    for part in parts:
+        target = "i" if part.target == "i" else "f"
+        found.setdefault((part.source, target), dataclasses.replace(part, target=target))
+    return found.values()
 
 
 def _fed(rng, source, current):

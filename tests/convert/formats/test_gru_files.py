@@ -15,14 +15,17 @@ from kipuka.errors import KipukaError
 from kipuka_cases import (
     conv,
     conv_cuba,
+    conv_mgu,
     dense,
     even,
     gru,
+    mgu,
     program,
     random_conv_gru,
     random_cuba,
     random_delays,
     random_gru,
+    random_mgu,
     random_spikes,
 )
 
@@ -104,7 +107,15 @@ def after_a_skip(rng):
     return program(SHAPE, first, gru(24, *fed, shape=(2, 4, 3)))
 
 
+def minimal(rng):
+    first = conv_mgu(random_conv_gru(rng, SHAPE, 4, padding=(1, 0), delays_own=[0, 3, 62, 5]))
+    last = random_mgu(rng, first.n_neurons, 3, delays_own=[4, 0, 9])
+    without_gate = mgu(2, dense(even(rng, (2, 3)), target="i", exponent=1), bias_f=-20)
+    return program(SHAPE, first, last, without_gate)
+
+
 NETWORKS = (
+    minimal,
     convolutional,
     with_current,
     grouped,
@@ -139,6 +150,15 @@ def test_a_file_gives_back_every_projection(build, rng, tmp_path):
     trace = simulate_reference(again, inputs).trace
     golden = load_golden(tmp_path / "x.net")
     assert [vector.digest for vector in golden] == [trace.digest(0), trace.digest(1)]
+
+
+def test_a_minimal_gated_unit_is_a_layer_type_of_its_own_with_one_gate(rng, tmp_path):
+    save_net(tmp_path / "x.net", program(3, random_mgu(rng, 3, 4)))
+    with h5py.File(tmp_path / "x.net") as file:
+        layer = file["layer/1"]
+        assert layer["type"][0] == b"spiking_mgu"
+        assert set(layer["weight"]) == set(layer["weight_rec"]) == set(layer["bias"]) == {"i", "f"}
+    assert inspect(load_net(tmp_path / "x.net"))[0].model == "SPIKING_MGU"
 
 
 def test_delays_and_biases_are_stored_once_per_channel(rng, tmp_path):

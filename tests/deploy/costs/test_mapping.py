@@ -14,7 +14,17 @@ from kipuka.deploy.costs.mapping import Spread, groups_of, map_by_halving, map_p
 from kipuka.deploy.costs.mapping.limits import NAMES
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import load_profile
-from kipuka_cases import conv, conv_cuba, cuba, dense, even, program, random_cuba, random_gru
+from kipuka_cases import (
+    conv,
+    conv_cuba,
+    cuba,
+    dense,
+    even,
+    program,
+    random_cuba,
+    random_gru,
+    random_mgu,
+)
 from kipuka_random import random_network
 from kipuka_validator import validate
 
@@ -140,6 +150,19 @@ def test_a_gru_layer_stores_three_matrices_and_one_axon_per_source(rng):
     assert mapping.needs("input axons").tolist() == [14]
     # 6 weights of 8 bits with an index of 12 bits, and 8 bits of header: 128 bits.
     assert mapping.needs("synaptic memory").tolist() == [3 * 14 * 2]
+
+
+def test_one_gate_takes_a_third_of_the_synapses_and_a_word_of_each_neuron_less(rng):
+    chip = load_profile("loihi2")
+    networks = (program(8, make(rng, 8, 6, scale=254)) for make in (random_gru, random_mgu))
+    both, one = (map_program(network, chip) for network in networks)
+    synapses = [mapping.needs("synaptic memory").item() for mapping in (both, one)]
+    assert synapses == [3 * 14 * 2, 2 * 14 * 2]
+    memory = [mapping.needs("memory").item() for mapping in (both, one)]
+    assert memory[0] - memory[1] == 14 * 2 + 6
+    network = program(8, random_mgu(rng, 8, 20, delays_own=7), random_cuba(rng, 20, 3))
+    small = small_chip(neurons_per_core=6)
+    validate(network, map_program(network, small), small)
 
 
 def test_balancing_shares_the_load_of_the_busiest_core(rng):
