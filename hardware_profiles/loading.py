@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -56,9 +57,7 @@ def load_profile(name_or_path: str | Path) -> HardwareProfile:
         The name is unknown, the file cannot be read, or it breaks a rule of the schema.
     """
     if isinstance(name_or_path, str) and name_or_path in profile_names():
-        file_name = name_or_path + _SUFFIX
-        content = resources.files(__package__).joinpath(file_name).read_bytes()
-        return _parse(content, file_name)
+        return _bundled(name_or_path)
     path = Path(name_or_path)
     if isinstance(name_or_path, str) and not _looks_like_path(path):
         raise KipukaError(
@@ -70,6 +69,13 @@ def load_profile(name_or_path: str | Path) -> HardwareProfile:
         )
     remedy = f"check the path, or take a bundled profile: {', '.join(profile_names())}"
     return _parse(read_limited(path, _WHAT, remedy), str(path))
+
+
+@cache
+def _bundled(name: str) -> HardwareProfile:
+    """Load a bundled profile, once in a process: reading takes a quarter of a second."""
+    file_name = name + _SUFFIX
+    return _parse(resources.files(__package__).joinpath(file_name).read_bytes(), file_name)
 
 
 def _looks_like_path(path: Path) -> bool:
