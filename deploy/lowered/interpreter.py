@@ -249,13 +249,15 @@ class _Population:
 
 
 class _Inlet:
-    """A wire as matrices by delay, or as one matrix if all of a source's synapses share theirs."""
+    """A wire as matrices by delay, or as one matrix if only sources differ in their delays."""
 
     def __init__(self, wire: Wire, n_sources: int, n_targets: int) -> None:
         self.wire = wire
-        self.axonal = _axonal_delays(wire, n_sources)
+        delays = np.unique(wire.steps)
+        self.axonal = _axonal_delays(wire, n_sources) if delays.size > 1 else None
+        self.units = np.arange(n_sources)
         self.parts = []
-        for delay in [0] if self.axonal is not None else np.unique(wire.steps):
+        for delay in [0] if self.axonal is not None else delays:
             chosen = slice(None) if self.axonal is not None else wire.steps == delay
             matrix = np.zeros((n_sources, n_targets))
             where = wire.sources[chosen], wire.targets[chosen]
@@ -268,7 +270,7 @@ class _Inlet:
         for delay, matrix in self.parts:
             if self.axonal is not None:
                 when = step - 1 - self.axonal
-                messages = sent[:, np.arange(when.size), np.maximum(when, 0)] * (when >= 0)
+                messages = sent[:, self.units, np.maximum(when, 0)] * (when >= 0)
             elif step - 1 - delay >= 0:
                 messages = sent[:, :, step - 1 - delay]
             else:
