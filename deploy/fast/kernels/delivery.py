@@ -13,7 +13,19 @@ from typing import Any
 from numba import int32, int64, uintp
 
 from kipuka.compiling import inlined
-from kipuka.deploy.fast.kernels.lanes import BLOCKS_AT_ONCE, HALF, ROWS_AT_ONCE, add_rows
+from kipuka.deploy.fast.kernels.lanes import (
+    BLOCKS_AT_ONCE,
+    HALF,
+    ROWS_AT_ONCE,
+    add_rows,
+    prefetch,
+)
+
+ROWS_AHEAD = 2
+"""Rows that list their targets are asked for while the one this far ahead of them is added."""
+
+LINE = 16
+"""Targets in a cache line, and half of the weights in one."""
 
 COUNT_ONE = 1 << 32
 """One arrival, in the upper half of a 64-bit sum whose lower half adds weights."""
@@ -73,11 +85,30 @@ def sparse_rows(
     weights: Any, sums: Any, first_sum: Any,
 ) -> None:  # fmt: skip
     """Add rows that list their targets."""
-    for index in range(n_rows):
-        row = first_start + rows[first_row + index]
+    last = first_row + n_rows - 1
+    for index in range(first_row, first_row + n_rows):
+        _ask_for_rows(rows, index, last, first_start, starts, targets, weights)
+        row = first_start + rows[index]
         for synapse in range(starts[row], starts[row + 1]):
             k = uintp(synapse)
             sums[uintp(first_sum + targets[k])] += int32(weights[k])
+
+
+@inlined
+def _ask_for_rows(
+    rows: Any, index: Any, last: Any, first_start: Any, starts: Any, targets: Any, weights: Any
+) -> None:
+    """Have a later row's synapses, and the place of one later still, on their way from memory.
+
+    Without it the additions wait for them most of the time.
+    """
+    row = first_start + int64(rows[uintp(min(index + ROWS_AHEAD, last))])
+    prefetch(starts, first_start + int64(rows[uintp(min(index + 2 * ROWS_AHEAD, last))]))
+    start, end = starts[row], starts[row + 1]
+    for synapse in range(start, end, LINE):
+        prefetch(targets, synapse)
+    for synapse in range(start, end, 2 * LINE):
+        prefetch(weights, synapse)
 
 
 @inlined
@@ -91,7 +122,9 @@ def spread_over_steps(
     """
     size = (mask + 1) * width
     now = (step & mask) * width
+    last = n_spikes - 1
     for index in range(n_spikes):
+        _ask_for_rows(spikes, index, last, first_start, starts, targets, weights)
         row = first_start + int64(spikes[index])
         for synapse in range(starts[row], starts[row + 1]):
             k = uintp(synapse)

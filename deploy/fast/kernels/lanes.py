@@ -189,6 +189,25 @@ def add_run(
     return types.void(sums, types.intp, weights, types.intp, types.int64), build
 
 
+@intrinsic
+def prefetch(typing_context: Any, array: Any, place: Any) -> Any:
+    """Ask for the cache line that holds ``array[place]`` without waiting for it."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        ask = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag]),
+            "llvm.prefetch.p0",
+        )
+        here = builder.bitcast(builder.gep(data, [arguments[1]]), byte)
+        builder.call(ask, [here, flag(0), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), build
+
+
 def _vector_at(context: Any, builder: Any, kind: Any, place: Any, vector: Any) -> Any:
     """Pointer to a vector in an array; `place` is the array and an index."""
     data = context.make_array(kind)(context, builder, place[0]).data
