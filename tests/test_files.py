@@ -66,6 +66,31 @@ def test_a_pipe_is_written_to(tmp_path):
     assert names(tmp_path) == ["pipe"]
 
 
+def test_a_pipe_that_nobody_reads_is_not_waited_for_long(tmp_path, monkeypatch, check_error):
+    monkeypatch.setattr("kipuka.files.READER_S", 0.1)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(KipukaError) as caught:
+        write_json(tmp_path / "pipe", {})
+    check_error(
+        caught.value,
+        what="cannot be written",
+        where="pipe",
+        limit="takes all of it",
+        value="nobody reads the pipe",
+        remedy="another path",
+    )
+
+
+def test_a_reader_may_come_late(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    found = []
+    reader = threading.Timer(0.2, lambda: found.append((tmp_path / "pipe").read_bytes()))
+    reader.start()
+    write_json(tmp_path / "pipe", {"a": "b" * (1 << 20)})
+    reader.join()
+    assert json.loads(found[0])["a"] == "b" * (1 << 20)
+
+
 def test_a_device_is_written_to(check_error):
     write_json("/dev/null", {"a": 1})
     assert not Path("/dev/null").is_file()

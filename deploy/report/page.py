@@ -99,7 +99,8 @@ def write_report(path: str | Path, contents: ReportContents) -> None:
     _check(contents)
     page = _render(_view(contents))
     with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", newline="\n")
+        # Metadata may hold halves of characters, which no encoding has.
+        temporary.write_text(page, "utf-8", "backslashreplace", "\n")
 
 
 def _check(contents: ReportContents) -> None:

@@ -14,6 +14,7 @@ import socket
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,9 @@ _OPEN: set[Path] = set()
 
 LONGEST_NAME = 128
 """Bytes of a name that temporary names may repeat; systems take 255 with all that is added."""
+
+READER_S, LOOK_S = 10.0, 0.02
+"""Seconds that a pipe waits for its reader, and between two looks."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system answers where a file has no room to grow."""
@@ -122,7 +126,7 @@ def _poured(path: Path) -> Iterator[Path]:
                 sys.stderr.flush()
             with (
                 temporary.open("rb") as content,
-                path.open("wb") if stream is None else os.fdopen(os.dup(stream), "wb") as device,
+                os.fdopen(_poured_into(path) if stream is None else os.dup(stream), "wb") as device,
             ):
                 shutil.copyfileobj(content, device)
         except BrokenPipeError:
@@ -132,9 +136,33 @@ def _poured(path: Path) -> Iterator[Path]:
                 "the file cannot be written",
                 where=str(path),
                 limit="a device or pipe that takes all of it",
-                value=f"a device or pipe: {error.strerror}",
+                value=error.strerror,
                 remedy="choose another path",
             ) from error
+
+
+def _poured_into(path: Path) -> int:
+    """Handle of a device or pipe; whoever is to read a pipe has `READER_S` to come.
+
+    Raises
+    ------
+    OSError
+        If nobody does, or it cannot be opened.
+    """
+    flags = os.O_WRONLY | os.O_NOCTTY
+    last = time.monotonic() + READER_S
+    while True:
+        try:
+            handle = os.open(path, flags | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO or not path.is_fifo():
+                raise
+            if time.monotonic() > last:
+                raise OSError(errno.ENXIO, "nobody reads the pipe") from error
+            time.sleep(LOOK_S)
+        else:
+            os.set_blocking(handle, True)
+            return handle
 
 
 @contextmanager

@@ -76,6 +76,23 @@ def test_markdown_and_plots_are_written(compared):
     assert "<svg" in text
 
 
+@pytest.mark.parametrize("name", ["$\\frac$", "$x", "half \udcff", "a\nb", "{x}[b]"])
+def test_names_in_the_plot_are_text(name, tmp_path):
+    from kipuka.commands.tables.comparison_plot import plot_accuracy_against_energy
+
+    energy = {"typical": 1e-6, "low": None, "high": None}
+    run = {"network": "sgru", "test_accuracy": {"mean": 0.5, "deviation": None}}
+    results = {
+        "networks": [{**run, "dynamic_energy_j": energy}],
+        "baseline": {"network": "counting", "test_accuracy": 0.2},
+        "hardware": name,
+        "data": name,
+    }
+    for suffix in (".svg", ".png"):
+        plot_accuracy_against_energy(results, tmp_path / f"plot{suffix}")
+        assert (tmp_path / f"plot{suffix}").stat().st_size > 1000
+
+
 def test_a_second_call_trains_nothing(compared):
     out, results = compared
     before = (out / "sgru-seed0" / "checkpoint.safetensors").stat().st_mtime_ns

@@ -161,7 +161,7 @@ def _write(results: dict[str, Any], out: Path) -> None:
     with replacing(inside(out, TABLE_FILE)) as temporary:
         temporary.write_text(json.dumps(results, indent=2) + "\n")
     with replacing(inside(out, TEXT_FILE)) as temporary:
-        temporary.write_text(markdown(*table(results)))
+        temporary.write_text(markdown(*table(results)), "utf-8", "backslashreplace")
     for suffix in (".svg", ".png"):
         with replacing(inside(out, PLOT_NAME + suffix)) as temporary:
             plot_accuracy_against_energy(results, temporary)

@@ -383,6 +383,13 @@ def test_bounds_share_a_prefix() -> None:
     assert shown(None, None, None) == "not published | low and high not published"
 
 
+def test_halves_of_characters_are_spelled_out(tmp_path: Path) -> None:
+    odd = dataclasses.replace(network(), metadata={"origin": "half \ud800", "\udcff": "key"})
+    html = written(tmp_path, contents(odd))
+    assert "half \\ud800" in html
+    assert "\\udcff" in html
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

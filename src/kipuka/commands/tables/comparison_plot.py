@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kipuka.errors import printable
+
 SIZE_IN = (6.4, 4.2)
 DOTS_PER_INCH = 150
 
@@ -22,6 +24,14 @@ def plot_accuracy_against_energy(results: Mapping[str, Any], path: Path) -> None
         As `kipuka.commands.compare.compare_networks` returns it.
     path : Path
     """
+    import matplotlib
+
+    # Names are text, and no mathematics.
+    with matplotlib.rc_context({"text.parse_math": False}):
+        _draw(results, path)
+
+
+def _draw(results: Mapping[str, Any], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -46,7 +56,8 @@ def plot_accuracy_against_energy(results: Mapping[str, Any], path: Path) -> None
     baseline = 100 * results["baseline"]["test_accuracy"]
     axes.axhline(baseline, linestyle="--", color="gray", label=results["baseline"]["network"])
     axes.set_xscale("log")
-    axes.set_xlabel(f"dynamic energy per sample on {results['hardware']}, estimated (µJ)")
-    axes.set_ylabel(f"test accuracy on {results['data']}, integer network (%)")
+    hardware, data = printable(results["hardware"]), printable(results["data"])
+    axes.set_xlabel(f"dynamic energy per sample on {hardware}, estimated (µJ)")
+    axes.set_ylabel(f"test accuracy on {data}, integer network (%)")
     axes.legend(frameon=False)
     figure.savefig(path, dpi=DOTS_PER_INCH, metadata=None)
