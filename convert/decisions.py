@@ -10,6 +10,7 @@ import numpy as np
 
 from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, decide
+from kipuka.errors import KipukaError
 
 DEVIATIONS_95 = 1.959963984540054
 """Standard deviations to either side that hold 95 % of a normal distribution."""
@@ -83,8 +84,23 @@ class Decisions:
 
     @classmethod
     def of(cls, program: Program, last: LayerTrace, labels: np.ndarray) -> Decisions:
-        """Decide from the trace of the last layer."""
-        return cls(labels, decide(program, last), program.n_classes)
+        """Decide from the trace of the last layer.
+
+        Raises
+        ------
+        KipukaError
+            If trace or labels are not those of samples of the network.
+        """
+        decided, row = decide(program, last), np.asarray(labels)
+        if row.shape != decided.shape or row.dtype.kind not in "iu":
+            raise KipukaError(
+                "the labels do not fit the samples",
+                where="labels",
+                limit=f"{decided.size} whole numbers, one for each sample",
+                value=f"shape {row.shape}, {row.dtype}",
+                remedy="give the class of each sample that was run",
+            )
+        return cls(row, decided, program.n_classes)
 
     @property
     def samples(self) -> int:

@@ -13,6 +13,9 @@ from kipuka.errors import KipukaError
 EIGHT_BIT_WEIGHTS = fixed.WEIGHT_SCALE // fixed.WEIGHT_STEP
 """What divides weights whose products with any 8-bit input are whole activations."""
 
+BEYOND = 8.0
+"""Magnitude of an input beyond those that 8-bit inputs can have."""
+
 
 @dataclass(frozen=True)
 class Encoder:
@@ -50,7 +53,9 @@ class Encoder:
         """
         numbers = _numbers(values, where)
         if self.eight_bit:
-            halves = np.rint(numbers.astype(np.float32) / np.float32(2 / fixed.WEIGHT_SCALE))
+            # Far beyond what 8 bits hold; so are numbers that float32 lacks.
+            inside = np.clip(numbers.astype(np.float64), -BEYOND, BEYOND).astype(np.float32)
+            halves = np.rint(inside / np.float32(2 / fixed.WEIGHT_SCALE))
             units = np.clip(halves * fixed.WEIGHT_STEP, fixed.WEIGHT_MIN, fixed.WEIGHT_MAX)
             return (units.astype(np.int32) * self.weight // fixed.WEIGHT_SCALE + self.bias).astype(
                 np.int32

@@ -13,6 +13,7 @@ import numpy as np
 from kipuka.convert.by_value import ByValue, owned
 from kipuka.convert.encoder import Encoder
 from kipuka.convert.neurons import NeuronModel, model_of
+from kipuka.convert.rules.arrays import check_parts
 from kipuka.convert.rules.program import check_program
 from kipuka.convert.synapses import PREVIOUS, RECURRENT, ConvSynapses, Synapses
 from kipuka.display import html_table
@@ -231,6 +232,7 @@ class Program(ByValue):
     numbers: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        check_parts(self)
         if not self.numbers:
             object.__setattr__(self, "numbers", layer_numbers(self))
         check_program(self)
@@ -322,4 +324,6 @@ def needs_flatten(program: Program, position: int) -> bool:
     """Tell whether a layer reads the shape channels x height x width as one row of units."""
     layer = program.layers[position]
     flat = bool(layer.sources) and not layer.convolutional
-    return flat and any(len(program.shape_of(position - back)) > 1 for back in layer.sources)
+    # Rules that are yet to come refuse other sources.
+    before = [back for back in layer.sources if back > 0]
+    return flat and any(len(program.shape_of(position - back)) > 1 for back in before)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kipuka.convert.program import Program, Readout
+from kipuka.errors import KipukaError
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,20 @@ class LayerTrace:
 
     spikes: np.ndarray
     states: Mapping[str, np.ndarray]
+
+    def __post_init__(self) -> None:
+        for name, values in {"spikes": self.spikes, **self.states}.items():
+            if not (
+                isinstance(values, np.ndarray) and values.ndim == 3 and values.dtype.kind in "biu"
+            ):
+                found = getattr(values, "dtype", type(values).__name__)
+                raise KipukaError(
+                    "the activity of a layer is no array of its values",
+                    where=f"trace, {name}",
+                    limit="bools or integers, samples x neurons x steps",
+                    value=f"shape {getattr(values, 'shape', 'none')}, {found}",
+                    remedy="take traces as a backend returns them",
+                )
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +88,8 @@ def readout_input(readout: Readout, spikes: np.ndarray) -> np.ndarray:
     """
     shifted = np.zeros_like(spikes)
     n_steps = spikes.shape[-1]
+    if spikes.shape[1] != len(readout.delays):
+        raise _no_last_layer(len(readout.delays), spikes.shape[1])
     for neuron, delay in enumerate(readout.delays.tolist()):
         if delay < n_steps:
             shifted[:, neuron, delay:] = spikes[:, neuron, : n_steps - delay]
@@ -109,6 +126,8 @@ def largest_class(program: Program, totals: np.ndarray) -> np.ndarray:
     int64 array (samples,)
     """
     # Sums decide like means, because all populations have the same size.
+    if totals.shape[1] != program.n_outputs:
+        raise _no_last_layer(program.n_outputs, totals.shape[1])
     per_class = totals.reshape(totals.shape[0], program.n_classes, -1).sum(axis=-1)
     classes: np.ndarray = np.argmax(per_class, axis=1)
     return classes
@@ -131,6 +150,14 @@ def read_values(program: Program, last: LayerTrace) -> np.ndarray:
     state = read_state(program)
     if state is None:
         return readout_input(program.readout, last.spikes)
+    if state not in last.states:
+        raise KipukaError(
+            "the trace lacks what the readout looks at",
+            where="trace, last layer",
+            limit=f"the state {state}",
+            value=", ".join(last.states) or "no states",
+            remedy="record it",
+        )
     return last.states[state]
 
 
@@ -142,3 +169,13 @@ def read_state(program: Program) -> str | None:
         names = [state.name for state in program.layers[-1].neuron_model.states]
         return "act" if "act" in names else "sigma"
     return None
+
+
+def _no_last_layer(limit: int, value: int) -> KipukaError:
+    return KipukaError(
+        "the trace is not that of the network's last layer",
+        where="trace, last layer",
+        limit=f"{limit} neurons",
+        value=value,
+        remedy="give the last layer of a trace of this network, with everything recorded",
+    )

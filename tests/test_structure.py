@@ -211,6 +211,7 @@ MODULES = {
 }
 
 FOR_TYPING_ALONE = {
+    ("kipuka.convert.rules.arrays", "kipuka.convert.program"),
     ("kipuka.convert.rules.program", "kipuka.convert.program"),
     ("kipuka.convert.rules.projections", "kipuka.convert.program"),
 }

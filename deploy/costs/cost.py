@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kipuka.convert.operands import whole_number
 from kipuka.convert.program import Program
 from kipuka.deploy.costs.core_activity import CoreActivity, Sent, core_activity
 from kipuka.deploy.costs.energy import Prices, energy_of, prices_of, total_of
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from kipuka.hardware_profiles import HardwareProfile
 
 __all__ = ["TERMS", "Cost", "LayerCost", "cost_of", "profile"]
+
+CORES_MAX = 1 << 31
+"""More than any system has; spreading goes no further than one neuron a core."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +188,8 @@ def profile(
     KipukaError
         If the chip cannot compute the network, or it does not fit.
     """
+    if cores is not None:
+        cores = whole_number(cores, 1, CORES_MAX, "argument cores")
     sent = sent_in(program, inputs, simulation)
     groups, counters = groups_of(program), simulation.counters
     return cost_of(groups, counters, sent, hardware, cores=cores, host_input=host_input)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kipuka.convert.operands import as_numbers, whole_number
 from kipuka.convert.program import Program
 from kipuka.deploy.costs.cost import Cost
 from kipuka.deploy.report.tables import delays_by_label
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["core_map", "delays", "membranes", "raster"]
+
+MAX_LINES = 1000
+"""Neurons of a plot that has a line for each."""
 
 
 def raster(spikes: np.ndarray, axes: Axes | None = None) -> Axes:
@@ -36,8 +40,8 @@ def raster(spikes: np.ndarray, axes: Axes | None = None) -> Axes:
     KipukaError
         If the array has another number of axes.
     """
-    axes = _axes(axes)
-    neurons, steps = np.nonzero(_one_sample(spikes, "spikes"))
+    axes, spikes = _axes(axes), _one_sample(spikes, "spikes")
+    neurons, steps = np.nonzero(spikes)
     axes.scatter(steps, neurons, s=16, marker="|")
     axes.set(xlim=(-0.5, spikes.shape[1] - 0.5), ylim=(-0.5, spikes.shape[0] - 0.5))
     axes.set(xlabel="step", ylabel="neuron")
@@ -64,7 +68,7 @@ def membranes(states: np.ndarray, axes: Axes | None = None, *, most: int = 8) ->
     KipukaError
         If the array has another number of axes.
     """
-    axes = _axes(axes)
+    axes, most = _axes(axes), whole_number(most, 1, MAX_LINES, "argument most")
     for neuron, values in enumerate(_one_sample(states, "states")[:most]):
         axes.step(np.arange(len(values)), values, where="post", label=f"neuron {neuron}")
     axes.set(xlabel="step", ylabel="state units")
@@ -126,12 +130,13 @@ def _axes(axes: Axes | None) -> Axes:
 
 
 def _one_sample(values: np.ndarray, what: str) -> np.ndarray:
-    if np.ndim(values) != 2:
+    values = as_numbers(values, f"kipuka.plot, {what}")
+    if values.ndim != 2:
         raise KipukaError(
             "one sample is drawn at a time",
             where=f"kipuka.plot, {what}",
             limit="an array (neurons, steps)",
-            value=f"shape {np.shape(values)}",
+            value=f"shape {values.shape}",
             remedy="take one, for example run.trace.layers[0].spikes[0]",
         )
     return values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from kipuka.convert.decisions import Decisions
+from kipuka.convert.operands import as_numbers
 from kipuka.convert.program import Program
 from kipuka.convert.trace import Trace
 from kipuka.deploy.costs.advice import Advice
@@ -96,6 +97,7 @@ def write_report(path: str | Path, contents: ReportContents) -> None:
     KipukaError
         If the parts of the contents do not belong together, or the file cannot be written.
     """
+    contents = replace(contents, inputs=as_numbers(contents.inputs, "report, inputs"))
     _check(contents)
     page = _render(_view(contents))
     with replacing(path) as temporary:

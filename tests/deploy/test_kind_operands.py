@@ -26,9 +26,10 @@ from kipuka.deploy import (
 )
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import load_profile
-from kipuka_cases import cuba, program, random_cuba, random_gru, random_spikes
+from kipuka_cases import cuba, dense, program, random_cuba, random_gru, random_spikes
+from kipuka_operands import STEPS, random_operand
 
-STEPS = 7
+SPIKES = np.zeros((2, 8, 3), bool)
 
 
 @pytest.fixture(scope="module")
@@ -56,46 +57,6 @@ FUNCTIONS = {
     "profile": priced,
     "lava": run_lava,
 }
-
-
-def random_operand(rng):
-    """Draw an array of any type, byte content, order, shape and container."""
-    dtype = str(rng.choice(["?", "u1", "i1", "<i4", ">i4", ">u2", "u8", "f2", ">f4", "f8", "c8"]))
-    shapes = [(2, 8, STEPS), (1, 8, 3), (8, STEPS), (2, 9, STEPS), (0, 8, 3), (2, 8, 0), (), (3,)]
-    shape = shapes[int(rng.choice(len(shapes), p=[0.6, *[0.4 / 7] * 7]))]
-    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = rng.integers(0, int(rng.choice([2, 3, 256])), n_bytes, dtype=np.uint8)
-    with np.errstate(all="ignore"):
-        values = (
-            raw.view(dtype).reshape(shape)
-            if rng.random() < 0.4
-            else (rng.random(shape) < 0.4).astype(dtype)
-        )
-    order = int(rng.integers(7))
-    if order == 0:
-        values = np.asfortranarray(values)
-    elif order == 1 and values.ndim:
-        values = values[..., ::-1]
-    elif order == 2 and values.ndim:
-        values = np.repeat(values, 2, axis=-1)[..., ::2]
-    elif order == 3:
-        values = np.broadcast_to(values[..., :1], shape) if values.ndim and values.size else values
-    elif order == 4:
-        values.setflags(write=False)
-    container = int(rng.integers(8))
-    if container == 0:
-        return list(values) if values.ndim else values
-    if container == 1:
-        return values.tolist()
-    if container == 2:
-        return np.ma.masked_array(values, mask=rng.random(shape) < 0.3)
-    if container == 3:
-        return values.astype(object)
-    if container == 4 and values.dtype.kind in "biuf" and values.dtype.isnative:
-        return memoryview(np.ascontiguousarray(values))
-    if container == 5:
-        return np.zeros(shape, [("spikes", dtype)])
-    return values
 
 
 def outcome(function, network, operand):
@@ -236,6 +197,25 @@ def with_layer(network, value):
     return simulate(network, np.zeros((1, 8, 3), bool), record=Record(spikes=(value,)))
 
 
+def with_cores(network, value):
+    return profile(network, SPIKES, simulate(network, SPIKES), load_profile("loihi2"), cores=value)
+
+
+def with_population(network, value):
+    readout = Readout("spike_count", network.readout.delays, value)
+    return Program(network.input_shape, network.layers, readout)
+
+
+def with_source(network, value):
+    first = dense(np.zeros((3, 8), np.int16))
+    return program(8, cuba(3, Projection(first.synapses, value, "a", first.delays)))
+
+
+def with_exponent(network, value):
+    first = dense(np.zeros((3, 8), np.int16))
+    return program(8, cuba(3, Projection(first.synapses, 1, "a", first.delays, value)))
+
+
 INTEGERS = {
     "threads": with_threads,
     "threads of a stream": with_threads_each,
@@ -246,13 +226,22 @@ INTEGERS = {
 }
 
 
-@pytest.mark.parametrize("name", INTEGERS)
+FIELDS = {
+    "cores": with_cores,
+    "population": with_population,
+    "source": with_source,
+    "weight exponent": with_exponent,
+}
+"""Of which few numbers fit, and none that numpy has as an array."""
+
+
+@pytest.mark.parametrize("name", [*INTEGERS, *FIELDS])
 @pytest.mark.parametrize(
     "value", [-7, 1.5, 10.0, "2", True, np.bool_(True), float("nan"), 10**30, [1]]
 )
 def test_what_is_no_whole_number_in_its_range(network, name, value, check_error):
     with pytest.raises(KipukaError) as caught:
-        INTEGERS[name](network, value)
+        {**INTEGERS, **FIELDS}[name](network, value)
     check_error(caught.value)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from kipuka.convert.operands import as_numbers
 from kipuka.errors import KipukaError
 from kipuka.train.datasets.events import (
     BIN_MS_MIN,
@@ -76,11 +77,17 @@ def recorded_events(
     KipukaError
         If labels, groups or parts do not fit the samples.
     """
-    pairs = [(np.asarray(times), np.asarray(units)) for times, units in samples]
+    pairs = [(_row(times, where), _row(units, where)) for times, units in samples]
     shape = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
     return Recorded(
         where, pairs, *described(len(pairs), labels, groups, parts, where), shape, n_steps
     )
+
+
+def _row(values: Any, where: str) -> np.ndarray:
+    """Times or units of a sample, which may have none."""
+    nothing = isinstance(values, list | tuple) and not values
+    return np.zeros(0, np.int64) if nothing else as_numbers(values, where)
 
 
 def recordings_of_arrays(
@@ -93,7 +100,7 @@ def recordings_of_arrays(
     KipukaError
         If they have other values than 0 and 1 or another number of axes.
     """
-    array = np.asarray(spikes)
+    array = as_numbers(spikes, name)
     if array.ndim not in (3, 5) or 0 in array.shape or array.dtype.kind not in "biuf":
         raise _refused(
             "the spikes are no samples of a data set",

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from kipuka.convert.operands import as_numbers, as_spikes
 from kipuka.errors import KipukaError
 
 Validation = Literal["speakers", "samples"]
@@ -77,6 +78,23 @@ class Split:
 
     spikes: np.ndarray
     labels: np.ndarray
+
+    def __post_init__(self) -> None:
+        spikes, labels = as_numbers(self.spikes, "spikes of a part"), np.asarray(self.labels)
+        fits = spikes.ndim == 3 and labels.shape == spikes.shape[:1]
+        if not fits or labels.dtype.kind not in "iu":
+            raise KipukaError(
+                "the part of a data set is none",
+                where="Split",
+                limit="spikes (samples, units, steps), and for each sample a whole number",
+                value=f"shapes {spikes.shape} and {labels.shape}, labels of {labels.dtype}",
+                remedy="make data sets with kipuka.train.datasets.Dataset.from_arrays",
+            )
+        # Most are bools already, and too many to be copied for nothing.
+        if spikes.dtype != np.bool_ or int(spikes.view(np.uint8).max(initial=0)) > 1:
+            spikes = as_spikes(spikes, "spikes of a part")
+        object.__setattr__(self, "spikes", spikes)
+        object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
 
     def joined(self, other: Split) -> Split:
         """One part with the samples of both."""

@@ -25,6 +25,7 @@ from kipuka.convert.formats.guarded.records import Record
 from kipuka.convert.formats.net.reader import NetworkReader
 from kipuka.convert.formats.net.sigma_delta import sends_payloads
 from kipuka.convert.formats.net.writer import write_layers
+from kipuka.convert.operands import as_numbers, as_spikes
 from kipuka.convert.program import Program, Readout, ReadoutKind, Reset
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
@@ -76,15 +77,28 @@ def save_net(path: str | Path, program: Program, golden: Sequence[GoldenVector] 
             own["reset"] = np.array([program.reset.interval, program.reset.offset])
         for number, vector in enumerate(golden):
             group = own.create_group(f"golden/{number}")
-            for key in ("input", "output"):
-                values = getattr(vector, key)
-                data = values.astype(np.uint8) if values.dtype == bool else values
+            for key, units in (("input", program.n_inputs), ("output", program.n_outputs)):
+                data = _golden_values(getattr(vector, key), units, f"vector {number}, {key}")
                 group.create_dataset(key, data=data, compression="gzip")
             group.attrs["digest"] = vector.digest
         file.flush()
         image = file.id.get_file_image()
     with replacing(path) as temporary:
         temporary.write_bytes(image)
+
+
+def _golden_values(values: Any, n_units: int, where: str) -> np.ndarray:
+    """Return what a golden vector holds as a file stores it: spikes as uint8, payloads as int32."""
+    array = as_numbers(values, f"golden {where}")
+    if array.ndim != 2 or len(array) != n_units or array.dtype.kind not in "biu":
+        raise KipukaError(
+            "a golden vector does not fit the network",
+            where=f"golden {where}",
+            limit=f"bools or integers, {n_units} units x steps",
+            value=f"shape {array.shape}, {array.dtype}",
+            remedy="make them with kipuka.deploy.golden_vectors",
+        )
+    return as_spikes(array, where).astype(np.uint8) if array.dtype == np.bool_ else array
 
 
 def load_net(path: str | Path, *, clamp_delays: bool = False) -> Program:
