@@ -34,6 +34,7 @@ def test_every_network_is_trained_with_every_seed_and_evaluated_as_integers(comp
     program = load_net(out / "sgru-delay-seed1" / "model.net")
     test = load_dataset("digits").test
     simulation = simulate_reference(program, test.spikes)
+    assert program.metadata["ranges"].startswith("runs of up to")
     right = (decide(program, simulation.trace.layers[-1]) == test.labels).mean()
     assert run["test_accuracy"] == right
     for key in ("spikes", "synaptic_operations"):

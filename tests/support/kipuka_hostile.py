@@ -29,7 +29,7 @@ from kipuka.deploy.golden import golden_vectors
 from kipuka_cases import program, random_cuba, random_gru, random_spikes
 from kipuka_options import pick, run
 
-SECONDS, SILENCE_S = 20, 120
+SECONDS, SILENCE_S = 60, 600
 """Of the processor that a command may take, and of the clock if it waits for something."""
 
 TIMERS = ((signal.ITIMER_PROF, SECONDS), (signal.ITIMER_REAL, SILENCE_S))
@@ -372,13 +372,15 @@ def command_line():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--without-training", action="store_true")
     given = parser.parse_args()
     warnings.simplefilter("error")
     findings, ended = 0, {}
-    with ready(True) as (good, root):
+    with_training = not given.without_training
+    with ready(with_training) as (good, root):
         for seed in range(given.first, given.first + given.count):
             try:
-                status = run_seed(seed, good, root, True)
+                status = run_seed(seed, good, root, with_training)
                 ended[status] = ended.get(status, 0) + 1
             except (Exception, Hang):
                 findings += 1
