@@ -118,7 +118,7 @@ def state_of(folder):
         about = path.lstat()
         content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
         link = path.readlink() if path.is_symlink() else None
-        found[path] = (about.st_mode, about.st_nlink, content, link)
+        found[path] = (about.st_mode, content, link)
     return found
 
 
