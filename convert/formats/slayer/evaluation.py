@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from kipuka.errors import KipukaError
+
 STATES = ("current_state", "voltage_state", "spike_state")
 """Buffers in which SLAYER's neurons and blocks keep what persists from one call to the next."""
 
@@ -50,10 +52,16 @@ def evaluated(modules: Sequence[Any]) -> Iterator[None]:
     Parameters
     ----------
     modules : sequence of torch.nn.Module
+
+    Raises
+    ------
+    KipukaError
+        If a tensor has no plain memory: it is sparse, or laid out for a library.
     """
     import torch
 
     everything = all_modules(modules)
+    _refuse_other_layouts(everything)
     kept = [_Kept(module) for module in everything]
     with _generators(), torch.no_grad():
         try:
@@ -63,6 +71,21 @@ def evaluated(modules: Sequence[Any]) -> Iterator[None]:
         finally:
             for one in kept:
                 one.restore()
+
+
+def _refuse_other_layouts(modules: Sequence[Any]) -> None:
+    import torch
+
+    for module in modules:
+        for name, value in {**module._parameters, **module._buffers}.items():
+            if _is_drawn(value) and value.layout != torch.strided:
+                raise KipukaError(
+                    "a tensor of the network has no plain memory",
+                    where=f"{type(module).__name__}, {name}",
+                    limit="dense tensors",
+                    value=value.layout,
+                    remedy="make it dense with to_dense() before exporting",
+                )
 
 
 class _Kept:

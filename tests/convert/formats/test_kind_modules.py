@@ -562,6 +562,15 @@ def test_complex_weights(cuba, check_error):
     refused(net, check_error, where="block 0 (Dense), synapse", value="complex values of weight")
 
 
+def test_sparse_weights(cuba, check_error):
+    net = dense(cuba, 8, 6)
+    weight = net.blocks[0].synapse.weight.data
+    net.blocks[0].synapse.weight = torch.nn.Parameter(weight.to_sparse())
+    parts = {"where": "weight", "limit": "dense", "value": "sparse", "remedy": "to_dense()"}
+    refused(net, check_error, what="no plain memory", **parts)
+    assert net.blocks[0].synapse.weight.is_sparse
+
+
 def test_the_same_block_twice(cuba, check_error):
     block = dense(cuba, 6, 6).blocks[0]
     refused([block, block], check_error, what="more than once", remedy="copy.deepcopy(block)")
