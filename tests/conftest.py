@@ -17,8 +17,11 @@ PROCESSES_AT_MOST = 4
 
 LONGEST_FIRST = (
     "conformance/test_backends.py",
-    "train/gru/test_drop_in.py",
+    "train/runs/test_timing_task.py",
+    "commands/test_cli.py",
+    "deploy/fast/test_fast.py",
     "commands/test_hostile_options.py",
+    "conformance/test_random_networks.py",
 )
 """Files that take longest, in the order in which processes begin them: of the first two, one
 compiles the kernels of the simulator and the other those of training, which both keep on disk."""

@@ -263,6 +263,7 @@ def test_resets_are_refused(rng, check_error):
     check_error(caught.value, what="resets within a sample", value="every 8 steps")
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(1 << 18), 1 << 18), min_size=1, max_size=5))
 def test_planes_add_up(values):
     found = sum(
@@ -272,6 +273,7 @@ def test_planes_add_up(values):
     np.testing.assert_array_equal(found, values)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(1 << 23), 1 << 23), min_size=1, max_size=5))
 def test_constants_are_what_the_channels_give(values):
     total = np.zeros(len(values), dtype=np.int64)
