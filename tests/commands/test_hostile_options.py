@@ -168,6 +168,7 @@ def checks(out, config, chosen, *, resume, start, json_file):
     run_settings(out, config, chosen, resume=resume)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", KINDS)
 def test_it_ends_well_or_in_one_paragraph(command, files, monkeypatch):
     no_work(monkeypatch)

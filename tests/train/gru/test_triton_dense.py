@@ -112,6 +112,7 @@ def test_equals_the_plain_path_bit_for_bit(name):
     assert all(gradient.any() for gradient in gradients[: 3 if name == "none" else 4])
 
 
+@pytest.mark.slow
 def test_more_samples_than_a_program_and_more_neurons_than_a_block(monkeypatch):
     monkeypatch.setattr(triton_dense, "BLOCK_MAX", 32)
     check_equal(drawn(n=37, batch=SAMPLES_TOGETHER + 1, scale=32, steps=6), TAPS["integer"])
@@ -133,6 +134,7 @@ def test_the_library_s_own_order_of_summation_leaves_rounding_errors_only():
         assert (gradient - other).abs().max() < 1e-5 * other.abs().max()
 
 
+@pytest.mark.slow
 def test_takes_a_gradient_whose_memory_has_another_order():
     values = drawn()
     leaf = values[0].requires_grad_()
