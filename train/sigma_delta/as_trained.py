@@ -21,7 +21,13 @@ from kipuka.convert.trace import LayerTrace, Trace
 from kipuka.train.sigma_delta.blocks import SIGMA_DELTA_BLOCKS
 from kipuka.train.slayer import sigma_delta
 
-STOCK = (sigma_delta.Input, sigma_delta.Dense, sigma_delta.Conv, sigma_delta.Output)
+STOCK = (
+    sigma_delta.Input,
+    sigma_delta.Dense,
+    sigma_delta.Conv,
+    sigma_delta.Pool,
+    sigma_delta.Output,
+)
 """SLAYER's blocks, from which Kipuka's inherit."""
 
 PAYLOADS = fixed.STATE_SCALE
@@ -70,7 +76,7 @@ def trace_as_trained(blocks: Any | Iterable[Any], values: np.ndarray) -> Trace:
 
 def _check(block: Block) -> None:
     if not isinstance(block.module, STOCK) or getattr(block.module, "neuron", None) is None:
-        limit = "sigma_delta.Input, Dense, Conv, Flatten and Output"
+        limit = "sigma_delta.Input, Dense, Conv, Pool, Flatten and Output"
         raise unsupported(block.where, block.kind, limit)
 
 

@@ -196,6 +196,14 @@ class Conv(_Fed, sigma_delta.Conv):  # type: ignore[misc]
         self._deploy(neuron_params)
 
 
+class Pool(_Fed, sigma_delta.Pool):  # type: ignore[misc]
+    """Sum over windows of each channel; parameters as in ``sigma_delta.Pool``."""
+
+    def __init__(self, neuron_params: dict[str, Any], *args: Any, **settings: Any) -> None:
+        super().__init__(neuron_params, *args, **settings)
+        self._deploy(neuron_params)
+
+
 class Recurrent(_Late, torch.nn.Module):
     """Dense layer whose neurons also hear each other, a step later; lava-dl has none.
 
@@ -259,5 +267,5 @@ class Flatten(sigma_delta.Flatten):  # type: ignore[misc]
     """Channels, height and width in one row; as ``sigma_delta.Flatten``."""
 
 
-SIGMA_DELTA_BLOCKS = (Input, Dense, Conv, Recurrent, Output)
+SIGMA_DELTA_BLOCKS = (Input, Dense, Conv, Pool, Recurrent, Output)
 """All blocks with neurons."""

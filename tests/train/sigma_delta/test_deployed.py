@@ -110,6 +110,36 @@ def test_the_deviation_of_stock_blocks_is_reported_layer_by_layer(rng):
     assert [layer.layer for layer in (first, second, decoder)] == [1, 2, 3]
 
 
+def pooled(kind):
+    torch.manual_seed(4)
+    neuron = {"threshold": 0.04, "activation": torch.nn.functional.relu}
+    return torch.nn.Sequential(
+        kind.Input({**neuron, "threshold": 1 / 64}),
+        kind.Conv(neuron, 2, 3, 3, weight_scale=2),
+        kind.Pool(neuron, 2),
+        kind.Flatten(),
+        kind.Output(neuron, 3 * 2 * 2, 2, weight_scale=2),
+    )
+
+
+def test_pooling_is_what_is_deployed(rng):
+    values = np.cumsum(rng.integers(-4, 5, (2, 2, 6, 6, 20)), axis=-1) / 32
+    found = {}
+    for kind in (blocks, sigma_delta):
+        network = pooled(kind)
+        program = program_from_blocks(network, input_shape=(2, 6, 6))
+        given = program.encoder.activation(values).reshape(2, 72, 20)
+        trace = trace_as_trained(network, values)
+        found[kind] = deployment_deviation(program, given, trace)
+        if kind is blocks:
+            traces = {name: BACKENDS[name](program, given) for name in ("reference", "torch")}
+            assert verify(program, traces).mismatches == ()
+    assert [layer.different for layer in found[blocks]] == [0, 0, 0, 0]
+    assert all(layer.deployed_messages for layer in found[blocks])
+    # Without biases and with whole thresholds SLAYER's are late by a step a layer and no more.
+    assert found[sigma_delta][1].different == 0
+
+
 def test_blocks_are_left_as_they_were(rng):
     network = two_layers(sigma_delta).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
