@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import itertools
 import os
 import shutil
 import signal
@@ -258,7 +259,7 @@ def places(rng, words, root):
     named = [root / word for word in words if (root / word.split("/")[0]).is_dir()]
     for _ in range(int(rng.integers(1, 4))):
         path = pick(rng, named)
-        if path.is_dir() and rng.random() < 0.9:
+        if os.path.isdir(path) and rng.random() < 0.9:  # noqa: PTH112 - never an error
             inner = [*sorted(path.rglob("*")), *(path / name for name in OWN)]
             path = pick(rng, inner)
         yield path
@@ -285,11 +286,14 @@ def run_seed(seed, good, root, with_training):
         # What a user names as an output may be a link on purpose; what it leads to is written.
         for path in places(rng, words, root):
             if not path.is_relative_to(root / "beyond"):
-                with contextlib.suppress(NotADirectoryError, FileNotFoundError):
+                # An earlier disturbance may have taken it, or the right to touch it.
+                with contextlib.suppress(OSError):
                     disturb(rng, root, path, held)
         before = state_of(root / "beyond")
         kept = {p: s for p, s in _files(root).items() if not _may_change(p, words, root)}
-        asked_for = {Path(os.path.realpath(word)) for word in words if word.startswith("outputs")}
+        flags = ("--output", "--json", "--report")
+        named = [word for flag, word in itertools.pairwise(words) if flag in flags]
+        asked_for = {Path(os.path.realpath(word)) for word in named}
         for timer, seconds in TIMERS:
             signal.setitimer(timer, seconds)
         try:
@@ -332,8 +336,9 @@ def _files(root):
     for folder, _, names in os.walk(root):
         for name in names:
             path = Path(folder) / name
-            if path.is_file() and not path.is_symlink() and path.lstat().st_size < 1 << 20:
-                found[path] = path.read_bytes()
+            with contextlib.suppress(PermissionError):
+                if path.is_file() and not path.is_symlink() and path.lstat().st_size < 1 << 20:
+                    found[path] = path.read_bytes()
     return found
 
 
