@@ -9,7 +9,7 @@ import numpy as np
 
 from kipuka.convert.formats.guarded.arrays import UNREADABLE, read_npy, write_npy
 from kipuka.convert.formats.guarded.event_files import not_events, read_event_file
-from kipuka.convert.operands import as_numbers, as_spikes, checked_inputs
+from kipuka.convert.operands import as_numbers, checked_inputs
 from kipuka.convert.program import Program
 from kipuka.deploy.fast.input_events import Events, windows
 from kipuka.errors import KipukaError
@@ -178,17 +178,16 @@ def save_spikes(path: str | Path, spikes: np.ndarray, batched: bool) -> None:
         If they are no array of samples, or the file cannot be written.
     """
     array = as_numbers(spikes, "spikes")
-    if array.ndim != 3 or array.dtype.kind not in "biu" or (len(array) != 1 and not batched):
+    if array.ndim != 3 or array.dtype.kind not in "biu" or (not batched and not len(array)):
         raise KipukaError(
             "the spikes cannot be saved",
             where=str(path),
-            limit="bools or integers, samples x units x steps; one sample if it has no batch axis",
+            limit="bools or integers, samples x units x steps, at least one sample",
             value=f"shape {array.shape}, {array.dtype}",
             remedy="give one layer of a trace, such as trace.layers[-1].spikes",
         )
     written = array if batched else array[0]
     with replacing(path) as temporary:
-        plain = (
-            as_spikes(written, "spikes").astype(np.uint8) if written.dtype == np.bool_ else written
-        )
-        write_npy(temporary, plain)
+        # Any byte of a bool array is a spike; the order in memory stays.
+        plain = written.view(np.uint8) != 0 if written.dtype == np.bool_ else written
+        write_npy(temporary, plain.astype(np.uint8) if plain.dtype == np.bool_ else plain)
