@@ -90,7 +90,7 @@ def _print(
         "nonzero_synapses": "synapses",
         "weight_bits": "bits",
         "delays_in": "delay",
-        "delays_recurrent": "delay, rec.",
+        "delays_recurrent": "recurrent\ndelay",
     }
     readout = program.readout
     per_class = f", {readout.population} neurons per class" if readout.population > 1 else ""
