@@ -1,7 +1,6 @@
 """NIR graphs on the command line: converted, calibrated, compared with their floats."""
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +10,10 @@ from kipuka.convert import load_network
 from kipuka.convert.formats.nir.file import floats_of, quantized_nir
 from kipuka.deploy.fidelity import measure_fidelity
 from kipuka_cases import random_spikes
-from kipuka_nir_graphs import chain, graphs
+from kipuka_nir_graphs import graphs
 from kipuka_options import run
 
 nir = pytest.importorskip("nir")
-
-LIF = (0.01, 1.0, 0.0, 0.05, 0.0)
-"""Time constant, resistance, leak, threshold and reset."""
 
 
 @pytest.fixture(autouse=True)
@@ -71,19 +67,6 @@ def test_verify_compares_with_the_floats():
     assert found["agree"] is True
     assert found["fidelity"]["same_decisions"] == expected.same_decisions
     assert found["fidelity"]["layers"][0]["float_spikes"] == expected.layers[0].float_spikes > 0
-
-
-def test_the_examples_of_the_documents_run(rng, capsys):
-    text = (Path(__file__).parents[2] / "docs" / "nir.md").read_text()
-    weights = nir.Linear(rng.normal(size=(4, 5)))
-    nir.write("model.nir", chain([5], weights, nir.LIF(*(np.full(4, x) for x in LIF))))
-    np.save("spikes.npy", random_spikes(rng, 2, 5, 30, 0.3))
-    (commands,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    for line in commands.splitlines():
-        succeed(*line.split()[1:])
-    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    exec(example, {})
-    assert capsys.readouterr().out.startswith("2 [")
 
 
 def test_convert_calibrates_on_samples():
