@@ -104,41 +104,63 @@ print(forward.tolist(), port.get_transform_func_bwd()(forward).tolist())
     assert printed == "[[0, 1, 2], [3, 4, 5]] [0, 1, 2, 3, 4, 5]\n"
 
 
-def test_a_message_wakes_whoever_waits_though_another_was_there_when_it_came():
-    """The queue holds a message when the next arrives, and is empty when that one is put there."""
+@pytest.fixture
+def started():
+    """A port of Lava's of either kind whose thread runs, and what its other end signals with."""
     pytest.importorskip("lava", reason="needs the lava extra")
     channels = importlib.import_module("lava.magma.compiler.channels.pypychannel")
-    requests = threading.Semaphore(0)
-    port = channels.CspRecvPort(
-        "port",
-        shm=types.SimpleNamespace(buf=memoryview(bytearray(16))),
-        proto=channels.Proto(shape=(1,), dtype=np.int32, nbytes=4),
-        size=2,
-        req=requests,
-        ack=threading.Semaphore(0),
-        io_watchdog=contextlib.nullcontext(),
-        join_watchdog=contextlib.nullcontext(),
-    )
-    port.start()
-    requests.release()
-    port.peek()
-    selector = channels.CspSelector()
-    woken = threading.Event()
-    waiting = threading.Thread(
-        target=lambda: selector.select((port, woken.set)),
-        daemon=True,
-    )
-    put = port._queue.put_nowait
 
-    def put_late(item):
-        port._queue.get()
-        waiting.start()
+    def start(kind, signal):
+        ends = {"req": threading.Semaphore(0), "ack": threading.Semaphore(0)}
+        port = getattr(channels, kind)(
+            "port",
+            shm=types.SimpleNamespace(buf=memoryview(bytearray(16))),
+            proto=channels.Proto(shape=(1,), dtype=np.int32, nbytes=4),
+            size=2,
+            **ends,
+            io_watchdog=contextlib.nullcontext(),
+            join_watchdog=contextlib.nullcontext(),
+        )
+        port.start()
+        return port, ends[signal], channels.CspSelector()
+
+    return start
+
+
+def wait_in_between(selector, port, woken, take, owner, name):
+    """Let the process take what is there, and wait for more, before a method's next call."""
+    note = getattr(owner, name)
+
+    def noted(*item):
+        setattr(owner, name, note)
+        take()
+        threading.Thread(target=selector.select, args=[(port, woken.set)], daemon=True).start()
         while not selector._cv._waiters:
             time.sleep(0.01)
-        put(item)
+        note(*item)
 
-    port._queue.put_nowait = put_late
+    setattr(owner, name, noted)
+
+
+def test_a_message_wakes_whoever_waits_though_another_was_there_when_it_came(started):
+    """The queue holds a message when the next arrives, and is empty when that one is put there."""
+    port, requests, selector = started("CspRecvPort", "req")
+    woken, queue = threading.Event(), port._queue
     requests.release()
+    port.peek()
+    wait_in_between(selector, port, woken, queue.get, queue, "put_nowait")
+    requests.release()
+    assert woken.wait(10)
+
+
+def test_a_receipt_wakes_whoever_waits_though_a_place_was_free_when_it_came(started):
+    """A place is free when a receipt arrives, and none is when that one's place is."""
+    port, receipts, selector = started("CspSendPort", "ack")
+    woken, places = threading.Event(), port._semaphore
+    places.acquire()
+    take = functools.partial(places.acquire, blocking=False)
+    wait_in_between(selector, port, woken, take, places, "release")
+    receipts.release()
     assert woken.wait(10)
 
 

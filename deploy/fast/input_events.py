@@ -190,7 +190,7 @@ def _listed(program: Program, events: Events, where: str) -> Window:
             remedy="give one time and one unit per spike",
         )
     for values, what in ((times, "time"), (units, "unit")):
-        if not np.issubdtype(values.dtype, np.integer):
+        if values.dtype.kind not in "iu":
             raise KipukaError(
                 "the events are not whole numbers",
                 where=f"{where}, {what}s of events",

@@ -11,7 +11,8 @@ in the way:
 - ``lava.magma.compiler.channels.pypychannel`` has a receiving port that loses a wake-up, on every
   Python: its thread looks whether the queue is empty before it puts a message there, and wakes the
   waiting process only if it was. When the process takes the last message between the two and goes
-  to wait, all processes of the graph wait for each other for ever.
+  to wait, all processes of the graph wait for each other for ever. Its sending port does the same
+  with the receipts of its messages.
 
 Importing `kipuka` opens the door, so that it stands open in every process that reaches anything of
 Kipuka's, those that unpickle it included. No file of Lava's is changed.
@@ -73,18 +74,24 @@ def reshaping_by_position(module: ModuleType) -> Iterator[None]:
 
 @contextlib.contextmanager
 def waking_for_each_message(module: ModuleType) -> Iterator[None]:
-    """Let the receiving ports of a module that has run wake a waiting process for each message."""
+    """Let the ports of a module that has run wake a waiting process for each message or receipt."""
     yield
 
-    def take_requests(self: Any, requests: Any) -> None:
-        with contextlib.suppress(EOFError):
-            while requests.acquire() and not self._done:
-                self._queue.put_nowait(0)
-                # Looked up once: the process takes the observer away as soon as it has seen one.
-                if observer := self.observer:
-                    observer()
+    def following(note: Callable[[Any], None]) -> Callable[[Any, Any], None]:
+        """Let a port's thread note each signal of the other end, and then wake who waits."""
 
-    module.CspRecvPort._req_callback = take_requests
+        def follow(self: Any, signals: Any) -> None:
+            with contextlib.suppress(EOFError):
+                while signals.acquire() and not self._done:
+                    note(self)
+                    # Looked up once: the process takes it away as soon as it has seen one.
+                    if observer := self.observer:
+                        observer()
+
+        return follow
+
+    module.CspRecvPort._req_callback = following(lambda port: port._queue.put_nowait(0))
+    module.CspSendPort._ack_callback = following(lambda port: port._semaphore.release())
 
 
 Mend = Callable[[ModuleType], contextlib.AbstractContextManager[None]]
