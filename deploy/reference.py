@@ -84,7 +84,7 @@ def _run_layer(
     program: Program, position: int, arriving: dict[int, np.ndarray]
 ) -> tuple[LayerTrace, LayerCounters]:
     layer = program.layers[position]
-    encoded = arriving[-1] if program.encoder and position == 0 else None
+    encoder = program.encoder if position == 0 else None
     n_samples, _, n_steps = arriving[-1].shape
     shape = (n_samples, layer.n_neurons, n_steps)
     model = layer.neuron_model
@@ -109,8 +109,8 @@ def _run_layer(
         if program.reset and program.reset.due(position, step):
             state = initial_state(layer, n_samples)
         activations = dict.fromkeys(layer.targets, np.zeros(shape[:2], dtype=np.int64))
-        if encoded is not None:
-            activations["a"] = encoded[..., step].astype(np.int64)
+        if encoder is not None:
+            activations |= encoder.received(arriving[-1][..., step])
         for projection in layer.projections:
             if projection.message in payloads:
                 sent = payloads[projection.message][..., step]

@@ -18,6 +18,7 @@ from kipuka.convert.analysis.cuba import cuba_range
 from kipuka.convert.analysis.sigma_delta import delta_range, sigma_delta_range, sigma_range
 from kipuka.convert.analysis.spiking_gru import gru_range, mgu_range
 from kipuka.convert.analysis.steps import Given, Range
+from kipuka.convert.encoder import Encoder
 from kipuka.convert.neurons import CUBA, DELTA, SIGMA, SIGMA_DELTA, SPIKING_GRU, SPIKING_MGU
 from kipuka.convert.neurons.model import StateVariable
 from kipuka.convert.operands import MAX_STEPS, whole_number
@@ -109,7 +110,7 @@ def analyse_ranges(
     n_steps : int
         Longest run between two resets.
     largest_input : int
-        Of a network with an encoder: largest magnitude of what the encoder gives, in weight units.
+        Of a network with an encoder: largest magnitude of what `Encoder.activation` gives.
 
     Returns
     -------
@@ -122,7 +123,7 @@ def analyse_ranges(
     states: list[StateRange] = []
     for position, layer in enumerate(program.layers):
         can_spike = {back: spiking[max(1 + position - back, 0)] for back in layer.sources}
-        encoded = largest_input if program.encoder is not None and position == 0 else None
+        encoded = _whole(largest_input, program.encoder) if position == 0 else None
         # First as if all neurons of the layer could spike, then without those that cannot.
         own: Sent = np.ones(layer.n_neurons, dtype=bool)
         for _ in range(2):
@@ -132,6 +133,13 @@ def analyse_ranges(
         states += ranges
         spiking.append(own)
     return RangeAnalysis(n_steps, tuple(states))
+
+
+def _whole(largest: int, encoder: Encoder | None) -> int | None:
+    """Magnitude of an encoded input in weight units, rounded up; None without an encoder."""
+    if encoder is None:
+        return None
+    return -(-largest >> fixed.STATE_SHIFT) if encoder.fine else largest
 
 
 def with_verdict(program: Program, n_steps: int) -> Program:

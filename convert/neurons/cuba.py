@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.neurons.model import SPIKES, NeuronModel, Overflow, Parameter, StateVariable
+from kipuka.convert.neurons.model import (
+    FRACTION,
+    SPIKES,
+    NeuronModel,
+    Overflow,
+    Parameter,
+    StateVariable,
+)
 
 
 class CubaParameters(NamedTuple):
@@ -37,10 +44,12 @@ class CubaState(NamedTuple):
     v: Any
 
 
-def cuba_step(p: CubaParameters, state: CubaState, a: Any) -> tuple[CubaState, Any, Overflow]:
+def cuba_step(
+    p: CubaParameters, state: CubaState, a: Any, fraction: Any = 0
+) -> tuple[CubaState, Any, Overflow]:
     """Advance the CUBA neuron by one step (Lava 0.10.0, ``PyLifModelBitAcc``).
 
-    ``u = wrap24(rtz(u (4096 - iDecay) >> 12) + (a << 6))``,
+    ``u = wrap24(rtz(u (4096 - iDecay) >> 12) + (a << 6) + f)``,
     ``v = clip(rtz(v (4096 - vDecay) >> 12) + u + (bias << 6))``, ``s = v > vThMant << 6``,
     and ``v = 0`` where ``s``.
 
@@ -50,6 +59,9 @@ def cuba_step(p: CubaParameters, state: CubaState, a: Any) -> tuple[CubaState, A
     state : CubaState
     a : int64 array
         Activation in weight units.
+    fraction : int64 array or 0
+        ``f``: what an input has beyond whole weight units, in state units. SLAYER's neurons take
+        it, Lava's do not.
 
     Returns
     -------
@@ -57,9 +69,11 @@ def cuba_step(p: CubaParameters, state: CubaState, a: Any) -> tuple[CubaState, A
     spikes : bool array
     overflow : Overflow
     """
-    exact_u = fixed.shift_toward_zero(
-        state.u * (fixed.UNITY - p.current_decay), fixed.UNITY_BITS
-    ) + fixed.to_state_units(a)
+    exact_u = (
+        fixed.shift_toward_zero(state.u * (fixed.UNITY - p.current_decay), fixed.UNITY_BITS)
+        + fixed.to_state_units(a)
+        + fraction
+    )
     u = fixed.wrap_24_bits(exact_u)
     exact_v = (
         fixed.shift_toward_zero(state.v * (fixed.UNITY - p.voltage_decay), fixed.UNITY_BITS)
@@ -73,7 +87,7 @@ def cuba_step(p: CubaParameters, state: CubaState, a: Any) -> tuple[CubaState, A
 
 
 def _step(p: CubaParameters, state: CubaState, a: Mapping[str, Any]) -> tuple[Any, Any, Overflow]:
-    return cuba_step(p, state, a["a"])
+    return cuba_step(p, state, a["a"], a.get(FRACTION, 0))
 
 
 def _initial_state(zero: Any) -> CubaState:

@@ -16,6 +16,9 @@ from kipuka.errors import KipukaError
 
 Handler = TypeVar("Handler")
 
+FRACTION = "fraction"
+"""What neurons may receive beside their activation: what an input has beyond whole weight units."""
+
 REFERENCE = "reference"
 """The engine that runs every model: it calls the model's own step."""
 

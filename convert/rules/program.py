@@ -12,6 +12,7 @@ import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.encoder import EIGHT_BIT_WEIGHTS
+from kipuka.convert.neurons import CUBA
 from kipuka.convert.neurons.model import SPIKES
 from kipuka.convert.rules.checks import check_delays, check_range
 from kipuka.convert.rules.projections import (
@@ -43,7 +44,7 @@ def check_program(program: Program) -> None:
     """
     program_has_layers(program)
     encoder_drives_first_layer(program)
-    eight_bit_encoder_is_whole(program)
+    eight_bit_encoder_has_its_bits(program)
     if program.reset:
         reset_interval_is_positive(program.reset)
     for position, layer in enumerate(program.layers):
@@ -117,18 +118,30 @@ def encoder_drives_first_layer(program: Program) -> None:
         )
 
 
-def eight_bit_encoder_is_whole(program: Program) -> None:
-    """Products of an 8-bit input and its weight are whole activations."""
+def eight_bit_encoder_has_its_bits(program: Program) -> None:
+    """An 8-bit input has a weight of 8 bits; CUBA neurons alone take parts of a weight unit."""
     encoder = program.encoder
-    if encoder is not None and encoder.eight_bit:
+    if encoder is None or not encoder.eight_bit:
+        return
+    fine = program.layers[0].model == CUBA
+    check_range(
+        "eight_bit_encoder_has_its_bits",
+        np.asarray(encoder.weight),
+        (fixed.WEIGHT_MIN, fixed.WEIGHT_MAX),
+        f"layer {program.numbers[0]}, key weight",
+        "weight units, even" if fine else f"weight units, multiples of {EIGHT_BIT_WEIGHTS}",
+        "choose such a weight and scale the threshold",
+        step=fixed.WEIGHT_STEP if fine else EIGHT_BIT_WEIGHTS,
+    )
+    if encoder.fine:
         check_range(
-            "eight_bit_encoder_is_whole",
-            np.asarray(encoder.weight),
+            "eight_bit_encoder_has_its_bits",
+            np.asarray(encoder.bias),
             (fixed.WEIGHT_MIN, fixed.WEIGHT_MAX),
-            f"layer {program.numbers[0]}, key weight",
-            f"weight units, multiples of {EIGHT_BIT_WEIGHTS}",
-            "choose such a weight and scale the threshold",
-            step=EIGHT_BIT_WEIGHTS,
+            f"layer {program.numbers[0]}, key bias",
+            "weight units, even",
+            "choose such a bias and scale the threshold",
+            step=fixed.WEIGHT_STEP,
         )
 
 

@@ -95,7 +95,10 @@ class _Packer:
         self.arrived += place.width
         layout = neuron_layout(layer, f"layer {self.program.numbers[position]}")
         self._add_neurons(position, layout)
-        self._set_shift(row, layer, exponents, layout.activation_shift)
+        # A whole weight unit is what an activation is counted in, unless the encoder is finer.
+        fine = row["encoded"] == at.IN_STATE_UNITS
+        shift = 0 if fine else layout.activation_shift
+        self._set_shift(row, layer, exponents, shift)
 
     def _set_shift(
         self, row: np.ndarray, layer: Layer, exponents: list[int], activation_shift: int
@@ -121,7 +124,7 @@ class _Packer:
         for key, value in layout.shared.items():
             row[key] = value
         if self.program.encoder and position == 0:
-            row["encoded"] = 1
+            row["encoded"] = at.IN_STATE_UNITS if self.program.encoder.fine else at.IN_WEIGHT_UNITS
         blocks = np.zeros((place.blocks, layout.n_rows, LANES), np.int32)
         block, lane = np.divmod(place.place, LANES)
         for number, array in enumerate(layout.values, start=neurons.PARAMETERS):

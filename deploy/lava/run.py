@@ -18,6 +18,7 @@ from typing import Literal
 
 import numpy as np
 
+from kipuka.convert.encoder import need_whole_activations
 from kipuka.convert.formats.guarded.arrays import write_npy
 from kipuka.convert.formats.net.differences import NETX_MODELS, netx_differences
 from kipuka.convert.formats.net.file import save_net
@@ -135,6 +136,7 @@ def check_lava(program: Program, n_steps: int, backend: LavaBackend) -> None:
         _check_netx(program)
     elif backend == "lowered":
         lower(program, n_steps)
+    need_whole_activations(program.encoder, backend, f"layer {program.numbers[0]}")
     check_common_values(program, backend)
 
 

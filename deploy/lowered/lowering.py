@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from kipuka.convert import fixed
 from kipuka.convert.analysis.state_ranges import analyse_ranges
+from kipuka.convert.encoder import need_whole_activations
 from kipuka.convert.neurons import CUBA, SPIKING_GRU, SPIKING_MGU, handler
 from kipuka.convert.program import RECURRENT, Layer, Program
 from kipuka.deploy.lowered.cells.cell import Cell, Senders
@@ -39,6 +40,7 @@ def lower(program: Program, n_steps: int | None = None) -> LoweredGraph:
         If a layer has no exact lowering; the message names it.
     """
     _check(program)
+    need_whole_activations(program.encoder, "lowered", f"layer {program.numbers[0]}")
     if not needs_microcode(program):
         return _scheduled(program, _cells(program, n_steps, Beat(False, False)))
     graph = _scheduled(program, _cells(program, n_steps, Beat(False, True)))

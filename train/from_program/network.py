@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from kipuka.convert import fixed
+from kipuka.convert.formats.slayer import block_values
 from kipuka.convert.formats.slayer.blocks import Block, find_blocks
 from kipuka.convert.neurons import handler
 from kipuka.convert.operands import as_activations, as_numbers, as_spikes
@@ -113,7 +114,7 @@ def trace_blocks(
                 layers.append(trace)
             elif getattr(block, "neuron", None) is not None:
                 with _at_rest(block):
-                    trace, x = _trace_cuba(block, x)
+                    trace, x = _trace_cuba(block, x, _input_units(found[0]))
                 layers.append(trace)
             elif isinstance(block, AudioLayout):
                 x = block(x.flatten(1, -2))
@@ -154,8 +155,15 @@ def _trace_gru(block: Any, x: torch.Tensor) -> LayerTrace:
     )
 
 
-def _trace_cuba(block: Any, x: torch.Tensor) -> tuple[LayerTrace, torch.Tensor]:
-    """Trace of a block and what it gives to the next one."""
+def _input_units(block: Block) -> int:
+    """Units in a nominal unit that the activations of a network's first block are counted in."""
+    encoded = block.kind == "Input" and block.module.neuron is not None
+    fine = encoded and block_values.encoder(block).fine
+    return fixed.STATE_SCALE if fine else fixed.WEIGHT_SCALE
+
+
+def _trace_cuba(block: Any, x: torch.Tensor, units: int) -> tuple[LayerTrace, torch.Tensor]:
+    """Trace of a block and what it gives to the next one; an input is in `units`."""
     if isinstance(block, cuba.Affine):
         with _calls(block.synapse) as calls:
             x = _spikes_of(block(x))
@@ -165,7 +173,7 @@ def _trace_cuba(block: Any, x: torch.Tensor) -> tuple[LayerTrace, torch.Tensor]:
         return _layer_trace(spikes, u, v), x
     with _calls(block.neuron) as calls:
         if isinstance(block, cuba.Input):
-            x = block.neuron(x / fixed.WEIGHT_SCALE)
+            x = block.neuron(x / units)
             x = step_delay(block, x) if block.delay_shift else x
         else:
             x = _spikes_of(block(x))

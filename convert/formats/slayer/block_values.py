@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.encoder import EIGHT_BIT_WEIGHTS, Encoder
+from kipuka.convert.encoder import Encoder
 from kipuka.convert.formats.slayer.blocks import Block, plain_class, unsupported
 from kipuka.convert.formats.slayer.effective import RUN_ONCE, check_class, run_pre_hooks
 from kipuka.convert.neurons.cuba import CubaParameters
@@ -246,27 +246,13 @@ def delays(delay: Any, shape: tuple[int, ...], where: str) -> np.ndarray:
 
 
 def encoder(block: Block) -> Encoder:
-    """How a ``cuba.Input`` block with neurons makes activations of its input.
-
-    Raises
-    ------
-    KipukaError
-        If the products of weight and input are no whole activations.
-    """
+    """How a ``cuba.Input`` block with neurons makes activations of its input."""
     values = {"weight": fixed.WEIGHT_SCALE, "bias": 0}
     for key in values:
         value = getattr(block.module, key)
         if value is not None:
             quantized = block.module.pre_hook_fx(value)
             values[key] = int(integers(quantized, f"{block.where}, key {key}").item())
-    if values["weight"] % EIGHT_BIT_WEIGHTS:
-        found = f"a weight of {values['weight'] / fixed.WEIGHT_SCALE} for the input"
-        raise unsupported(
-            block.where,
-            found,
-            "multiples of 1/2: neurons take activations in whole weight units",
-            "freeze the weight at such a multiple and let the threshold learn or be scaled",
-        )
     return Encoder(values["weight"], values["bias"], eight_bit=True)
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kipuka.convert.delivery import deliver, deliver_payloads, sent_message
+from kipuka.convert.encoder import Encoder
 from kipuka.convert.program import RECURRENT, Layer
 
 
@@ -28,7 +29,7 @@ class Replay(NamedTuple):
     exact_steps: int
 
 
-def replay(layer: Layer, arriving: np.ndarray, encoded: bool) -> Replay:
+def replay(layer: Layer, arriving: np.ndarray, encoder: Encoder | None) -> Replay:
     """Run a layer from rest.
 
     Parameters
@@ -36,11 +37,11 @@ def replay(layer: Layer, arriving: np.ndarray, encoded: bool) -> Replay:
     layer : Layer
         Fed by the layer before and by itself, as SLAYER's are.
     arriving : array (units, steps)
-        Spikes with their delays behind them; with `encoded`, activations.
-    encoded : bool
+        Spikes with their delays behind them; with an encoder its activations.
+    encoder : Encoder or None
     """
     n_steps = arriving.shape[-1]
-    fed = _fed(layer, arriving, encoded)
+    fed = _fed(layer, arriving, encoder)
     model = layer.neuron_model
     # What the layer sends to itself, in the step in which it arrives undelayed.
     sent: dict[str, np.ndarray] = {
@@ -73,12 +74,12 @@ def replay(layer: Layer, arriving: np.ndarray, encoded: bool) -> Replay:
     return Replay(own[0, :, 1:], membrane, exact_steps)
 
 
-def _fed(layer: Layer, arriving: np.ndarray, encoded: bool) -> dict[str, np.ndarray]:
+def _fed(layer: Layer, arriving: np.ndarray, encoder: Encoder | None) -> dict[str, np.ndarray]:
     """Activations (steps, neurons) from the layer before, by target, all steps at once."""
     nothing = np.zeros((arriving.shape[-1], layer.n_neurons), np.int64)
     fed = dict.fromkeys(layer.targets, nothing)
-    if encoded:
-        fed["a"] = arriving.T.astype(np.int64)
+    if encoder is not None:
+        fed |= encoder.received(arriving.T)
     for projection in layer.projections:
         if projection.source != RECURRENT:
             total = projection.synapses.weighted_sum(arriving.T.astype(bool))

@@ -289,7 +289,7 @@ def _compare(program: Program, call: _Call, position: int) -> None:
     taken, given = (x.detach().flatten(1, -2)[0].double().numpy() for x in (call.taken, call.given))
     encoder = program.encoder if position == 0 else None
     arriving = encoder.activation(taken) if encoder else taken != 0
-    result = replay(program.layers[position], arriving, encoder is not None)
+    result = replay(program.layers[position], arriving, encoder)
     if call.block.kind == "Affine":
         expected = result.membrane / fixed.STATE_SCALE
     else:

@@ -16,6 +16,8 @@ CUBA_SHARED, CUBA_OWN, SPIKING_GRU, DELTA, SIGMA_DELTA, SIGMA, SPIKING_MGU = ran
 DENSE, SPARSE, CONVOLUTION, PER_SYNAPSE, WEIGHED = range(5)
 """Kinds of groups; `WEIGHED` are dense rows that payloads multiply."""
 
+IN_WEIGHT_UNITS, IN_STATE_UNITS = 1, 2
+"""What the activations of an encoder are counted in."""
 
 STATES = 3
 """Most states that a model records."""
@@ -57,7 +59,7 @@ LAYER = _table(
 
 ``first_unit`` counts units over the whole network, ``width`` the activations of a layer, padded.
 ``exponents`` is 0 where one shift turns a sum into an activation; elsewhere it is the number of
-sets of sums, one for each weight exponent, that must be combined. ``encoded`` is 1 where the
+sets of sums, one for each weight exponent, that must be combined. ``encoded`` is not 0 where the
 network's input is the activation. ``current`` is 1 + the place in the table of currents of a layer
 whose own currents go to its update gates, else 0. ``graded`` is 1 where spikes have a payload.
 Recording columns are -1 where nothing is recorded.

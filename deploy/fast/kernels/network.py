@@ -9,7 +9,7 @@ from numba import int32, int64, uintp
 from kipuka.compiling import inlined
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels import neurons
-from kipuka.deploy.fast.kernels.arithmetic import within_reach
+from kipuka.deploy.fast.kernels.arithmetic import states_within_reach, within_reach
 from kipuka.deploy.fast.kernels.convolution import convolved_rows, scatter
 from kipuka.deploy.fast.kernels.currents import add_currents, sum_currents
 from kipuka.deploy.fast.kernels.delivery import (
@@ -110,7 +110,11 @@ def advance(
                 if row.encoded:
                     for k in range(row.neurons):
                         activation = activations[index * activation_step, k]
-                        sums[uintp(row.first_sum + k)] = within_reach(activation)
+                        sums[uintp(row.first_sum + k)] = (
+                            states_within_reach(activation)
+                            if row.encoded == at.IN_STATE_UNITS
+                            else within_reach(activation)
+                        )
                 looks = silent and step % LOOK_EVERY == 0
                 if looks:
                     keep(states, row.first_state, row.blocks, _rows(row.model), work.kept)
