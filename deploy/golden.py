@@ -12,7 +12,24 @@ from kipuka.deploy.reference import simulate_reference
 
 
 def golden_vectors(program: Program, inputs: np.ndarray) -> tuple[GoldenVector, ...]:
-    """Run inputs (samples, units, steps) through the reference and keep spikes and digest."""
+    """Run inputs through the reference and keep spikes and digest.
+
+    Parameters
+    ----------
+    program : Program
+    inputs : array (samples, units, steps)
+        Spikes; real numbers or activations for a network with an encoder.
+
+    Returns
+    -------
+    tuple of GoldenVector
+        One for each sample, to be saved with the network.
+
+    Raises
+    ------
+    KipukaError
+        If the inputs are not such an array.
+    """
     inputs = checked_inputs(program, inputs)
     trace = simulate_reference(program, inputs).trace
     outputs = readout_input(program.readout, trace.layers[-1].spikes)

@@ -47,6 +47,17 @@ def load_inputs(path: str | Path, program: Program) -> Inputs:
     ``samples``, the sample of each spike. Samples without a spike count if ``n_samples`` or
     ``labels``, one for each sample, say that they are there.
 
+    Parameters
+    ----------
+    path : str or path
+    program : Program
+        The network that the samples are for.
+
+    Returns
+    -------
+    Inputs
+        `array` (samples, units, steps), and whether the file had a batch axis.
+
     Raises
     ------
     KipukaError
@@ -171,6 +182,12 @@ def save_spikes(path: str | Path, spikes: np.ndarray, batched: bool) -> None:
     """Write spikes (samples, units, steps) as uint8, without the batch axis if not `batched`.
 
     Payloads of graded spikes, and encoded inputs, stay int32.
+
+    Parameters
+    ----------
+    path : str or path
+    spikes : bool or int32 array (samples, units, steps)
+    batched : bool
 
     Raises
     ------

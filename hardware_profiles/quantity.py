@@ -16,6 +16,7 @@ Confidence: TypeAlias = Literal[
     "script comment",
     "guess",
 ]
+"""How far a number can be trusted, best first."""
 
 # Strict, because a lax float would take the text '23.6' or the switch 'yes' for a number.
 Number: TypeAlias = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
@@ -68,6 +69,8 @@ class Ability(Basis):
 
     Parameters
     ----------
+    source, confidence, secondary
+        Of every `Basis`.
     able : bool
     note : str, optional
         What this means for a network.
@@ -82,6 +85,8 @@ class FormulaInput(Basis):
 
     Parameters
     ----------
+    source, confidence, secondary
+        Of every `Basis`.
     name : str
         Name of the number in the formula.
     value : float

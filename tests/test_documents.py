@@ -1,6 +1,8 @@
 """Documents say what is so: their examples run, their links and paths lead somewhere."""
 
 import doctest
+import importlib
+import inspect
 import json
 import re
 import subprocess
@@ -10,7 +12,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PACKAGES = {
+    "convert": "kipuka.convert",
+    "deploy": "kipuka.deploy",
+    "hardware_profiles": "kipuka.hardware_profiles",
+    "plot": "kipuka.deploy.report.axes",
+    "train": "kipuka.train",
+}
+"""Packages with public names, by their page in docs/api."""
+
 README_WORDS_MAX = 800
 
 FOLDERS = "convert|deploy|train|hardware_profiles|src/kipuka|tests|docs|benchmarks|examples"
@@ -89,7 +100,33 @@ def test_the_citation_is_of_this_version():
 
 def test_every_page_has_its_place_in_the_site():
     named = re.findall(r": ([\w/]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
-    assert sorted(named) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
+    docs = ROOT / "docs"
+    assert sorted(named) == sorted(str(page.relative_to(docs)) for page in docs.rglob("*.md"))
+
+
+def public(page):
+    if page == "train":
+        pytest.importorskip("torch", reason="training is not installed")
+    package = importlib.import_module(PACKAGES[page])
+    return {name: getattr(package, name) for name in package.__all__}
+
+
+def documented(function):
+    """Names under the heading Parameters of a docstring in numpydoc's form."""
+    _, _, rest = inspect.getdoc(function).partition("Parameters\n----------\n")
+    section = re.split(r"\n[A-Z]\w+\n-+\n", rest)[0]
+    heads = [line.split(" : ")[0] for line in section.splitlines() if line[:1].strip()]
+    return [name.strip(" *") for head in heads for name in head.split(",")]
+
+
+@pytest.mark.parametrize("page", PACKAGES)
+def test_public_names_say_what_they_take(page):
+    for name, one in public(page).items():
+        if inspect.isclass(one) or inspect.isfunction(one):
+            assert one.__doc__, f"{name} has no docstring"
+        if inspect.isfunction(one):
+            taken = sorted(inspect.signature(one).parameters)
+            assert sorted(documented(one)) == taken, f"{name} documents other parameters"
 
 
 @pytest.mark.slow
@@ -99,3 +136,7 @@ def test_the_site_builds_without_a_network_and_without_a_warning(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "own_data" / "index.html").is_file()
+    for page, package in PACKAGES.items():
+        text = (tmp_path / "api" / page / "index.html").read_text()
+        for name in public(page):
+            assert f'id="{package}.{name}"' in text, f"docs/api/{page}.md lacks {name}"

@@ -5,8 +5,22 @@ Names are loaded on first use, because torch and lava-dl take seconds to import.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kipuka.lava_door import check_installed
 from kipuka.lazy import loaded_on_use
+
+if TYPE_CHECKING:
+    from kipuka.train.audio_layout import AudioLayout
+    from kipuka.train.datasets import DataOptions, load_dataset
+    from kipuka.train.delays.axonal import AxonalDelay
+    from kipuka.train.from_program.network import blocks_from_program, trace_blocks
+    from kipuka.train.gru.convolutional import ConvSpikingGRU
+    from kipuka.train.gru.dense import SpikingGRU
+    from kipuka.train.networks import build_network
+    from kipuka.train.runs.config import TrainConfig
+    from kipuka.train.runs.counting import counting_baseline
+    from kipuka.train.runs.trainer import load_run, program_of, train
 
 check_installed(
     "training needs lava-dl",
@@ -34,6 +48,21 @@ _MODULES = {
     "train": "runs.trainer",
 }
 
-__all__ = [*_MODULES]
+__all__ = [
+    "AudioLayout",
+    "AxonalDelay",
+    "ConvSpikingGRU",
+    "DataOptions",
+    "SpikingGRU",
+    "TrainConfig",
+    "blocks_from_program",
+    "build_network",
+    "counting_baseline",
+    "load_dataset",
+    "load_run",
+    "program_of",
+    "trace_blocks",
+    "train",
+]
 
 __getattr__ = loaded_on_use(__name__, _MODULES)

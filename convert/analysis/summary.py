@@ -61,6 +61,10 @@ class LayerSummary:
 def inspect(program: Program) -> tuple[LayerSummary, ...]:
     """Summarise each layer of a Program.
 
+    Parameters
+    ----------
+    program : Program
+
     Returns
     -------
     tuple of LayerSummary

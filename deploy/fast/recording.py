@@ -43,7 +43,10 @@ def record_for_readout(program: Program) -> Record:
 
 
 EVERYTHING = Record()
+"""Record spikes and states of every layer."""
+
 COUNTERS = Record(spikes=(), states=(), steps=False)
+"""Record nothing but decisions and counts, whatever the network's size."""
 
 
 class Columns:

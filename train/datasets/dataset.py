@@ -112,6 +112,12 @@ class Dataset:
     def from_recordings(cls, recordings: Recordings, options: DataOptions) -> Dataset:
         """Split recordings into the parts that they name, or draw the parts that they do not.
 
+        Parameters
+        ----------
+        recordings : Recordings
+            As `kipuka.train.datasets.own_files.recordings_at` reads them.
+        options : DataOptions
+
         Raises
         ------
         KipukaError

@@ -30,8 +30,8 @@ class ConvSpikingGRU(GruBlock):
         ``threshold``, ``tau_grad``, ``scale_grad``; see `kipuka.train.gru.block.Neuron`.
     in_features, out_features : int
         Channels of the input and of the layer.
-    kernel_size : int or tuple of int
-        Of the input convolution, height and width; likewise `stride`, `padding`, `dilation`.
+    kernel_size, stride, padding, dilation : int or tuple of int
+        Of the input convolution, height and width.
     groups : int
         Groups of input channels, each seen by as many of the output channels.
     weight_scale : float

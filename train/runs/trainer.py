@@ -194,6 +194,18 @@ def program_of(
     """Quantize a trained network, with its settings and its data's names and digest as metadata.
 
     Where the data lie is nobody else's business and is left out.
+
+    Parameters
+    ----------
+    network : torch.nn.ModuleList
+        Its blocks, as `build_network` and `load_run` give them.
+    config : TrainConfig
+    dataset : Dataset, optional
+        What it was trained on.
+
+    Returns
+    -------
+    Program
     """
     name = config.data if dataset is None else dataset.name
     settings = config.model_copy(update={"data": name, "data_dir": None, "download": False})

@@ -60,6 +60,13 @@ class GoldenVector:
 def save_net(path: str | Path, program: Program, golden: Sequence[GoldenVector] = ()) -> None:
     """Write `program` to a `.net` file, with golden vectors.
 
+    Parameters
+    ----------
+    path : str or path
+    program : Program
+    golden : sequence of GoldenVector, optional
+        Inputs with what the network makes of them, from `kipuka.deploy.golden_vectors`.
+
     Raises
     ------
     KipukaError
@@ -145,7 +152,22 @@ def load_net(path: str | Path, *, clamp_delays: bool = False) -> Program:
 
 
 def load_golden(path: str | Path) -> tuple[GoldenVector, ...]:
-    """Read the golden vectors of a `.net` file; empty if it carries none."""
+    """Read the golden vectors of a `.net` file.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    tuple of GoldenVector
+        Empty if it carries none.
+
+    Raises
+    ------
+    KipukaError
+        If the file is no `.net` file, or a golden vector does not fit its network.
+    """
     with _opened(path) as root:
         if not root.has("kipuka") or not root.group("kipuka").has("golden"):
             return ()

@@ -92,7 +92,23 @@ def floats_of(
     bias: str = "refuse",
     reset: str = "zero",
 ) -> FloatNetwork:
-    """Read a NIR graph as layers in floats, for `simulate_floats`; see `quantized_nir`."""
+    """Read a NIR graph as layers in floats, for `kipuka.convert.float_network.simulate_floats`.
+
+    Parameters
+    ----------
+    path : str or path
+    dt, preset, bias, reset
+        As `quantized_nir` takes them.
+
+    Returns
+    -------
+    FloatNetwork
+
+    Raises
+    ------
+    KipukaError
+        If the graph or an option is one that `quantized_nir` refuses.
+    """
     habit = choose(PRESETS, preset, "preset", "option preset")
     choose({name: name for name in BIASES}, bias, "treatment of biases", "option bias")
     dt = habit.dt_s if dt is None else dt
