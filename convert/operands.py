@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kipuka.convert import fixed
-from kipuka.convert.program import Program
+from kipuka.convert.program import Program, expect_program
 from kipuka.errors import KipukaError
 
 MAX_STEPS = (1 << 31) - 1
@@ -43,6 +43,7 @@ def checked_inputs(program: Program, inputs: Any, where: str = "input") -> np.nd
     KipukaError
         If there is no sample, or shape, type or values do not fit the network.
     """
+    expect_program(program)
     samples = _in_rows(program, as_numbers(inputs, where), where)
     return as_activations(samples, where) if program.encoder else as_spikes(samples, where)
 

@@ -17,6 +17,7 @@ from kipuka.convert.rules.arrays import check_parts
 from kipuka.convert.rules.program import check_program
 from kipuka.convert.synapses import PREVIOUS, RECURRENT, ConvSynapses, Synapses
 from kipuka.display import html_table
+from kipuka.errors import expect
 
 Target = str
 """Name of an activation that a neuron model receives, such as ``a``; see `NeuronModel.targets`."""
@@ -327,3 +328,18 @@ def needs_flatten(program: Program, position: int) -> bool:
     # Rules that are yet to come refuse other sources.
     before = [back for back in layer.sources if back > 0]
     return flat and any(len(program.shape_of(position - back)) > 1 for back in before)
+
+
+def expect_program(program: object) -> None:
+    """Refuse what is no Program: the first thing that a function does that takes one from a user.
+
+    Raises
+    ------
+    KipukaError
+        If it is something else, such as the name of a file.
+    """
+    remedy = (
+        "kipuka.convert.load_network(path) reads one from a file, program_from_blocks(blocks) "
+        "makes one of a trained network"
+    )
+    expect(program, Program, "argument program", remedy)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kipuka.convert.program import Program, Readout
+from kipuka.convert.program import Program, Readout, expect_program
 from kipuka.errors import KipukaError
 
 
@@ -109,6 +109,7 @@ def decide(program: Program, last: LayerTrace) -> np.ndarray:
     -------
     int64 array (samples,)
     """
+    expect_program(program)
     return largest_class(program, read_values(program, last).sum(axis=-1, dtype=np.int64))
 
 

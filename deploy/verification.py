@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kipuka.convert.program import Program
+from kipuka.convert.program import Program, expect_program
 from kipuka.convert.trace import Trace, decide
 from kipuka.errors import KipukaError
 
@@ -107,6 +107,7 @@ def verify(
     KipukaError
         If there are fewer than two traces.
     """
+    expect_program(program)
     if len(traces) < 2:
         raise KipukaError(
             "there is nothing to compare",

@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 import torch
 
+from kipuka.convert import fixed
+from kipuka.convert.operands import whole_number
 from kipuka.convert.synapses import Shape3
 from kipuka.errors import KipukaError
 
@@ -72,7 +74,17 @@ class AudioLayout(torch.nn.Module):
 
     def __init__(self, shape: Shape3) -> None:
         super().__init__()
-        self.shape = shape
+        if not isinstance(shape, tuple | list) or len(shape) != 3:
+            raise KipukaError(
+                "the layout is no shape of an image",
+                where="AudioLayout, argument shape",
+                limit="three numbers: channels, height and width",
+                value=f"{shape!r}",
+                remedy="pass what audio_shape(n_units, layout) gives",
+            )
+        limits = 1, fixed.INT32_MAX, "AudioLayout, argument shape"
+        channels, height, width = (whole_number(size, *limits) for size in shape)
+        self.shape: Shape3 = channels, height, width
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Reshape spikes (batch, units, time)."""

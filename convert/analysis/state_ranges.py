@@ -22,7 +22,7 @@ from kipuka.convert.encoder import Encoder
 from kipuka.convert.neurons import CUBA, DELTA, SIGMA, SIGMA_DELTA, SPIKING_GRU, SPIKING_MGU
 from kipuka.convert.neurons.model import StateVariable
 from kipuka.convert.operands import MAX_STEPS, whole_number
-from kipuka.convert.program import RECURRENT, Layer, Program
+from kipuka.convert.program import RECURRENT, Layer, Program, expect_program
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +116,7 @@ def analyse_ranges(
     -------
     RangeAnalysis
     """
+    expect_program(program)
     n_steps = whole_number(n_steps, 1, MAX_STEPS, "argument n_steps")
     if program.reset:
         n_steps = min(n_steps, program.reset.interval)

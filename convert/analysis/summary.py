@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kipuka.convert.formats.net.differences import netx_differences, weight_bits
-from kipuka.convert.program import RECURRENT, Layer, Program
+from kipuka.convert.program import RECURRENT, Layer, Program, expect_program
 from kipuka.convert.synapses import ConvSynapses
 
 
@@ -69,6 +69,7 @@ def inspect(program: Program) -> tuple[LayerSummary, ...]:
     -------
     tuple of LayerSummary
     """
+    expect_program(program)
     differences = netx_differences(program)
     return tuple(
         _summary(number, layer, differences[number])

@@ -10,7 +10,7 @@ from typing import Any
 from kipuka.convert.formats.net.file import GoldenVector, load_net, save_net
 from kipuka.convert.formats.nir.file import OPTIONS as NIR_OPTIONS
 from kipuka.convert.formats.nir.file import load_nir, save_nir
-from kipuka.convert.program import Program
+from kipuka.convert.program import Program, expect_program
 from kipuka.errors import KipukaError
 
 
@@ -92,6 +92,7 @@ def save_network(path: str | Path, program: Program, golden: Sequence[GoldenVect
     KipukaError
         If networks of that format cannot be written, or the file cannot.
     """
+    expect_program(program)
     found = _format_of(Path(path))
     if found.save is None:
         raise KipukaError(

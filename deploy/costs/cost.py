@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kipuka.convert.operands import whole_number
-from kipuka.convert.program import Program
+from kipuka.convert.program import Program, expect_program
 from kipuka.deploy.costs.core_activity import CoreActivity, Sent, core_activity
 from kipuka.deploy.costs.energy import Prices, energy_of, prices_of, total_of
 from kipuka.deploy.costs.latency import TERMS, Laid, Timing, timing_of
@@ -24,6 +24,7 @@ from kipuka.deploy.costs.program_run import sent_in
 from kipuka.deploy.counters import Counters
 from kipuka.deploy.reference import Simulation
 from kipuka.display import html_table
+from kipuka.errors import expect
 from kipuka.hardware_profiles import SiBounds
 
 if TYPE_CHECKING:
@@ -190,6 +191,12 @@ def profile(
     """
     if cores is not None:
         cores = whole_number(cores, 1, CORES_MAX, "argument cores")
+    from kipuka.hardware_profiles import HardwareProfile
+
+    expect_program(program)
+    expect(simulation, Simulation, "argument simulation", "kipuka.deploy.simulate makes it")
+    named = 'kipuka.hardware_profiles.load_profile("loihi2") reads one'
+    expect(hardware, HardwareProfile, "argument hardware", named)
     sent = sent_in(program, inputs, simulation)
     groups, counters = groups_of(program), simulation.counters
     return cost_of(groups, counters, sent, hardware, cores=cores, host_input=host_input)

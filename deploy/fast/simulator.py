@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kipuka.convert.operands import as_numbers, whole_number
-from kipuka.convert.program import Program
+from kipuka.convert.program import Program, expect_program
 from kipuka.deploy.fast.input_events import Events, Piece, Sample, steps_of
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.recording import COUNTERS, EVERYTHING, Record
@@ -61,6 +61,7 @@ def simulate(
     KipukaError
         If the input does not fit the network; the message names sample, index and value.
     """
+    expect_program(program)
     inputs = _samples_of(inputs)
     n_threads = _threads(threads)
     n_steps = _common_steps(program, inputs)
@@ -108,6 +109,7 @@ def simulate_each(
     KipukaError
         If a sample does not fit the network; the message names sample, index and value.
     """
+    expect_program(program)
     if isinstance(samples, memoryview):
         samples = as_numbers(samples, "input")
     if not isinstance(samples, Iterable) or getattr(samples, "ndim", 1) == 0:

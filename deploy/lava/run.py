@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from kipuka.deploy.lava.process_sessions import end_session, killed_members
 from kipuka.deploy.lowered.common_values import check_common_values
 from kipuka.deploy.lowered.lowering import lower
 from kipuka.deploy.lowered.streaming import PARTS, plan_stream
-from kipuka.errors import KipukaError
+from kipuka.errors import KipukaError, choose
 from kipuka.files import replacing
 from kipuka.lava_door import check_installed
 
@@ -101,6 +101,7 @@ def run_lava_jobs(
     imported once.
     """
     jobs = [(program, checked_inputs(program, inputs)) for program, inputs in jobs]
+    _check_limit(stall_limit_s)
     if backend == "netx" and any(program.reset and len(inputs) > 1 for program, inputs in jobs):
         # A reset that NetX does by itself counts steps through all samples that a graph runs.
         single = [(program, x[None]) for program, inputs in jobs for x in inputs]
@@ -132,6 +133,7 @@ def check_lava(program: Program, n_steps: int, backend: LavaBackend) -> None:
         If Lava is not installed or cannot express a layer.
     """
     check_installed("this backend needs Lava", f"backend {backend}", "lava")
+    choose(dict.fromkeys(get_args(LavaBackend)), backend, "backend of Lava", "argument backend")
     if backend == "netx":
         _check_netx(program)
     elif backend == "lowered":
@@ -174,6 +176,17 @@ def stream_lava(
     kind = f"lava-sim:{chosen}"
     found = _finished([(program, inputs)], kind, total, progress, stall_limit_s)
     return found[0]["spikes_0"]
+
+
+def _check_limit(stall_limit_s: float) -> None:
+    if not stall_limit_s > 0:
+        raise KipukaError(
+            "a limit on waiting is no time",
+            where="argument stall_limit_s",
+            limit="seconds, more than 0",
+            value=stall_limit_s,
+            remedy="give such a time, or leave the argument out",
+        )
 
 
 def _finished(

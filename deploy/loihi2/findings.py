@@ -24,7 +24,7 @@ from kipuka.deploy.loihi2.evidence import evidence_of
 from kipuka.deploy.loihi2.message_widths import message_over_its_bits, port_sums, signed_bits
 from kipuka.deploy.loihi2.placement import Placed, Placement, place
 from kipuka.deploy.lowered.streaming import Stream
-from kipuka.errors import KipukaError
+from kipuka.errors import KipukaError, expect
 from kipuka.hardware_profiles import HardwareProfile
 
 PORT_BITS = 16
@@ -92,6 +92,9 @@ def dry_run(stream: Stream, hardware: HardwareProfile, *, host_input: bool = Fal
     -------
     DryRun
     """
+    expect(stream, Stream, "argument stream", "kipuka.deploy.plan_stream makes it")
+    named = 'kipuka.hardware_profiles.load_profile("loihi2") reads one'
+    expect(hardware, HardwareProfile, "argument hardware", named)
     graph = stream.graph
     findings = [finding for check in CHECKS for finding in check(stream, hardware)]
     placed = Placed((), (0, 0))

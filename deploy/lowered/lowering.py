@@ -9,7 +9,7 @@ from kipuka.convert import fixed
 from kipuka.convert.analysis.state_ranges import analyse_ranges
 from kipuka.convert.encoder import need_whole_activations
 from kipuka.convert.neurons import CUBA, SPIKING_GRU, SPIKING_MGU, handler
-from kipuka.convert.program import RECURRENT, Layer, Program
+from kipuka.convert.program import RECURRENT, Layer, Program, expect_program
 from kipuka.deploy.lowered.cells.cell import Cell, Senders
 from kipuka.deploy.lowered.cells.cuba import Beat, check_beat, cuba_cell
 from kipuka.deploy.lowered.cells.spiking_gru import GruCell, Saturating
@@ -39,6 +39,7 @@ def lower(program: Program, n_steps: int | None = None) -> LoweredGraph:
     KipukaError
         If a layer has no exact lowering; the message names it.
     """
+    expect_program(program)
     _check(program)
     need_whole_activations(program.encoder, "lowered", f"layer {program.numbers[0]}")
     if not needs_microcode(program):

@@ -70,6 +70,34 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or category(c) == "Zs" else ascii(c)[1:-1] for c in text)
 
 
+def expect(value: object, kind: type, where: str, remedy: str) -> None:
+    """Refuse an argument that is no object of its class.
+
+    Parameters
+    ----------
+    value : object
+    kind : type
+    where : str
+        Name of the argument.
+    remedy : str
+        How such an object is made.
+
+    Raises
+    ------
+    KipukaError
+        If it is none.
+    """
+    if not isinstance(value, kind):
+        name = type(value).__name__
+        raise KipukaError(
+            f"the argument is no {kind.__name__}",
+            where=where,
+            limit=f"a {kind.__module__}.{kind.__name__}",
+            value=f"{name} {value}" if isinstance(value, str) else name,
+            remedy=remedy,
+        )
+
+
 def choose(options: Mapping[str, Choice], name: str, what: str, where: str) -> Choice:
     """Return what `name` stands for.
 

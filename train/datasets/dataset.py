@@ -17,6 +17,9 @@ from kipuka.train.datasets.splits import DataOptions, Split, check_classes
 
 OWN = "own data"
 
+DATASET_MADE = "Dataset.from_arrays, from_events or from_tonic make one of your data"
+"""Remedy where something else was given."""
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:

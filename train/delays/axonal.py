@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from kipuka.convert import fixed
+from kipuka.convert.operands import whole_number
 from kipuka.errors import KipukaError
 from kipuka.train.delays import kernels
 from kipuka.train.triton_support import takes_triton
@@ -134,6 +135,22 @@ def used_taps(taps: torch.Tensor, n_steps: int) -> list[int]:
     return used
 
 
+def _check_range(init_steps: tuple[float, float]) -> None:
+    """Refuse a range of initial delays that is none."""
+    try:
+        low, high = map(float, init_steps)
+    except (TypeError, ValueError):
+        low, high = 0.0, -1.0
+    if not 0 <= low <= high < float("inf"):
+        raise KipukaError(
+            "initial delays cannot be drawn from this range",
+            where="learnable delays, init_steps",
+            limit="two finite numbers of steps, 0 or more, the smaller first",
+            value=f"{init_steps!r}",
+            remedy="give such a range, for example (0.0, 1.0)",
+        )
+
+
 class AxonalDelay(torch.nn.Module):
     """One learnable delay per neuron (or channel), applied as ``floor(delay)``.
 
@@ -170,7 +187,8 @@ class AxonalDelay(torch.nn.Module):
         min_delay: int = 0,
     ) -> None:
         super().__init__()
-        self.max_delay = min(max_delay, fixed.DELAY_MAX)
+        neurons = whole_number(neurons, 1, fixed.INT32_MAX, "learnable delays, neurons")
+        self.max_delay = whole_number(max_delay, 0, fixed.DELAY_MAX, "learnable delays, max_delay")
         if not 0 <= min_delay <= self.max_delay:
             raise KipukaError(
                 "the lower limit of delays is none that a delay can have",
@@ -180,7 +198,10 @@ class AxonalDelay(torch.nn.Module):
                 remedy="choose a limit in between",
             )
         self.min_delay = int(min_delay)
-        self.reach_steps = reach_steps
+        _check_range(init_steps)
+        self.reach_steps = whole_number(
+            reach_steps, 1, fixed.DELAY_MAX, "learnable delays, reach_steps"
+        )
         self.rule: DelayRule = "finite-difference"
         self.width_steps = 0.0
         self.delay = torch.nn.Parameter(torch.empty(neurons).uniform_(*init_steps))

@@ -14,7 +14,7 @@ from kipuka.convert.formats.slayer import block_values
 from kipuka.convert.formats.slayer.blocks import Block, find_blocks
 from kipuka.convert.neurons import handler
 from kipuka.convert.operands import as_activations, as_numbers, as_spikes
-from kipuka.convert.program import PREVIOUS, Program, needs_flatten
+from kipuka.convert.program import PREVIOUS, Program, expect_program, needs_flatten
 from kipuka.convert.trace import LayerTrace, Trace
 from kipuka.errors import KipukaError
 from kipuka.train.audio_layout import AudioLayout
@@ -49,6 +49,7 @@ def blocks_from_program(program: Program) -> torch.nn.ModuleList:
     KipukaError
         If a layer has no counterpart among the training blocks.
     """
+    expect_program(program)
     for position, layer in enumerate(program.layers):
         handler(BLOCKS, layer.model, "torch", place(program, position))
     if program.reset:

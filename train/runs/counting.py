@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from kipuka.errors import expect
 from kipuka.train.datasets import Dataset, Split
+from kipuka.train.datasets.dataset import DATASET_MADE
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Weights of the squared norm that the validation part chooses from."""
@@ -45,6 +47,7 @@ def counting_baseline(dataset: Dataset) -> CountingBaseline:
     ----------
     dataset : Dataset
     """
+    expect(dataset, Dataset, "argument dataset", DATASET_MADE)
     features = {
         part: _root_counts(getattr(dataset, part)) for part in ("train", "validation", "test")
     }

@@ -15,11 +15,18 @@ import torch
 
 from kipuka.convert.formats.slayer.network import program_from_blocks
 from kipuka.convert.program import Program
-from kipuka.errors import KipukaError
+from kipuka.errors import KipukaError, expect
 from kipuka.locks import Lock, locked
 from kipuka.strangers import exists, inside
 from kipuka.train.cuba.integrator import compiled_integrator
-from kipuka.train.datasets import DataOptions, Dataset, Split, Splits, load_dataset
+from kipuka.train.datasets import (
+    DataOptions,
+    Dataset,
+    Split,
+    Splits,
+    load_dataset,
+)
+from kipuka.train.datasets.dataset import DATASET_MADE
 from kipuka.train.runs.checkpoint import checkpoint_digest, load_checkpoint, save_checkpoint
 from kipuka.train.runs.config import (
     CHECKPOINT_FILE,
@@ -104,6 +111,10 @@ def train(
         data, another process trains in it, the loss stops being a number, the disk is full, or the
         checkpoint is of another network.
     """
+    settings = "kipuka.train.TrainConfig(...) holds them, and load_config(path) reads them"
+    expect(config, TrainConfig, "argument config", settings)
+    if dataset is not None:
+        expect(dataset, Dataset, "argument dataset", DATASET_MADE)
     folder = Path(folder)
     if dataset is not None:
         config = config.model_copy(update={"data": dataset.name})

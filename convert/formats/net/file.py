@@ -26,7 +26,7 @@ from kipuka.convert.formats.net.reader import NetworkReader
 from kipuka.convert.formats.net.sigma_delta import sends_payloads
 from kipuka.convert.formats.net.writer import write_layers
 from kipuka.convert.operands import as_numbers, as_spikes
-from kipuka.convert.program import Program, Readout, ReadoutKind, Reset
+from kipuka.convert.program import Program, Readout, ReadoutKind, Reset, expect_program
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
 
@@ -72,6 +72,7 @@ def save_net(path: str | Path, program: Program, golden: Sequence[GoldenVector] 
     KipukaError
         If the file cannot be written; an older file of that name is then untouched.
     """
+    expect_program(program)
     # HDF5 ends the process with a segmentation fault where the disk is full, so it gets no disk.
     with h5py.File(uuid.uuid4().hex, "w", driver="core", backing_store=False) as file:
         write_layers(file.create_group("layer"), program)

@@ -1,0 +1,72 @@
+"""An argument of another class is refused by its name, with how one is made (K3)."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kipuka.convert import decide, inspect, save_net, save_network
+from kipuka.convert.analysis.state_ranges import analyse_ranges
+from kipuka.deploy import (
+    golden_vectors,
+    lower,
+    plan_stream,
+    profile,
+    simulate,
+    simulate_each,
+    simulate_reference,
+    verify,
+)
+from kipuka.errors import KipukaError
+from kipuka.hardware_profiles import load_profile
+from kipuka_cases import program, random_cuba
+
+INPUTS = np.zeros((1, 4, 5), bool)
+OTHERS = ["model.net", Path("model.net"), None, 3, b"net", [object()], {"layers": ()}]
+
+TAKERS = {
+    "simulate": lambda p, folder: simulate(p, INPUTS),
+    "simulate_each": lambda p, folder: list(simulate_each(p, INPUTS)),
+    "simulate_reference": lambda p, folder: simulate_reference(p, INPUTS),
+    "golden_vectors": lambda p, folder: golden_vectors(p, INPUTS),
+    "decide": lambda p, folder: decide(p, None),
+    "inspect": lambda p, folder: inspect(p),
+    "save_net": lambda p, folder: save_net(folder / "a.net", p),
+    "save_network": lambda p, folder: save_network(folder / "a.nir", p),
+    "analyse_ranges": lambda p, folder: analyse_ranges(p, 5),
+    "lower": lambda p, folder: lower(p),
+    "plan_stream": lambda p, folder: plan_stream(p, 5),
+    "profile": lambda p, folder: profile(p, INPUTS, None, load_profile("loihi2")),
+    "verify": lambda p, folder: verify(p, {}),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=lambda other: type(other).__name__)
+@pytest.mark.parametrize("name", TAKERS)
+def test_what_is_no_program(name, other, tmp_path, check_error):
+    with pytest.raises(KipukaError) as caught:
+        TAKERS[name](other, tmp_path)
+    parts = {"where": "argument program", "remedy": "load_network(path)"}
+    check_error(caught.value, what="no Program", value=type(other).__name__, **parts)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def network(rng):
+    return program(4, random_cuba(rng, 4, 3))
+
+
+@pytest.mark.parametrize("other", ["loihi2", None, {"name": "loihi2"}])
+def test_the_name_of_a_chip_is_no_profile_of_it(network, other, check_error):
+    with pytest.raises(KipukaError) as caught:
+        profile(network, INPUTS, simulate(network, INPUTS), other)
+    parts = {"where": "argument hardware", "remedy": "load_profile"}
+    check_error(caught.value, what="no HardwareProfile", **parts)
+
+
+def test_a_trace_is_no_run(network, check_error):
+    trace = simulate(network, INPUTS).trace
+    with pytest.raises(KipukaError) as caught:
+        profile(network, INPUTS, trace, load_profile("loihi2"))
+    parts = {"where": "argument simulation", "remedy": "kipuka.deploy.simulate"}
+    check_error(caught.value, what="no Simulation", **parts)
