@@ -59,6 +59,8 @@ class CoreActivity:
         Neuron updates over the whole run; at most so many were of neurons that a message reached.
     messages : int64 array (cores,)
         Messages that each core sent to cores, one for each core that a message reaches.
+    leaving : int64 array (cores,)
+        Those of them that went to another core.
     hops : int64 array (cores,)
         Steps between routers that they took, by the sending core.
     busiest_operations : int64 array (samples, steps)
@@ -76,6 +78,7 @@ class CoreActivity:
     active_updates: np.ndarray
     updates: np.ndarray
     messages: np.ndarray
+    leaving: np.ndarray
     hops: np.ndarray
     busiest_operations: np.ndarray
     busiest_core: np.ndarray
@@ -120,13 +123,14 @@ def core_activity(
         ):
             loads += found.sum(axis=1)
             busy[chosen] = found.max(axis=0, initial=0).reshape(busy[chosen].shape)
-    sent_by, hops = _by_core(routes, counts, mapping.n_cores)
+    sent_by, leaving, hops = _by_core(routes, counts, mapping.n_cores)
     active, updates = _updates(mapping, counters)
     return CoreActivity(
         synaptic_operations=total,
         active_updates=active,
         updates=updates,
         messages=sent_by,
+        leaving=leaving,
         hops=hops,
         busiest_operations=busiest[0],
         busiest_core=busiest[1],
@@ -227,27 +231,31 @@ def _on_links(routes: Routes, emitted: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return found[0], found[1]
 
 
-def _by_core(routes: Routes, counts: np.ndarray, n_cores: int) -> tuple[np.ndarray, np.ndarray]:
-    """Messages and hops of each sending core: int64 arrays (cores,)."""
+def _by_core(
+    routes: Routes, counts: np.ndarray, n_cores: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Messages of each sending core, those to another core, and hops: int64 arrays (cores,)."""
     emitted = counts[routes.neurons]
     sender = routes.senders[routes.pair_of]
     messages = np.zeros(n_cores, dtype=np.int64)
-    hops = np.zeros(n_cores, dtype=np.int64)
+    leaving, hops = np.zeros_like(messages), np.zeros_like(messages)
     np.add.at(messages, sender, emitted)
+    elsewhere = routes.receivers[routes.pair_of] != sender
+    np.add.at(leaving, sender[elsewhere], emitted[elsewhere])
     np.add.at(hops, sender, emitted * routes.hops[routes.pair_of])
-    return messages, hops
+    return messages, leaving, hops
 
 
 def _updates(mapping: CoreMapping, counters: Counters) -> tuple[np.ndarray, np.ndarray]:
     """Neuron updates of each core that may have been active, and all of them."""
     n_steps = counters.n_steps * counters.n_samples
-    active, updates = [], []
+    active, updates = np.zeros((2, mapping.n_cores), dtype=np.int64)
     for own, counted in zip(mapping.groups, counters.layers, strict=True):
         assignment = own.parts.assignment()
         # Messages that arrive in the same step make one update active, not several.
         # Neurons without synapses take the real-valued input, in every step.
         arrivals = counted.arrivals_per_neuron if own.axons else n_steps
         at_most = np.full(counted.n_neurons, np.minimum(arrivals, n_steps))
-        active.append(np.bincount(assignment, at_most, own.n_cores).astype(np.int64))
-        updates.append(np.bincount(assignment, minlength=own.n_cores) * n_steps)
-    return np.concatenate(active), np.concatenate(updates).astype(np.int64)
+        active[own.cores] += np.bincount(assignment, at_most, own.n_cores).astype(np.int64)
+        updates[own.cores] += np.bincount(assignment, minlength=own.n_cores) * n_steps
+    return active, updates

@@ -8,14 +8,16 @@ from typing import NamedTuple
 import numpy as np
 
 from kipuka.convert.program import Program
-from kipuka.deploy.costs.cost import Cost, cost_of, profile
-from kipuka.deploy.costs.program_run import record_for_costs
+from kipuka.deploy.costs.cost import Cost, cost_of
+from kipuka.deploy.costs.mapping import groups_of
+from kipuka.deploy.costs.program_run import record_for_costs, sent_in
 from kipuka.deploy.fast.simulator import simulate
 from kipuka.deploy.lowered.counters import LoweredLayer, lowered_counters, summarise_lowered
 from kipuka.deploy.lowered.graph import LoweredGraph
 from kipuka.deploy.lowered.groups import groups_of_graph, sent_in_run
 from kipuka.deploy.lowered.interpreter import run_lowered
 from kipuka.deploy.lowered.lowering import lower, needs_microcode
+from kipuka.deploy.lowered.placings import FormRun, Placing, placings_of
 from kipuka.deploy.lowered.size import too_many_synapses
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import HardwareProfile, SiBounds
@@ -64,6 +66,8 @@ class LoweredComparison:
         Fewest and most neuro cores that the compiler may take.
     needs_microcode : bool
         Whether the fused form has a process that Lava lacks on Loihi 2.
+    placings : tuple of Placing or NotLowered
+        Ways of placing either form on cores, if they were asked for, or why one does not fit.
     """
 
     period: int
@@ -75,6 +79,7 @@ class LoweredComparison:
     fused_cores: tuple[int, int]
     lowered_cores: tuple[int, int]
     needs_microcode: bool
+    placings: tuple[Placing, ...] | NotLowered = ()
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,12 @@ def without_microcode(
 
 
 def compare_lowered(
-    program: Program, graph: LoweredGraph, inputs: np.ndarray, hardware: HardwareProfile
+    program: Program,
+    graph: LoweredGraph,
+    inputs: np.ndarray,
+    hardware: HardwareProfile,
+    *,
+    placings: bool = False,
 ) -> LoweredComparison | NotLowered:
     """Price a network and its lowered form on the same samples, or say why not.
 
@@ -140,6 +150,8 @@ def compare_lowered(
         Of the program.
     inputs : array (samples, units, steps)
     hardware : HardwareProfile
+    placings : bool
+        Whether to place both forms in every way that there is.
 
     Returns
     -------
@@ -148,11 +160,14 @@ def compare_lowered(
     """
     run = run_lowered(graph, inputs)
     counters = lowered_counters(program, graph, run)
-    simulation = simulate(program, inputs, record=record_for_costs(program))
     groups = groups_of_graph(graph, program.numbers)
+    simulation = simulate(program, inputs, record=record_for_costs(program))
+    forms = (
+        FormRun(groups_of(program), simulation.counters, sent_in(program, inputs, simulation)),
+        FormRun(groups, counters, sent_in_run(graph, run)),
+    )
     try:
-        fused = profile(program, inputs, simulation, hardware)
-        lowered = cost_of(groups, counters, sent_in_run(graph, run), hardware)
+        fused, lowered = (cost_of(*form, hardware) for form in forms)
     except KipukaError as error:
         return NotLowered.because(error)
     return LoweredComparison(
@@ -165,4 +180,14 @@ def compare_lowered(
         fused_cores=fused.cores,
         lowered_cores=lowered.cores,
         needs_microcode=needs_microcode(program),
+        placings=_placings(*forms, graph, hardware) if placings else (),
     )
+
+
+def _placings(
+    fused: FormRun, lowered: FormRun, graph: LoweredGraph, hardware: HardwareProfile
+) -> tuple[Placing, ...] | NotLowered:
+    try:
+        return placings_of(fused, lowered, graph, hardware)
+    except KipukaError as error:
+        return NotLowered.because(error)

@@ -52,10 +52,22 @@ def test_a_dry_run_reports_and_starts_nothing(net, tmp_path, capsys, monkeypatch
     assert facts["dry_run"]["stream_mismatches"] == 0
     assert [layer["neuron_processes"] for layer in facts["lowered"]["layers"]][1] == 1
     assert facts["lowered"]["layers"][0]["products"] > 0
+    forms = [(one["form"], one["on_a_core"], one["spread"]) for one in facts["placings"]]
+    assert len(set(forms)) == 6
+    assert all(0 < one["to_other_cores"] <= one["messages"] for one in facts["placings"])
+    assert facts["placings"][2]["latency_s"]["typical"] == pytest.approx(
+        facts["estimate"]["lowered"]["latency_s"]["typical"]
+    )
     for state in facts["ranges"]:
         assert state["seen"] <= state["proven_reach"]
     text = capsys.readouterr().out
-    for part in ("hardware steps per algorithmic step", "ProdNeuron", "neuro cores", "0 values"):
+    for part in (
+        "hardware steps per algorithmic step",
+        "ProdNeuron",
+        "neuro cores",
+        "0 values",
+        "ways of",
+    ):
         assert part in text.replace("\n", " ")
     lines = text[text.index("verdict:") :].replace("\n", " ")
     assert "input preloaded on the chip" in lines

@@ -9,6 +9,7 @@ from kipuka.deploy.costs.mapping.mapping import (
     map_groups,
     map_program,
 )
+from kipuka.deploy.costs.mapping.sharing import map_shared
 from kipuka.deploy.costs.mapping.spreading import Spread
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "map_by_halving",
     "map_groups",
     "map_program",
+    "map_shared",
     "with_receivers",
 ]

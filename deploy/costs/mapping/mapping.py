@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ class GroupMapping:
     layer : int
         Number in the file.
     first_core : int
-        Its cores are ``first_core`` and those that follow.
+        Its cores are ``first_core`` and those that follow; `map_shared` gives some to several.
     parts : Partition
     axons : tuple of Axons
         Of each bundle; their cores count from 0 within the group.
@@ -98,12 +99,20 @@ class Mapping:
 
     def needs(self, name: str) -> np.ndarray:
         """What each core uses of a limit: int64 array (cores,)."""
-        return np.concatenate([group.needs[name] for group in self.groups])
+        return needs_by_core(self.groups, name)
 
     def utilisation(self, name: str) -> np.ndarray | None:
         """Share of a limit that each core uses; None where the limit is not published."""
         available = self.limits.per_core[name]
         return None if available is None else self.needs(name) / max(available, 1)
+
+
+def needs_by_core(groups: Sequence[GroupMapping], name: str) -> np.ndarray:
+    """Add up what groups use of a limit on each core, which several may share: int64 array."""
+    total = np.zeros(max(group.cores.stop for group in groups), dtype=np.int64)
+    for group in groups:
+        total[group.cores] += group.needs[name]
+    return total
 
 
 def map_program(
@@ -152,17 +161,15 @@ def map_groups(
         needed, available and a change.
     """
     limits = limits or core_limits(hardware)
-    _check_groups(groups, hardware, limits)
+    check_groups(groups, hardware, limits)
     loads = load or (None,) * len(groups)
     splits = [split_group(g, limits, own) for g, own in zip(groups, loads, strict=True)]
     splits = within_output_axons(groups, splits, limits, loads)
     if spread is not None:
         check_spread(splits, spread)
-        times = times_of(hardware, spread.steps)
+        times = times_of(hardware, spread)
         splits = spread_over(groups, splits, limits, loads, spread.cores, times)
-    placed = _placed(groups, hardware, limits, splits)
-    _check_chips(placed.n_chips, limits, hardware)
-    return placed
+    return placed_within(groups, hardware, limits, splits, in_turn(splits))
 
 
 def map_by_halving(groups: tuple[Group, ...], hardware: HardwareProfile) -> Mapping:
@@ -171,11 +178,17 @@ def map_by_halving(groups: tuple[Group, ...], hardware: HardwareProfile) -> Mapp
     Parameters and errors are those of `map_groups`, except that it takes as many chips as it needs.
     """
     limits = core_limits(hardware)
-    _check_groups(groups, hardware, limits)
+    check_groups(groups, hardware, limits)
     splits = [_halved(group, hardware) for group in groups]
     for split, needed in zip(splits, output_axons(groups, splits), strict=True):
         split.needs[AXONS_OUT] = needed
-    return _placed(groups, hardware, limits, splits)
+    return _placed(groups, hardware, limits, splits, in_turn(splits))
+
+
+def in_turn(splits: Sequence[Split]) -> list[int]:
+    """First core of each group where every group has cores of its own."""
+    ends = np.cumsum([0, *(split.parts.n_cores for split in splits)])
+    return [int(end) for end in ends[:-1]]
 
 
 def _halved(group: Group, hardware: HardwareProfile) -> Split:
@@ -189,7 +202,8 @@ def _halved(group: Group, hardware: HardwareProfile) -> Split:
     return halve(group, core_limits(hardware))
 
 
-def _check_groups(groups: tuple[Group, ...], hardware: HardwareProfile, limits: CoreLimits) -> None:
+def check_groups(groups: tuple[Group, ...], hardware: HardwareProfile, limits: CoreLimits) -> None:
+    """Refuse groups that no core of the chip can compute or hold, however they are cut."""
     check_abilities(groups, hardware)
     for group in groups:
         _check_widths(group, limits)
@@ -228,17 +242,36 @@ def _check_widths(group: Group, limits: CoreLimits) -> None:
                 )
 
 
+def placed_within(
+    groups: tuple[Group, ...],
+    hardware: HardwareProfile,
+    limits: CoreLimits,
+    splits: Sequence[Split],
+    firsts: Sequence[int],
+) -> Mapping:
+    """Place groups that were cut, each from its first core on.
+
+    Raises
+    ------
+    KipukaError
+        If a system has not so many chips.
+    """
+    placed = _placed(groups, hardware, limits, splits, firsts)
+    _check_chips(placed.n_chips, limits, hardware)
+    return placed
+
+
 def _placed(
     groups: tuple[Group, ...],
     hardware: HardwareProfile,
     limits: CoreLimits,
-    splits: list[Split],
+    splits: Sequence[Split],
+    firsts: Sequence[int],
 ) -> Mapping:
-    placed, first = [], 0
-    for group, split in zip(groups, splits, strict=True):
-        parts = split.parts
-        placed.append(GroupMapping(group.name, group.layer, first, parts, split.axons, split.needs))
-        first += parts.n_cores
+    placed = [
+        GroupMapping(group.name, group.layer, first, split.parts, split.axons, split.needs)
+        for group, split, first in zip(groups, splits, firsts, strict=True)
+    ]
     chips, slots = _chips(placed, limits)
     columns, rows, cores_per_router = limits.mesh
     places = slots // cores_per_router
@@ -251,8 +284,7 @@ def _placed(
 
 def _chips(groups: list[GroupMapping], limits: CoreLimits) -> tuple[np.ndarray, np.ndarray]:
     """Chip of each core and its place there; a chip is full at the first limit that it meets."""
-    neurons = np.concatenate([group.needs[NEURONS] for group in groups])
-    synapses = np.concatenate([group.needs[SYNAPSES] for group in groups])
+    neurons, synapses = needs_by_core(groups, NEURONS), needs_by_core(groups, SYNAPSES)
     ends = (limits.cores_per_chip, limits.neurons_per_chip, limits.synapses_per_chip)
     chips, slots = np.zeros_like(neurons), np.zeros_like(neurons)
     chip, used = 0, [0, 0, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,27 +31,55 @@ class Spread:
     steps : int
         Steps of the run that the load is of, all samples together, in each of which every neuron
         is updated; 0 where only synaptic operations are to be shared.
+    to_barrier : bool
+        Whether to cut no group further whose busiest core takes less than the barrier does, on
+        average over the steps.
     """
 
     cores: int
     steps: int = 0
+    to_barrier: bool = False
 
 
 class Times(NamedTuple):
-    """Seconds of a synaptic operation, and of all updates of one neuron in a run."""
+    """Seconds of a synaptic operation, and of all updates of one neuron in a run.
+
+    No group needs to be cut whose slowest core takes no longer than `enough_s` in the run.
+    """
 
     operation_s: float
     updates_s: float
+    enough_s: float = 0.0
 
 
-def times_of(hardware: HardwareProfile, steps: int) -> Times:
-    """Typical times of a profile; operations alone count where their time is not published."""
+def times_of(hardware: HardwareProfile, spread: Spread) -> Times:
+    """Typical times of a profile; operations alone count where their time is not published.
+
+    Raises
+    ------
+    KipukaError
+        If the barrier is to bound the steps, and its time is not published.
+    """
     latency, passes = hardware.latency, hardware.energy.dendrite_updates_per_neuron_update
+    enough_s = _barriers_s(hardware, spread.steps) if spread.to_barrier else 0.0
     operation_s = latency.synaptic_operation.in_si().typical
     if operation_s is None:
-        return Times(1.0, 0.0)
+        return Times(1.0, 0.0, enough_s)
     update_s = (latency.neuron_update.in_si().typical or 0.0) * (passes.in_si().typical or 0.0)
-    return Times(operation_s, update_s * steps)
+    return Times(operation_s, update_s * spread.steps, enough_s)
+
+
+def _barriers_s(hardware: HardwareProfile, steps: int) -> float:
+    barrier_s = hardware.latency.barrier.in_si().typical
+    if barrier_s is None:
+        raise KipukaError(
+            "there is no barrier to spread a network for",
+            where=f"hardware profile {hardware.name}, latency.barrier",
+            limit="a published time",
+            value="not published",
+            remedy="give the number of cores instead, or take another chip",
+        )
+    return barrier_s * steps
 
 
 def within_output_axons(
@@ -121,8 +150,12 @@ def spread_over(
     finished: set[int] = set()
     while len(finished) < len(splits):
         used = sum(split.parts.n_cores for split in splits)
-        work = [_slowest_s(split, load, times) for split, load in zip(splits, loads, strict=True)]
+        work = [
+            slowest_s([split], [load], times) for split, load in zip(splits, loads, strict=True)
+        ]
         k = max((k for k in range(len(splits)) if k not in finished), key=lambda k: work[k])
+        if work[k] <= times.enough_s:
+            break
         larger = more_blocks(as_grid(groups[k].shape), splits[k].grid)
         if larger is None or used + int(np.prod(larger)) - splits[k].parts.n_cores > cores:
             finished.add(k)
@@ -131,17 +164,20 @@ def spread_over(
     return within_output_axons(groups, splits, limits, loads)
 
 
-def _slowest_s(split: Split, load: np.ndarray | None, times: Times) -> float:
-    """Give the time of the slowest core.
+def slowest_s(splits: Sequence[Split], loads: Sequence[np.ndarray | None], times: Times) -> float:
+    """Give the time of the slowest of the cores that some groups have, or share.
 
     That is its operations, or where they are not known each of its synapses once, or its updates if
     they take longer, because the two overlap.
     """
-    updates_s = float(split.parts.sizes().max()) * times.updates_s
-    if load is not None:
-        operations = float(np.bincount(split.parts.assignment(), load).max())
-        return max(operations * times.operation_s, updates_s)
-    synapses = np.zeros(split.parts.n_cores, dtype=np.int64)
-    for axons in split.axons:
-        np.add.at(synapses, axons.cores, axons.synapses)
-    return max(float(synapses.max()) * times.operation_s, updates_s)
+    n_cores = max(split.parts.n_cores for split in splits)
+    operations, updates_s = np.zeros(n_cores), np.zeros(n_cores)
+    for split, load in zip(splits, loads, strict=True):
+        own = slice(0, split.parts.n_cores)
+        updates_s[own] += split.parts.sizes() * times.updates_s
+        if load is not None:
+            operations[own] += np.bincount(split.parts.assignment(), load, split.parts.n_cores)
+        else:
+            for axons in split.axons:
+                np.add.at(operations, axons.cores, axons.synapses)
+    return max(float(operations.max()) * times.operation_s, float(updates_s.max()))

@@ -185,7 +185,9 @@ def _check(
         hardware=chip,
         outcome=dry_run(stream, chip, host_input=host_input),
         stream_mismatches=_streamed_mismatches(program, stream, inputs),
-        lowered=compare_lowered(program, stream.graph, inputs[:STREAMED_IN_NUMPY], chip),
+        lowered=compare_lowered(
+            program, stream.graph, inputs[:STREAMED_IN_NUMPY], chip, placings=True
+        ),
         ranges=analyse_ranges(program, inputs.shape[2]),
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 from kipuka.commands.console import print_line, print_table
 from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered
 from kipuka.deploy.lowered.counters import LoweredLayer
+from kipuka.deploy.lowered.placings import Placing
 from kipuka.deploy.report.numbers import si_bounds
 
 SIZES = ("layer", "neurons", "lowered_neurons", "neuron_processes", "synapse_processes")
@@ -16,7 +17,7 @@ WORK = ("layer", "spikes", "graded_messages", "products", "synaptic_operations")
 
 
 def lowered_numbers(comparison: LoweredComparison | NotLowered) -> dict[str, Any]:
-    """Return both comparison as plain values: keys ``lowered`` and ``estimate``."""
+    """Return a comparison as plain values: keys ``lowered``, ``estimate`` and ``placings``."""
     if isinstance(comparison, NotLowered):
         return {"lowered": {"not_lowered": comparison.reason}}
     return {
@@ -30,6 +31,7 @@ def lowered_numbers(comparison: LoweredComparison | NotLowered) -> dict[str, Any
             name: {key: bounds._asdict() for key, bounds in form._asdict().items()}
             for name, form in (("fused", comparison.fused), ("lowered", comparison.lowered))
         },
+        "placings": _placing_numbers(comparison.placings),
     }
 
 
@@ -57,6 +59,36 @@ def print_lowered(comparison: LoweredComparison | NotLowered, hardware: str) -> 
     )
     title = f"per sample on {hardware}, {which} (estimate; K hardware steps a step)"
     print_table(title, columns, rows)
+    if isinstance(comparison.placings, NotLowered):
+        print_line(f"ways of placing them on cores: {comparison.placings.reason}")
+    elif comparison.placings:
+        _print_placings(comparison.placings)
+
+
+def _placing_numbers(placings: tuple[Placing, ...] | NotLowered) -> object:
+    if isinstance(placings, NotLowered):
+        return {"not_placed": placings.reason}
+    return [{**one._asdict(), "latency_s": one.latency_s._asdict()} for one in placings]
+
+
+def _print_placings(placings: Sequence[Placing]) -> None:
+    """Print what ways of placing both forms on cores come to."""
+    rows = [
+        [
+            one.form,
+            one.on_a_core,
+            f"{one.cores:,} {one.spread}",
+            f"{one.messages:,.0f}",
+            f"{one.to_other_cores:,.0f}",
+            si_bounds(one.latency_s, "s")[0],
+            one.bound_by,
+        ]
+        for one in placings
+    ]
+    columns = ["form", "a core\nholds", "cores", "messages", "to other\ncores"]
+    columns += ["latency\nat least", "most steps\nbound by"]
+    title = "ways of placing them per sample (estimate): on the fewest cores, or spread until the "
+    print_table(f"{title}barrier bounds a step", columns, rows)
 
 
 def print_lowered_layers(layers: Sequence[LoweredLayer]) -> None:
