@@ -48,6 +48,15 @@ def test_a_table_is_text():
     assert "&lt;b&gt;" in text
 
 
+def test_tables_group_digits_and_say_what_nobody_has_published(shown):
+    text = html_table("t", ["a", "b", "c", "d"], [[1234567, 0.25, None, "x"]])
+    assert "<td>1,234,567</td><td>0.25</td><td>not published</td><td>x</td>" in text
+    table = shown["HardwareProfile("]._repr_html_()
+    assert "None" not in table
+    assert "<td>not published</td>" in table
+    assert "<td>120,000,000</td>" in table
+
+
 def test_public_names_and_nothing_else():
     packages = ["convert", "deploy", "hardware_profiles", "plot", "train"]
     assert sorted(dir(kipuka)) == ["__version__", *packages]

@@ -9,6 +9,8 @@ from html import escape
 def html_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return a table as HTML; everything in it is text.
 
+    Numbers are written in groups of three digits, and None as what nobody has published.
+
     Parameters
     ----------
     title : str
@@ -21,8 +23,13 @@ def html_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     >>> html_table("a < b", ["n"], [[3]])
     '<table><caption>a &lt; b</caption><tr><th>n</th></tr><tr><td>3</td></tr></table>'
     """
+
+    def text(cell: object) -> str:
+        if cell is None:
+            return "not published"
+        return f"{cell:,.15g}" if isinstance(cell, (int, float)) else str(cell)
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     body = "".join(
-        f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows
+        f"<tr>{''.join(f'<td>{escape(text(cell))}</td>' for cell in row)}</tr>" for row in rows
     )
     return f"<table><caption>{escape(title)}</caption><tr>{head}</tr>{body}</table>"
