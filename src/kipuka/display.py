@@ -28,6 +28,7 @@ def html_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
         if cell is None:
             return "not published"
         return f"{cell:,.15g}" if isinstance(cell, (int, float)) else str(cell)
+
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     body = "".join(
         f"<tr>{''.join(f'<td>{escape(text(cell))}</td>' for cell in row)}</tr>" for row in rows

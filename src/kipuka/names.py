@@ -1,4 +1,4 @@
-"""Names of networks and data sets, apart from what builds them: to know one needs no torch."""
+"""Names of networks, data sets and settings, apart from what builds them: none needs torch."""
 
 from __future__ import annotations
 
@@ -27,6 +27,21 @@ NETWORK_NAMES = (
 
 DATASET_NAMES = ("digits", "ntidigits", "shd", "ssc")
 """Each is loaded by the function of `kipuka.train.datasets.DATASETS` of that name."""
+
+SETTING_NAMES = (
+    *("network", "data", "data_dir", "bin_ms", "steps", "channels", "validation", "download"),
+    *("hidden", "layout", "update_gate_input", "start_sha256", "epochs", "batch_size"),
+    *("learning_rate", "spike_gain", "label_smoothing", "proven_ranges", "gradient_clip"),
+    *("selection", "train_on_validation", "tensorboard", "device", "seed"),
+    *("splits.test", "splits.validation", "splits.seed"),
+    *("delays.learning_rate", "delays.rule", "delays.init_steps", "delays.width_steps"),
+    "delays.recurrent_min_steps",
+    *("augmentation.input_drop", "augmentation.time_stretch", "augmentation.time_shift_steps"),
+    "augmentation.channel_shift",
+    *("penalties.rate", "penalties.rate_low", "penalties.rate_high", "penalties.overshoot"),
+)
+"""Settings of a training run, as `kipuka.train.runs.config.setting_fields` has them with their
+ranges, which take half a second to load."""
 
 HDF5_FILES, EVENT_FILES = (".h5", ".hdf5"), (".npz",)
 """How names of one's own recordings end."""

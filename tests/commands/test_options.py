@@ -218,13 +218,22 @@ def test_a_misspelling_is_answered_before_anything_heavy_is_loaded(words, meant,
     line = ["train", "--out", "r", *words]
     code = (
         f"import sys; from kipuka.commands.app import main; main({line});"
-        "print([m for m in ('torch', 'lava', 'h5py', 'scipy', 'numba') if m in sys.modules])"
+        "heavy = {'torch', 'lava', 'numpy', 'h5py', 'scipy', 'numba'};"
+        "print([name for name in sys.modules if name in heavy])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.stdout.strip() == "[]"
     assert meant in done.stderr
+
+
+def test_the_names_of_settings_are_those_that_there_are():
+    pytest.importorskip("lava", reason="needs the lava extra")
+    from kipuka.names import SETTING_NAMES
+    from kipuka.train.runs.config import setting_fields
+
+    assert tuple(setting_fields()) == SETTING_NAMES
 
 
 def test_every_setting_is_listed_with_default_range_and_meaning(capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -207,16 +208,29 @@ def run_settings(
 
 
 def check_names(settings: Mapping[str, object]) -> None:
-    """Look up the names of network and data set, for which nothing large has to be loaded.
+    """Look up the names of settings, network and data set, for which nothing large is loaded.
 
     Raises
     ------
     KipukaError
-        If one of them is a text and no such name; settings of other kinds are refused where all
-        settings are.
+        If a setting, a network or a data set has no such name; values that are no text are refused
+        where all settings are.
     """
-    from kipuka.names import DATASET_NAMES, NETWORK_NAMES, is_own
+    from kipuka.names import DATASET_NAMES, NETWORK_NAMES, SETTING_NAMES, is_own
+    from kipuka.train.runs.old_settings import MOVED, PRUNED
+    from kipuka.yaml_text import short
 
+    groups = {name.partition(".")[0] for name in SETTING_NAMES}
+    for key in settings:
+        if key not in (*SETTING_NAMES, *MOVED, *PRUNED) and key not in groups:
+            near = difflib.get_close_matches(key, SETTING_NAMES, 1)
+            raise KipukaError(
+                "there is no setting of this name",
+                where=f"command line, key {key}",
+                limit=f"one of {', '.join(SETTING_NAMES)}",
+                value=short(settings[key]),
+                remedy=f"did you mean {near[0]}?" if near else "see kipuka train --list-settings",
+            )
     network, data = settings.get("network"), settings.get("data")
     if isinstance(network, str):
         choose(dict.fromkeys(NETWORK_NAMES), network, "network", "option network")
