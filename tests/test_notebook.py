@@ -7,6 +7,7 @@ import kipuka
 from kipuka.deploy.costs.cost import profile
 from kipuka.deploy.fast.simulator import simulate
 from kipuka.display import html_table
+from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import load_profile
 from kipuka_cases import program, random_cuba, random_delays, random_gru, random_spikes
 
@@ -82,8 +83,6 @@ def test_drawings_go_where_they_are_told(shown, network):
 
 
 def test_one_sample_is_drawn_at_a_time(shown, check_error):
-    from kipuka.errors import KipukaError
-
     with pytest.raises(KipukaError) as error:
         kipuka.plot.raster(shown["Simulation("].trace.layers[0].spikes)
     check_error(
@@ -94,3 +93,45 @@ def test_one_sample_is_drawn_at_a_time(shown, check_error):
         value="(2, 6, 20)",
         remedy="spikes[0]",
     )
+
+
+def test_what_is_refused_leaves_no_empty_figure(shown, network, check_error):
+    import matplotlib
+    from matplotlib import pyplot
+
+    matplotlib.use("agg")
+    pyplot.close("all")
+    layer = shown["Simulation("].trace.layers[0]
+    for call, parts in (
+        (lambda: kipuka.plot.raster(layer.spikes), {"what": "one sample"}),
+        (lambda: kipuka.plot.delays(layer), {"what": "no Program"}),
+        (lambda: kipuka.plot.core_map(network), {"what": "no Cost"}),
+        (
+            lambda: kipuka.plot.core_map(shown["Cost("], chip=9),
+            {"where": "chip", "value": "9"},
+        ),
+        (
+            lambda: kipuka.plot.membranes(layer.states["v"][0], threshold=np.ones(2)),
+            {"where": "threshold", "limit": "(6,)", "value": "(2,)", "remedy": "same layer"},
+        ),
+    ):
+        with pytest.raises(KipukaError) as error:
+            call()
+        check_error(error.value, **parts)
+    assert not pyplot.get_fignums()
+
+
+def test_drawings_without_axes_have_a_figure_each(shown, network):
+    import matplotlib
+    from matplotlib import pyplot
+
+    matplotlib.use("agg")
+    pyplot.close("all")
+    layer, neuron = shown["Simulation("].trace.layers[0], network.layers[0].neuron
+    lines = kipuka.plot.membranes(layer.states["v"][0], most=2, threshold=neuron.threshold).lines
+    assert [line.get_ydata()[0] for line in lines[2:]] == list(64 * neuron.threshold[:2])
+    drawn = kipuka.plot.delays(network, before={"layer 1, recurrence": np.full(6, 40)})
+    assert drawn.get_xlim()[1] > 40
+    kipuka.plot.core_map(shown["Cost("])
+    assert len(pyplot.get_fignums()) == 3
+    pyplot.close("all")

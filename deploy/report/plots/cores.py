@@ -12,6 +12,7 @@ from kipuka.deploy.costs.mapping.limits import Mesh
 from kipuka.deploy.report.plots.style import DATA, MUTED, Plot, as_svg
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SQUARES, GAP = 0.9, 0.02
@@ -29,29 +30,12 @@ def plot_cores(profile: Cost) -> Plot:
     profile : Cost
     """
     mapping, activity, mesh = profile.mapping, profile.activity, profile.mapping.limits.mesh
-    share = activity.synaptic_operations / max(int(activity.synaptic_operations.max(initial=0)), 1)
-    owner = np.concatenate([np.full(own.n_cores, own.layer) for own in mapping.groups])
-    shown = min(mapping.n_chips, MAX_CHIPS)
+    owner, shown = owners(profile), min(mapping.n_chips, MAX_CHIPS)
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots(shown, 1, squeeze=False)[:, 0]
         for chip, ax in enumerate(axes):
-            _empty_mesh(ax, mesh)
-            filled = np.zeros((mesh.columns, mesh.rows), dtype=int)
-            for core in np.flatnonzero(mapping.chips == chip):
-                x, y = (int(n) for n in mapping.routers[core])
-                left, top, side = _corner(x, y, int(filled[x, y]), mesh)
-                filled[x, y] += 1
-                alpha = 0.08 + 0.57 * float(share[core])
-                ax.add_patch(_square(left, top, side, facecolor=DATA, alpha=alpha))
-                ax.text(
-                    left + side / 2,
-                    top + side / 2,
-                    f"{owner[core]}",
-                    ha="center",
-                    va="center",
-                    fontsize=7,
-                )
+            draw_chip(ax, profile, chip, colour=DATA, muted=MUTED)
             ax.set_title(f"chip {chip}" if mapping.n_chips > 1 else "")
 
     busiest = int(activity.synaptic_operations.argmax()) if mapping.n_cores else 0
@@ -73,13 +57,48 @@ def plot_cores(profile: Cost) -> Plot:
     )
 
 
-def _empty_mesh(ax, mesh: Mesh) -> None:  # type: ignore[no-untyped-def]
-    for x in range(mesh.columns):
-        for y in range(mesh.rows):
-            for place in range(mesh.cores_per_router):
-                left, top, side = _corner(x, y, place, mesh)
-                free = _square(left, top, side, facecolor="none", edgecolor=MUTED, linewidth=0.4)
-                ax.add_patch(free)
+def owners(profile: Cost) -> np.ndarray:
+    """Return the layer of each core: int64 (cores,)."""
+    return np.concatenate([np.full(own.n_cores, own.layer) for own in profile.mapping.groups])
+
+
+def draw_chip(ax: Axes, profile: Cost, chip: int, colour: str, muted: str) -> None:
+    """Draw the mesh of a chip, and in it the cores that a network takes.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    profile : Cost
+    chip : int
+    colour, muted : str
+        Of cores in use, and of the outlines of all.
+    """
+    mapping, mesh, owner = profile.mapping, profile.mapping.limits.mesh, owners(profile)
+    operations = profile.activity.synaptic_operations
+    share = operations / max(int(operations.max(initial=0)), 1)
+    _empty_mesh(ax, mesh, muted)
+    filled = np.zeros((mesh.columns, mesh.rows), dtype=int)
+    for core in np.flatnonzero(mapping.chips == chip):
+        x, y = (int(n) for n in mapping.routers[core])
+        left, top, side = _corner(x, y, int(filled[x, y]), mesh)
+        filled[x, y] += 1
+        alpha = 0.08 + 0.57 * float(share[core])
+        ax.add_patch(_square(left, top, side, facecolor=colour, alpha=alpha))
+        middle = left + side / 2, top + side / 2
+        ax.text(*middle, f"{owner[core]}", ha="center", va="center", fontsize=7)
+
+
+def _empty_mesh(ax: Axes, mesh: Mesh, muted: str) -> None:
+    from matplotlib.collections import PatchCollection
+
+    free = [
+        _square(*_corner(x, y, place, mesh))
+        for x in range(mesh.columns)
+        for y in range(mesh.rows)
+        for place in range(mesh.cores_per_router)
+    ]
+    outlines = PatchCollection(free, facecolor="none", edgecolor=muted, linewidth=0.4)
+    ax.add_collection(outlines)
     ax.set_xlim(-0.1, mesh.columns)
     ax.set_ylim(mesh.rows, -0.1)
     ax.set_aspect("equal")
