@@ -18,6 +18,7 @@ from kipuka.convert.rules.program import check_program
 from kipuka.convert.synapses import PREVIOUS, RECURRENT, ConvSynapses, Synapses
 from kipuka.display import html_table
 from kipuka.errors import expect
+from kipuka.lazy import listing
 
 Target = str
 """Name of an activation that a neuron model receives, such as ``a``; see `NeuronModel.targets`."""
@@ -38,6 +39,8 @@ __all__ = [
     "layer_numbers",
     "needs_flatten",
 ]
+
+__dir__ = listing(__all__)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         simulate,
         simulate_each,
     )
+    from kipuka.deploy.fidelity import Fidelity, measure_fidelity
     from kipuka.deploy.golden import golden_vectors
     from kipuka.deploy.inputs import load_inputs, save_spikes
     from kipuka.deploy.lava.run import run_lava
@@ -33,6 +34,7 @@ _MODULES = {
     **dict.fromkeys(("Cost", "profile"), "costs.cost"),
     **dict.fromkeys(("COUNTERS", "EVERYTHING", "Events", "Record"), "fast.simulator"),
     **dict.fromkeys(("simulate", "simulate_each"), "fast.simulator"),
+    **dict.fromkeys(("Fidelity", "measure_fidelity"), "fidelity"),
     "golden_vectors": "golden",
     **dict.fromkeys(("load_inputs", "save_spikes"), "inputs"),
     "run_lava": "lava.run",
@@ -49,6 +51,7 @@ __all__ = [
     "EVERYTHING",
     "Cost",
     "Events",
+    "Fidelity",
     "Record",
     "ReportContents",
     "Simulation",
@@ -57,6 +60,7 @@ __all__ = [
     "golden_vectors",
     "load_inputs",
     "lower",
+    "measure_fidelity",
     "plan_stream",
     "profile",
     "run_lava",
@@ -68,4 +72,4 @@ __all__ = [
     "write_report",
 ]
 
-__getattr__ = loaded_on_use(__name__, _MODULES)
+__getattr__, __dir__ = loaded_on_use(__name__, _MODULES, __all__)

@@ -9,10 +9,11 @@ import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.float_network import FloatNetwork, simulate_floats
+from kipuka.convert.operands import checked_inputs
 from kipuka.convert.quantization import Quantized, quantize
 from kipuka.convert.trace import LayerTrace, decide, largest_class, readout_input
 from kipuka.deploy.fast.simulator import simulate
-from kipuka.errors import KipukaError
+from kipuka.errors import KipukaError, expect
 
 CALIBRATION_PERCENTILES = (100.0, 99.9, 99.5, 99.0, 98.0)
 """Percentiles of the weights' magnitudes that a calibration tries."""
@@ -83,9 +84,18 @@ def measure_fidelity(floats: FloatNetwork, quantized: Quantized, spikes: np.ndar
     Returns
     -------
     Fidelity
+
+    Raises
+    ------
+    KipukaError
+        If an argument is of another class, or the spikes are none of the network's.
     """
+    expect(floats, FloatNetwork, "argument floats", "kipuka.convert.floats_of reads a NIR graph")
+    made = "kipuka.convert.quantized_nir reads and rounds a NIR graph"
+    expect(quantized, Quantized, "argument quantized", made)
     program = quantized.program
-    expected = simulate_floats(floats, np.asarray(spikes, dtype=bool))
+    spikes = checked_inputs(program, spikes, "argument spikes")
+    expected = simulate_floats(floats, spikes)
     found = simulate(program, spikes).trace.layers
     layers = tuple(
         _compared(report.layer, wanted, layer, report.scale)

@@ -65,4 +65,4 @@ __all__ = [
     "profile_names",
 ]
 
-__getattr__ = loaded_on_use(__name__, _MODULES)
+__getattr__, __dir__ = loaded_on_use(__name__, _MODULES, __all__)

@@ -1,5 +1,9 @@
 """Objects in one line and as a table, the public names, and drawings on axes."""
 
+import importlib
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +14,17 @@ from kipuka.display import html_table
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import load_profile
 from kipuka_cases import program, random_cuba, random_delays, random_gru, random_spikes
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("convert", "deploy", "hardware_profiles", "src", "train")
+SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def module_name(path):
+    """Name by which a source file is imported."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = parts[1:] if parts[0] == "src" else ("kipuka", *parts)
+    return ".".join(parts).removesuffix(".__init__")
 
 
 @pytest.fixture
@@ -60,10 +75,32 @@ def test_tables_group_digits_and_say_what_nobody_has_published(shown):
 
 def test_public_names_and_nothing_else():
     packages = ["convert", "deploy", "hardware_profiles", "plot", "train"]
-    assert sorted(dir(kipuka)) == ["__version__", *packages]
+    assert sorted(dir(kipuka)) == ["KipukaError", "__version__", *packages]
     assert kipuka.hardware_profiles.load_profile("loihi2").name == "loihi2"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         kipuka.nothing  # noqa: B018
+
+
+def test_completion_shows_public_names_and_nothing_else():
+    seen = 0
+    for path in SOURCES:
+        if re.search(r"^__all__ = ", path.read_text(), re.MULTILINE):
+            if path.is_relative_to(ROOT / "train"):
+                pytest.importorskip("lava", reason="needs the lava extra")
+            module = importlib.import_module(module_name(path))
+            shown = set(dir(module)) - {"__version__"}
+            assert shown == set(module.__all__), path
+            assert all(hasattr(module, name) for name in shown), path
+            seen += 1
+    assert seen > 15
+
+
+def test_drawings_are_a_module_like_any_other():
+    drawings = importlib.import_module("kipuka.plot")
+    axes = importlib.import_module("kipuka.deploy.report.axes")
+    assert drawings is kipuka.plot
+    assert drawings.__all__ == axes.__all__
+    assert drawings.raster is axes.raster
 
 
 def test_drawings_go_where_they_are_told(shown, network):

@@ -12,15 +12,15 @@ from kipuka.lazy import loaded_on_use
 
 if TYPE_CHECKING:
     from kipuka.train.audio_layout import AudioLayout
-    from kipuka.train.datasets import DataOptions, load_dataset
+    from kipuka.train.datasets import DataOptions, Dataset, Split, Splits, load_dataset
     from kipuka.train.delays.axonal import AxonalDelay
     from kipuka.train.from_program.network import blocks_from_program, trace_blocks
     from kipuka.train.gru.convolutional import ConvSpikingGRU
     from kipuka.train.gru.dense import SpikingGRU
     from kipuka.train.networks import build_network
-    from kipuka.train.runs.config import TrainConfig
+    from kipuka.train.runs.config import TrainConfig, load_config
     from kipuka.train.runs.counting import counting_baseline
-    from kipuka.train.runs.trainer import load_run, program_of, train
+    from kipuka.train.runs.trainer import TrainingResult, load_run, program_of, train
 
 check_installed(
     "training needs lava-dl",
@@ -36,11 +36,16 @@ _MODULES = {
     "AxonalDelay": "delays.axonal",
     "ConvSpikingGRU": "gru.convolutional",
     "DataOptions": "datasets",
+    "Dataset": "datasets",
     "SpikingGRU": "gru.dense",
+    "Split": "datasets",
+    "Splits": "datasets",
     "TrainConfig": "runs.config",
+    "TrainingResult": "runs.trainer",
     "blocks_from_program": "from_program.network",
     "build_network": "networks",
     "counting_baseline": "runs.counting",
+    "load_config": "runs.config",
     "load_dataset": "datasets",
     "load_run": "runs.trainer",
     "program_of": "runs.trainer",
@@ -53,11 +58,16 @@ __all__ = [
     "AxonalDelay",
     "ConvSpikingGRU",
     "DataOptions",
+    "Dataset",
     "SpikingGRU",
+    "Split",
+    "Splits",
     "TrainConfig",
+    "TrainingResult",
     "blocks_from_program",
     "build_network",
     "counting_baseline",
+    "load_config",
     "load_dataset",
     "load_run",
     "program_of",
@@ -65,4 +75,4 @@ __all__ = [
     "train",
 ]
 
-__getattr__ = loaded_on_use(__name__, _MODULES)
+__getattr__, __dir__ = loaded_on_use(__name__, _MODULES, __all__)

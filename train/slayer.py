@@ -17,6 +17,8 @@ from typing import Any
 
 import torch
 
+from kipuka.lazy import listing
+
 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
     from lava.lib.dl.slayer.axon import Delay, Delta
     from lava.lib.dl.slayer.axon.delta import _DeltaUnit as DeltaUnit
@@ -51,6 +53,8 @@ __all__ = [
     "sigma_delta",
     "step_delay",
 ]
+
+__dir__ = listing(__all__)
 
 
 def clamp_is_open() -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from kipuka.convert.neurons import cuba, sigma_delta, spiking_gru, spiking_mgu
 from kipuka.convert.neurons.model import NeuronModel, Overflow, handler
+from kipuka.lazy import listing
 
 __all__ = [
     "CUBA",
@@ -23,6 +24,8 @@ __all__ = [
     "handler",
     "model_of",
 ]
+
+__dir__ = listing(__all__)
 
 CUBA, SPIKING_GRU, SPIKING_MGU = (
     model.name for model in (cuba.MODEL, spiking_gru.MODEL, spiking_mgu.MODEL)

@@ -26,11 +26,14 @@ from kipuka.deploy.reference import Simulation
 from kipuka.display import html_table
 from kipuka.errors import expect
 from kipuka.hardware_profiles import SiBounds
+from kipuka.lazy import listing
 
 if TYPE_CHECKING:
     from kipuka.hardware_profiles import HardwareProfile
 
 __all__ = ["TERMS", "Cost", "LayerCost", "cost_of", "profile"]
+
+__dir__ = listing(__all__)
 
 CORES_MAX = 1 << 31
 """More than any system has; spreading goes no further than one neuron a core."""

@@ -18,8 +18,11 @@ from kipuka.deploy.fast.recording import COUNTERS, EVERYTHING, Record
 from kipuka.deploy.fast.run import Progress, Run, available_cores
 from kipuka.deploy.reference import Simulation
 from kipuka.errors import KipukaError
+from kipuka.lazy import listing
 
 __all__ = ["COUNTERS", "EVERYTHING", "Events", "Record", "simulate", "simulate_each"]
+
+__dir__ = listing(__all__)
 
 MAX_THREADS = 1 << 12
 """Threads that anyone may ask for."""

@@ -15,11 +15,14 @@ from kipuka.deploy.report.plots.cores import draw_chip, owners
 from kipuka.deploy.report.plots.style import ticks
 from kipuka.deploy.report.tables import delays_by_label
 from kipuka.errors import KipukaError, expect
+from kipuka.lazy import listing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["core_map", "delays", "membranes", "raster"]
+
+__dir__ = listing(__all__)
 
 MAX_LINES = 1000
 """Neurons of a plot that has a line for each."""

@@ -106,3 +106,19 @@ def test_calibration_wants_samples(check_error):
         caught.value, what="calibrate", where="samples", limit="at least one", value="0 samples",
         remedy="give samples",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["floats", "quantized"])
+def test_arguments_of_another_class_are_refused(name, check_error):
+    floats = network(layer(np.array([[254.0, 100], [-30, 12]])))
+    given = {"floats": floats, "quantized": quantize(floats), name: "mine.nir"}
+    with pytest.raises(KipukaError) as caught:
+        measure_fidelity(**given, spikes=np.zeros((1, 2, 4), bool))
+    check_error(
+        caught.value,
+        what="the argument is no",
+        where=f"argument {name}",
+        limit="kipuka.convert",
+        value="str mine.nir",
+        remedy="kipuka.convert",
+    )

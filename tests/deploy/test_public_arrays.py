@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kipuka.convert import (
+    Decisions,
     GoldenVector,
     Layer,
     LayerTrace,
@@ -20,11 +21,19 @@ from kipuka.convert import (
     save_net,
     save_network,
 )
-from kipuka.convert.decisions import Decisions
+from kipuka.convert.float_network import FloatLayer, FloatNetwork, FloatProjection
 from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.program import Encoder, Program
+from kipuka.convert.quantization import quantize
 from kipuka.convert.synapses import DenseSynapses
-from kipuka.deploy import ReportContents, golden_vectors, save_spikes, simulate_reference, verify
+from kipuka.deploy import (
+    ReportContents,
+    golden_vectors,
+    measure_fidelity,
+    save_spikes,
+    simulate_reference,
+    verify,
+)
 from kipuka.deploy.report.page import write_report
 from kipuka.errors import KipukaError
 from kipuka_cases import cuba, dense, program, random_cuba, random_gru, random_spikes
@@ -35,6 +44,18 @@ NETWORK = program(8, random_gru(RNG, 8, 5), random_cuba(RNG, 5, 3))
 SPIKES = random_spikes(np.random.default_rng(0), 2, 8, STEPS, 0.4)
 RUN = simulate_reference(NETWORK, SPIKES)
 VECTOR = golden_vectors(NETWORK, SPIKES)[0]
+ONE_FLOAT = FloatLayer(
+    name="n",
+    shape=(3,),
+    projections=(FloatProjection(np.ones((3, 8)), 1, np.zeros(8, np.int64)),),
+    gain=np.ones(3),
+    current_decay=np.ones(3),
+    voltage_decay=np.zeros(3),
+    threshold=np.ones(3),
+    bias=np.zeros(3),
+    scale=None,
+)
+FLOATS = FloatNetwork((8,), (ONE_FLOAT,), np.zeros(3, np.int64))
 
 
 def with_trace(**changes):
@@ -112,12 +133,13 @@ TAKES = {
         lambda x, folder: LayerTrace(SPIKES, {"v": x}),
     ),
     "Trace": (lambda x, folder: Trace((LayerTrace(x, {}),)).digest(0),),
+    "Decisions": (lambda x, folder: Decisions.of(NETWORK, RUN.trace.layers[-1], x),),
     "decide": (
         lambda x, folder: decide(NETWORK, LayerTrace(x, {})),
-        lambda x, folder: Decisions.of(NETWORK, RUN.trace.layers[-1], x),
         lambda x, folder: Encoder(64, 0).activation(x),
         lambda x, folder: Encoder(64, 0, eight_bit=True).activation(x),
     ),
+    "measure_fidelity": (lambda x, folder: measure_fidelity(FLOATS, quantize(FLOATS), x),),
     "verify": (lambda x, folder: with_trace(spikes=x), lambda x, folder: with_states(x)),
     "Projection": (with_projection, with_weights),
     "Layer": (with_parameters,),
@@ -131,8 +153,8 @@ TAKES = {
     "write_report": (with_inputs,),
     "raster": (drawn("raster"),),
     "membranes": (drawn("membranes"),),
-    "load_dataset": tuple(map(data_set, ["spikes", "labels", "groups", "times", "units"])),
-    "train": tuple(map(data_set, ["part", "labels of a part"])),
+    "Dataset": tuple(map(data_set, ["spikes", "labels", "groups", "times", "units"])),
+    "Split": tuple(map(data_set, ["part", "labels of a part"])),
 }  # fmt: skip
 """Public names with what stands where an array belongs: in them, or in what one gives them."""
 
@@ -147,7 +169,9 @@ NO_ARRAYS = {
     "COUNTERS", "EVERYTHING", "Cost", "Record", "Simulation", "Verification", "dry_run",
     "load_inputs", "lower", "plan_stream", "AudioLayout", "AxonalDelay", "ConvSpikingGRU",
     "DataOptions", "SpikingGRU", "TrainConfig", "blocks_from_program", "build_network",
-    "counting_baseline", "load_run", "program_of", "core_map", "delays",
+    "counting_baseline", "load_run", "program_of", "core_map", "delays", "paired_interval",
+    "floats_of", "quantized_nir", "Fidelity", "Splits", "TrainingResult", "load_config",
+    "load_dataset", "train",
 }  # fmt: skip
 """Names that take none: files, numbers, networks, modules, or what other functions return."""
 

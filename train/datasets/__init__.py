@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kipuka.errors import KipukaError, choose
+from kipuka.lazy import listing
 from kipuka.names import is_own
 from kipuka.train.datasets.dataset import Dataset
 from kipuka.train.datasets.digits import load_digits
@@ -14,6 +15,8 @@ from kipuka.train.datasets.own_files import recordings_at
 from kipuka.train.datasets.splits import DataOptions, Split, Splits
 
 __all__ = ["DATASETS", "DataOptions", "Dataset", "Split", "Splits", "load_dataset"]
+
+__dir__ = listing(__all__)
 
 DATASETS: dict[str, Callable[[DataOptions], Dataset]] = {
     "digits": load_digits,

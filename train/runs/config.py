@@ -234,6 +234,14 @@ def save_config(path: str | Path, config: TrainConfig) -> None:
 def load_config(path: str | Path) -> TrainConfig:
     """Read settings from YAML, also as version 0.1.0 wrote it.
 
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    TrainConfig
+
     Raises
     ------
     KipukaError

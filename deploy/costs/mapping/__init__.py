@@ -11,6 +11,7 @@ from kipuka.deploy.costs.mapping.mapping import (
 )
 from kipuka.deploy.costs.mapping.sharing import map_shared
 from kipuka.deploy.costs.mapping.spreading import Spread
+from kipuka.lazy import listing
 
 __all__ = [
     "Bundle",
@@ -27,3 +28,5 @@ __all__ = [
     "map_shared",
     "with_receivers",
 ]
+
+__dir__ = listing(__all__)

@@ -7,6 +7,7 @@ from kipuka.deploy.report.plots.histograms import plot_delays, plot_rates
 from kipuka.deploy.report.plots.links import plot_links
 from kipuka.deploy.report.plots.style import PAGE_COLOURS, Plot
 from kipuka.deploy.report.plots.values import plot_activations
+from kipuka.lazy import listing
 
 __all__ = [
     "PAGE_COLOURS",
@@ -22,3 +23,5 @@ __all__ = [
     "plot_spikes",
     "plot_timeline",
 ]
+
+__dir__ = listing(__all__)
