@@ -8,23 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 
-from rich import box, progress
-from rich.console import Console, JustifyMethod
-from rich.padding import Padding
-from rich.table import Table
+from rich import progress
+from rich.console import Console
 from rich.text import Text
 
+from kipuka.commands.tables.layout import column_widths, folded
 from kipuka.errors import printable
 
 STDOUT = Console(highlight=False, markup=False, emoji=False)
 STDERR = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
+GAP, RULE = 2, "─"
+"""Spaces between the columns of a table, and what the line below its heads is made of."""
+
 
 def print_line(text: str, *, wrap: bool = True, indent: int = 0) -> None:
-    """Print one paragraph, folded at the width of the terminal and moved to the right."""
-    shown = Text(printable(text))
-    STDOUT.print(Padding(shown, (0, 0, 0, indent)) if indent else shown, soft_wrap=not wrap)
+    """Print one paragraph, moved to the right; on a terminal it is folded at the width."""
+    shown, margin = printable(text), " " * indent
+    wraps = wrap and STDOUT.is_terminal
+    for line in folded(shown, max(STDOUT.width - indent, 1)) if wraps else [shown]:
+        STDOUT.print(Text(margin + line), soft_wrap=True)
 
 
 def print_stage(text: str) -> None:
@@ -33,22 +38,37 @@ def print_stage(text: str) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; cells that are numbers stand to the right, heads may have several lines."""
-    table = Table(
-        title=Text(printable(title), style="bold"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for index, column in enumerate(columns):
-        numeric = all(isinstance(row[index], int | float) for row in rows)
-        justify: JustifyMethod = "right" if numeric else "left"
-        head = "\n".join(printable(line) for line in column.split("\n"))
-        # Rich would cut long names off with dots.
-        table.add_column(Text(head), justify=justify, no_wrap=numeric, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(_cell(value))) for value in row))
-    STDOUT.print(table)
+    """Print a table; cells that are numbers stand to the right, heads may have several lines.
+
+    On a terminal it is as wide as that, and names are broken only where nothing else helps; in a
+    file it is as wide as it has to be.
+    """
+    heads = ["\n".join(printable(line) for line in column.split("\n")) for column in columns]
+    texts = [[printable(_cell(value)) for value in row] for row in rows]
+    cells = [[head, *(row[index] for row in texts)] for index, head in enumerate(heads)]
+    room = STDOUT.width - GAP * len(heads) if STDOUT.is_terminal else None
+    widths = column_widths(cells, room)
+    right = [
+        all(isinstance(row[index], int | float) for row in rows) for index in range(len(heads))
+    ]
+
+    def line(parts: Sequence[str]) -> str:
+        placed = (
+            part.rjust(width) if number else part.ljust(width)
+            for part, width, number in zip(parts, widths, right, strict=True)
+        )
+        return (" " * GAP).join(placed).rstrip()
+
+    def block(row: Sequence[str]) -> list[str]:
+        parts = [folded(cell, width) for cell, width in zip(row, widths, strict=True)]
+        return [line(each) for each in zip_longest(*parts, fillvalue="")]
+
+    rule = RULE * (sum(widths) + GAP * (len(widths) - 1))
+    STDOUT.print(Text(printable(title), style="bold"), soft_wrap=not STDOUT.is_terminal)
+    STDOUT.print()
+    for each in (*block(heads), rule, *(part for row in texts for part in block(row))):
+        STDOUT.print(Text(each), soft_wrap=True)
+    STDOUT.print()
 
 
 def _cell(value: object) -> str:

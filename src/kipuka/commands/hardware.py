@@ -78,14 +78,23 @@ def _print_quantities(profile: HardwareProfile) -> None:
     from kipuka.commands.console import print_line, print_table
     from kipuka.deploy.report.numbers import NOT_PUBLISHED
 
-    def text(value: float | None) -> str:
-        return "" if value is None else f"{value:g}"
+    def text(value: float) -> str:
+        return f"{value:,.12g}"
+
+    def between(low: float | None, high: float | None) -> str:
+        if low is None or high is None:
+            return " ".join(
+                f"{word} {text(end)}"
+                for word, end in (("from", low), ("to", high))
+                if end is not None
+            )
+        return f"{text(low)} to {text(high)}"
 
     rows = [
         [
             key,
-            NOT_PUBLISHED if one.value is None else f"{one.value:g} {one.unit}",
-            f"{text(one.low)} to {text(one.high)}" if (one.low, one.high) != (None, None) else "",
+            NOT_PUBLISHED if one.value is None else f"{text(one.value)} {one.unit}",
+            between(one.low, one.high),
             (one.confidence or "") + (", secondary" if one.secondary else ""),
             one.source,
         ]
