@@ -146,10 +146,7 @@ class Layer(ByValue):
 
         Where all projections share them, as a trained GRU's do, they are given once.
         """
-        parts = [p.delays.ravel() for p in self.from_source(source)]
-        if parts and all(np.array_equal(part, parts[0]) for part in parts):
-            parts = parts[:1]
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int16)
+        return _once_if_shared([p.delays.ravel() for p in self.from_source(source)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,6 +286,29 @@ class Program(ByValue):
         """Classes between which the readout decides."""
         return self.n_outputs // self.readout.population
 
+    def output_delays(self, position: int) -> np.ndarray:
+        """Axonal delays of what the layer at that position sends on, or the input for -1.
+
+        They stand with whoever receives them: in the projections of the layers behind it, and in
+        the readout for the last one. What a layer sends itself has delays of its own,
+        ``layers[position].delays_from(RECURRENT)``.
+
+        Parameters
+        ----------
+        position : int
+
+        Returns
+        -------
+        int16 array
+            Flat, in steps; where all receivers share them, given once. Empty if nobody receives
+            anything.
+        """
+        behind = enumerate(self.layers[position + 1 :], start=1)
+        parts = [layer.delays_from(back) for back, layer in behind if back in layer.sources]
+        if position == len(self.layers) - 1:
+            parts.append(self.readout.delays)
+        return _once_if_shared(parts)
+
     def carries_payloads(self, position: int, projection: Projection) -> bool:
         """Tell whether what a projection of the layer at that position brings has a payload."""
         sender = position - projection.source
@@ -305,6 +325,13 @@ class Program(ByValue):
 def _rebuilt(given: dict[str, Any]) -> Program:
     """Make a Program from what `Program.__reduce__` kept of one."""
     return Program(**given)
+
+
+def _once_if_shared(parts: list[np.ndarray]) -> np.ndarray:
+    """Delays of several projections in a row; once if they are the same in all of them."""
+    if parts and all(np.array_equal(part, parts[0]) for part in parts):
+        parts = parts[:1]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int16)
 
 
 def layer_numbers(program: Program) -> tuple[int, ...]:

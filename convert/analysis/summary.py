@@ -35,8 +35,9 @@ class LayerSummary:
         Bits, with the sign, that hold the layer's weights when NetX has scaled them.
     weight_range : tuple of int
         Smallest and largest weight, in weight units.
-    delays_in, delays_recurrent : tuple of int or None
-        Shortest and longest delay in steps of the spikes that arrive, and of the layer's own.
+    delays_output, delays_recurrent : tuple of int or None
+        Shortest and longest axonal delay in steps of what the layer sends on, and of what it sends
+        itself. The delays of the network's input are `Program.output_delays` of -1.
     netx : tuple of str
         What stock NetX would do differently with this layer.
     """
@@ -53,7 +54,7 @@ class LayerSummary:
     weights: int
     weight_bits: int
     weight_range: tuple[int, int]
-    delays_in: tuple[int, int] | None
+    delays_output: tuple[int, int] | None
     delays_recurrent: tuple[int, int] | None
     netx: tuple[str, ...]
 
@@ -72,12 +73,16 @@ def inspect(program: Program) -> tuple[LayerSummary, ...]:
     expect_program(program)
     differences = netx_differences(program)
     return tuple(
-        _summary(number, layer, differences[number])
-        for number, layer in zip(program.numbers, program.layers, strict=True)
+        _summary(number, layer, program.output_delays(position), differences[number])
+        for position, (number, layer) in enumerate(
+            zip(program.numbers, program.layers, strict=True)
+        )
     )
 
 
-def _summary(number: int, layer: Layer, netx: tuple[str, ...]) -> LayerSummary:
+def _summary(
+    number: int, layer: Layer, output_delays: np.ndarray, netx: tuple[str, ...]
+) -> LayerSummary:
     arrays = [p.synapses.weights for p in layer.projections]
     fan_outs = [p.synapses.fan_out() for p in layer.projections]
     delayed = 0
@@ -86,7 +91,6 @@ def _summary(number: int, layer: Layer, netx: tuple[str, ...]) -> LayerSummary:
             delayed += int(fan_out[projection.delays > 0].sum())
         else:
             delayed += int(np.count_nonzero(projection.delays[projection.synapses.weights != 0]))
-    arriving = [layer.delays_from(back) for back in layer.sources]
     return LayerSummary(
         layer=number,
         kind=_kind(layer),
@@ -103,8 +107,8 @@ def _summary(number: int, layer: Layer, netx: tuple[str, ...]) -> LayerSummary:
             min((int(a.min()) for a in arrays), default=0),
             max((int(a.max()) for a in arrays), default=0),
         ),
-        delays_in=_range(np.concatenate(arriving)) if arriving else None,
-        delays_recurrent=_range(layer.delays_from(RECURRENT)),
+        delays_output=delay_range(output_delays),
+        delays_recurrent=delay_range(layer.delays_from(RECURRENT)),
         netx=netx,
     )
 
@@ -125,5 +129,6 @@ def _connections(synapses: object) -> int:
     return int(synapses.weights.size)  # type: ignore[attr-defined]
 
 
-def _range(delays: np.ndarray) -> tuple[int, int] | None:
+def delay_range(delays: np.ndarray) -> tuple[int, int] | None:
+    """Shortest and longest of some delays in steps; None if there are none."""
     return (int(delays.min()), int(delays.max())) if delays.size else None

@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from kipuka.convert.decisions import Decisions
-from kipuka.convert.program import PREVIOUS, RECURRENT, Program
+from kipuka.convert.program import RECURRENT, Program
 from kipuka.deploy.costs.advice import Advice
 from kipuka.deploy.costs.cost import Cost, LayerCost
 from kipuka.deploy.costs.mapping.limits import NAMES
@@ -44,8 +44,7 @@ class Compared:
 def delays_by_label(program: Program) -> dict[str, NDArray[Any]]:
     """Return the delays of each layer's recurrence and output, in steps.
 
-    The delays at a layer's output stand with whoever receives them: the next layer, or the
-    readout after the last one.
+    They are named on the layer that sends, as in `kipuka.convert.inspect`.
 
     Parameters
     ----------
@@ -57,13 +56,11 @@ def delays_by_label(program: Program) -> dict[str, NDArray[Any]]:
         ``layer K, recurrence`` where layer K has one, and ``layer K, output``.
     """
     found: dict[str, NDArray[Any]] = {}
-    followers = [layer.delays_from(PREVIOUS) for layer in program.layers[1:]]
-    outputs = [*followers, program.readout.delays]
-    for number, layer, output in zip(program.numbers, program.layers, outputs, strict=True):
+    for position, (number, layer) in enumerate(zip(program.numbers, program.layers, strict=True)):
         recurrence = layer.delays_from(RECURRENT)
         if recurrence.size:
             found[f"layer {number}, recurrence"] = recurrence
-        found[f"layer {number}, output"] = output
+        found[f"layer {number}, output"] = program.output_delays(position)
     return found
 
 
@@ -131,7 +128,7 @@ def input_row(program: Program, profile: Cost) -> dict[str, str]:
     """Row of the input."""
     return {
         "units": count(program.n_inputs),
-        "output_delays": _span(program.layers[0].delays_from(PREVIOUS)),
+        "output_delays": _span(program.output_delays(-1)),
         "spikes": count(profile.input_spikes),
     }
 

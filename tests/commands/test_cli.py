@@ -10,14 +10,17 @@ import pytest
 
 import kipuka
 from kipuka.commands.app import main
+from kipuka.commands.inspect import numbering_texts
 from kipuka.convert.formats.net.file import save_net
 from kipuka.convert.program import Encoder, Reset
 from kipuka.deploy.golden import golden_vectors
 from kipuka.deploy.reference import simulate_reference
+from kipuka.deploy.report.tables import delays_by_label
 from kipuka_cases import (
     conv,
     conv_cuba,
     cuba,
+    dense,
     even,
     program,
     random_cuba,
@@ -203,6 +206,31 @@ def test_inspect(net, tmp_path, capsys):
     assert layers[0]["delays_recurrent"] == [0, 9]
     assert layers[0]["synapses"] == 3 * 6 * 4 + 3 * 6 * 6
     assert "SPIKING_GRU" in capsys.readouterr().out
+
+
+def test_inspect_names_delays_on_the_layer_that_has_them(rng, tmp_path, capsys):
+    first = random_gru(rng, 4, 6, delays_in=[1, 2, 2, 3], delays_own=random_delays(rng, 6, 9))
+    last = cuba(3, dense(even(rng, (3, 6)), delays=[5, 7, 5, 5, 5, 5]))
+    network, path = program(4, first, last, readout_delays=[0, 2, 1]), tmp_path / "delays.net"
+    save_net(path, network, golden_vectors(network, random_spikes(rng, 2, 4, 30)))
+    numbers = tmp_path / "i.json"
+    assert main(["inspect", str(path), "--json", str(numbers)]) == 0
+    values = loaded(numbers)
+    assert values["input_delays"] == [1, 3]
+    assert [layer["delays_output"] for layer in values["layers"]] == [[5, 7], [0, 2]]
+    assert [layer["delays_recurrent"] for layer in values["layers"]] == [[0, 9], None]
+    rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "input 4 with delays 1 to 3," in " ".join(rows)
+    assert any(row.startswith("1 ") and row.endswith("0 to 9 5 to 7") for row in rows)
+    assert any(row.startswith("2 ") and row.endswith("none 0 to 2") for row in rows)
+    assert delays_by_label(network)["layer 1, output"].tolist() == [5, 7, 5, 5, 5, 5]
+
+
+def test_numbers_of_layers_are_explained_where_the_file_has_its_own(network):
+    assert numbering_texts(network) == []
+    (text,) = numbering_texts(dataclasses.replace(network, numbers=(0, 1)))
+    assert "in the file: 0, 1;" in text
+    assert "has 1, 2 for them" in text
 
 
 @pytest.mark.slow

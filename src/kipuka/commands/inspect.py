@@ -35,6 +35,7 @@ def inspect(
     Says what stock NetX would do differently with the file.
     """
     from kipuka.commands.inputs.samples import open_network
+    from kipuka.convert.analysis.summary import delay_range
     from kipuka.convert.analysis.summary import inspect as summarise
     from kipuka.convert.formats.net.file import load_golden
     from kipuka.deploy.lowered.size import lowered_size
@@ -47,6 +48,7 @@ def inspect(
         "ranges": ranges,
         "lowered": dataclasses.asdict(lowered),
         "input_shape": program.input_shape,
+        "input_delays": delay_range(program.output_delays(-1)),
         "readout": program.readout.kind,
         "classes": program.n_classes,
         "encoder": program.encoder,
@@ -81,6 +83,7 @@ def _print(
     texts: Sequence[str],
 ) -> None:
     from kipuka.commands.console import print_line, print_table
+    from kipuka.convert.analysis.summary import delay_range
 
     columns = {
         "layer": "layer",
@@ -89,13 +92,15 @@ def _print(
         "shape": "shape",
         "nonzero_synapses": "synapses",
         "weight_bits": "bits",
-        "delays_in": "delay",
         "delays_recurrent": "recurrent\ndelay",
+        "delays_output": "output\ndelay",
     }
     readout = program.readout
     per_class = f", {readout.population} neurons per class" if readout.population > 1 else ""
+    delays = delay_range(program.output_delays(-1))
+    delayed = f" with delays {_range(delays)}" if delays and any(delays) else ""
     print_table(
-        f"{net.name}: input {_times(program.input_shape)}, readout {readout.kind} of "
+        f"{net.name}: input {_times(program.input_shape)}{delayed}, readout {readout.kind} of "
         f"{program.n_classes}{per_class}, {n_golden} golden vectors",
         list(columns.values()),
         [
@@ -106,11 +111,27 @@ def _print(
             for layer in layers
         ],
     )
+    for text in numbering_texts(program):
+        print_line(text)
     for layer in layers:
         for difference in layer.netx:
             print_line(f"layer {layer.layer}: stock NetX {difference}")
     for text in texts:
         print_line(text)
+
+
+def numbering_texts(program: Program) -> list[str]:
+    """Say how the file numbers its layers, if `save_net` would number them in another way."""
+    from kipuka.convert.program import layer_numbers
+
+    usual = layer_numbers(program)
+    if program.numbers == usual:
+        return []
+    ours, theirs = (", ".join(map(str, numbers)) for numbers in (program.numbers, usual))
+    return [
+        f"layers are numbered as in the file: {ours}; Kipuka's own file of this network, in which "
+        f"the input counts, has {theirs} for them"
+    ]
 
 
 def _range_texts(ranges: dict[str, Any]) -> list[str]:

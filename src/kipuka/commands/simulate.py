@@ -29,7 +29,8 @@ def simulate(
     layer: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Write the spikes that this layer emits (NetX numbering) instead."
+            min=0,
+            help="Write the spikes that this layer emits instead; numbers as `kipuka inspect` shows.",
         ),
     ] = None,
     backend: Annotated[
@@ -89,7 +90,8 @@ def simulate_file(
 ) -> dict[str, Any]:
     """Run a network on an input file and write the readout's input, or a layer's spikes."""
     from kipuka.commands.backends import BACKENDS, backend_name
-    from kipuka.commands.console import print_table
+    from kipuka.commands.console import print_line, print_table
+    from kipuka.commands.inspect import numbering_texts
     from kipuka.convert.trace import decide, readout_input
     from kipuka.deploy.inputs import load_inputs, save_spikes
 
@@ -117,6 +119,10 @@ def simulate_file(
     write_numbers(json_file, values)
     rows = [list(row) for row in zip(program.numbers, spikes, strict=True)]
     print_table(f"{samples} samples x {steps} steps on {backend}", ["layer", "spikes"], rows)
+    which = "the readout receives" if layer is None else f"layer {layer} emits"
+    print_line(f"{output}: what {which}, {written.shape[1]} neurons")
+    for text in [] if layer is None else numbering_texts(program):
+        print_line(text)
     return values
 
 

@@ -26,6 +26,7 @@ from kipuka.deploy.report.tables import Compared, delays_by_label, settings_text
 from kipuka.deploy.verification import Mismatch, Verification
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import SiBounds, load_profile
+from kipuka_catalogue import skip_connection
 from kipuka_errors import check_error
 
 SAMPLES, INPUTS, HIDDEN, CLASSES, STEPS = 3, 12, 8, 4, 60
@@ -332,6 +333,17 @@ def test_delays_stand_with_the_layer_that_emits() -> None:
     assert list(found) == ["layer 1, recurrence", "layer 1, output", "layer 2, output"]
     assert found["layer 1, output"].size == HIDDEN
     assert found["layer 2, output"].size == CLASSES
+
+
+def test_delays_to_several_layers_stand_with_the_layer_that_emits(rng) -> None:
+    program = skip_connection(rng)
+    last = program.layers[-1]
+    found = delays_by_label(program)
+    # What the layer after it receives at once, and the last one behind a skip later.
+    expected = [0] * 5 + last.delays_from(2).tolist()
+    assert found["layer 1, output"].tolist() == expected
+    assert found["layer 2, output"].tolist() == last.delays_from(1).tolist()
+    assert program.output_delays(-1).tolist() == [0] * 4
 
 
 @pytest.mark.parametrize(
