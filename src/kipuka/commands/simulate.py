@@ -30,7 +30,7 @@ def simulate(
         int | None,
         typer.Option(
             min=0,
-            help="Write the spikes that this layer emits instead; numbers as `kipuka inspect` shows.",
+            help="Write the spikes that this layer emits instead; kipuka inspect shows its number.",
         ),
     ] = None,
     backend: Annotated[
