@@ -48,6 +48,8 @@ class Advice:
         95 % interval of that difference on new samples.
     refusal : str or None
         Why the changed network does not fit the chip any more; then nothing is gained.
+    untrained : bool
+        Whether the change asks for a training, and the accuracy is that of the network without it.
     """
 
     change: str
@@ -61,6 +63,7 @@ class Advice:
     accuracy_change: float | None = None
     accuracy_interval: tuple[float, float] | None = None
     refusal: str | None = None
+    untrained: bool = False
 
     @property
     def gain(self) -> float:
@@ -174,9 +177,20 @@ def _tried(
     except KipukaError as error:
         return Advice(change.text, change.layer, refusal=_refused(error))
     found = _gain(change.text, change.layer, then, now)
-    if before is None:
+    if before is None or labels is None:
         return found
-    after = decide(change.program, run.trace.layers[-1]) == labels
+    return judged(found, before, decide(change.program, run.trace.layers[-1]) == labels)
+
+
+def judged(found: Advice, before: np.ndarray, after: np.ndarray) -> Advice:
+    """Give advice the change of accuracy on the same samples, with its 95 % interval.
+
+    Parameters
+    ----------
+    found : Advice
+    before, after : bool array (samples,)
+        Whether each sample is decided right by the network and by the changed one.
+    """
     won, lost = int((after & ~before).sum()), int((before & ~after).sum())
     return replace(
         found,

@@ -177,6 +177,8 @@ def accuracy_text(one: Advice) -> str:
     if one.accuracy_interval is not None:
         low, high = (100 * end for end in one.accuracy_interval)
         points += f" (95 %: {low:+.1f} to {high:+.1f})"
+    if one.untrained:
+        points += ", not trained anew"
     per_point = one.operations_per_point
     if per_point is None:
         return points

@@ -1,5 +1,6 @@
 """`kipuka profile --data`: an array, events with labels, or a data set by name."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from kipuka.commands.app import main
 from kipuka.commands.inputs.samples import labelled_samples
 from kipuka.convert.formats.net.file import load_net, save_net
+from kipuka.convert.program import RECURRENT
 from kipuka.convert.trace import decide
 from kipuka.deploy.fast.simulator import simulate
 from kipuka.deploy.golden import golden_vectors
@@ -59,6 +61,62 @@ def test_events_with_labels_give_an_accuracy(net, events, tmp_path):
     assert comparison["lowered"]["period"] > 1
     assert {one["layer"] for one in comparison["lowered"]["layers"]} == {1, 2}
     assert set(comparison["estimate"]) == {"fused", "lowered"}
+
+
+def test_advice_for_a_chip_without_microcode_is_judged_on_the_validation_part(
+    rng, tmp_path, capsys
+):
+    pytest.importorskip("lava", reason="needs the lava extra")
+    from kipuka.train.datasets import load_dataset
+
+    validation = load_dataset("digits").validation
+    n_inputs = validation.spikes.shape[1]
+    network = program(n_inputs, random_gru(rng, n_inputs, 8), random_cuba(rng, 8, 10))
+    trained = dataclasses.replace(network, metadata={"training": json.dumps({"data": "digits"})})
+    net, numbers = tmp_path / "d.net", tmp_path / "p.json"
+    save_net(net, trained)
+    words = ["profile", str(net), "--data", "digits", "--advise"]
+    assert main([*words, "--json", str(numbers)]) == 0
+    values = json.loads(numbers.read_text())
+    assert values["samples_from"] == "test part of digits"
+    tried_on = f"{len(validation.labels)} samples, validation part of digits"
+    assert values["advice_from"] == tried_on
+    found = [one for one in values["advice"] if "without microcode" in one["change"]]
+    for part in (
+        "delays.recurrent_min_steps=4 and proven_ranges=true (K 6 to 1)",
+        "one gate (gates=shared, as in smgu-delay), delays.recurrent_min_steps=4",
+        "a constant reset gate (gates=update, as in slgru-delay), delays.recurrent_min_steps=4",
+    ):
+        (one,) = (x for x in found if f"train with {part}" in x["change"])
+        assert one["energy_gain"] > 0.5
+        low, high = one["accuracy_interval"]
+        assert low <= one["accuracy_change"] <= high
+        assert one["untrained"]
+    before, after = (
+        decide(one, simulate(one, validation.spikes).trace.layers[-1]) == validation.labels
+        for one in (network, longer_recurrent_delays(network, 4))
+    )
+    (alone,) = (x for x in found if "with delays.recurrent_min_steps=4 (K" in x["change"])
+    assert alone["accuracy_change"] == float(after.mean()) - float(before.mean())
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"advice (each change run and priced on {tried_on})" in text
+    assert "not trained" in text
+
+
+def longer_recurrent_delays(network, least):
+    """The network with recurrent delays of at least so many steps."""
+    first, *others = network.layers
+    projections = tuple(
+        dataclasses.replace(one, delays=np.maximum(one.delays, least))
+        if one.source == RECURRENT
+        else one
+        for one in first.projections
+    )
+    return program(
+        first.projections[0].synapses.n_sources,
+        dataclasses.replace(first, projections=projections),
+        *others,
+    )
 
 
 def test_arrays_have_no_labels_and_can_be_cut(net, rng, tmp_path):

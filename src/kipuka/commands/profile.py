@@ -186,8 +186,10 @@ def _answer(
     lowered = without_microcode(program, own.samples.values, hardware)
     changes, source = None, ""
     if advice:
-        changes, source = _advised(net, own, question, hardware)
-        changes += _advised_lowered(own, hardware, lowered)
+        judged = _judged(net, own, question, hardware)
+        changes = _advised(judged, question, hardware)
+        changes += _advised_lowered(judged, own, hardware, lowered)
+        source = f"{len(judged.samples.values):,} samples, {judged.samples.source}"
     if second is None:
         return Answer(hardware, own, lowered, changes, None, (), source)
     other = _priced(*second, question, hardware)
@@ -298,37 +300,49 @@ def _record(program: Program) -> Record:
     return Record(states=(*states, *first))
 
 
-def _advised(
-    net: Path, own: Priced, question: Question, hardware: HardwareProfile
-) -> tuple[tuple[Advice, ...], str]:
-    """Changes, tried on the validation part where there is one, and on what they were tried.
+def _judged(net: Path, own: Priced, question: Question, hardware: HardwareProfile) -> Priced:
+    """Run the network on the samples that judge changes: the validation part where there is one.
 
     What a change costs of the accuracy chooses between changes: the test part must not.
     """
     from kipuka.commands.inputs.samples import validation_samples
-    from kipuka.deploy.costs.advice import advise
 
     others = validation_samples(own.program, question.data, question.data_dir, question.first)
-    if others is not None:
-        own = _priced(net, own.program, question, hardware, others)
-    samples = own.samples
-    program, labels = own.program, samples.labels
-    found = advise(
-        program, samples.values, own.simulation, hardware, own.cost, question.cores, labels
+    return own if others is None else _priced(net, own.program, question, hardware, others)
+
+
+def _advised(judged: Priced, question: Question, hardware: HardwareProfile) -> tuple[Advice, ...]:
+    """Try changes of the network with microcode."""
+    from kipuka.deploy.costs.advice import advise
+
+    samples = judged.samples
+    return advise(
+        judged.program,
+        samples.values,
+        judged.simulation,
+        hardware,
+        judged.cost,
+        question.cores,
+        samples.labels,
     )
-    return found, f"{len(samples.values):,} samples, {samples.source}"
 
 
 def _advised_lowered(
-    own: Priced, hardware: HardwareProfile, lowered: LoweredComparison | NotLowered
+    judged: Priced,
+    own: Priced,
+    hardware: HardwareProfile,
+    lowered: LoweredComparison | NotLowered,
 ) -> tuple[Advice, ...]:
-    """What training for a chip without microcode would save on the same samples."""
+    """Try what training for a chip without microcode would save on the same samples."""
     from kipuka.deploy.lowered.advice import advise_lowered
-    from kipuka.deploy.lowered.comparison import LoweredComparison
+    from kipuka.deploy.lowered.comparison import LoweredComparison, without_microcode
 
+    values, labels = judged.samples.values, judged.samples.labels
+    if judged is not own:
+        lowered = without_microcode(judged.program, values, hardware)
     if not isinstance(lowered, LoweredComparison):
         return ()
-    return advise_lowered(own.program, own.samples.values, hardware, lowered)
+    return advise_lowered(judged.program, values, hardware, lowered, labels)
 
 
 def _contents(title: str, answer: Answer) -> ReportContents:
