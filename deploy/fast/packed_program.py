@@ -10,6 +10,10 @@ from kipuka.deploy.fast import synapse_layout
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels.lanes import LANES
 from kipuka.deploy.fast.kernels.settling import MEMORY
+from kipuka.deploy.fast.kernels.tables import TABLE, TABLES_AT_ONCE, TWICE
+
+CACHE_LINE = 64
+"""Bytes that memory and caches exchange."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +27,7 @@ class Packed:
         Of each layer.
     states : int32 array
         Initial blocks, parameters included.
-    ring, spread, filled, sums, arrived, pending : int
+    ring, spread, filled, sums, arrived, pending, image : int
         Sizes of those arrays in a workspace.
     """
 
@@ -36,6 +40,7 @@ class Packed:
     sums: int
     arrived: int
     pending: int
+    image: int
 
     def workspace(self) -> at.Workspace:
         """Fresh arrays for one thread."""
@@ -43,7 +48,8 @@ class Packed:
         units = self.network.order.size
         return at.Workspace(
             states=self.states.copy(),
-            sums=np.zeros(self.sums, np.int32),
+            # Tables add vectors, which may end behind the last sum.
+            sums=np.zeros(self.sums + LANES, np.int32),
             ring=np.zeros(self.ring, np.int32),
             loads=np.zeros(self.ring if layers["graded"].any() else 1, np.int32),
             filled=np.zeros(self.filled, np.int64),
@@ -60,4 +66,14 @@ class Packed:
             peaks=np.zeros(len(layers) * at.STATES * LANES, np.int32),
             settled=np.zeros(len(layers), bool),
             kept=np.zeros(int(layers["blocks"].max()) * MEMORY, np.int32),
+            seen=np.zeros(self.image * LANES, np.int8),
+            image=np.zeros(self.image, np.int32),
+            tables=_aligned(TABLES_AT_ONCE * TWICE * TABLE if self.image else 0),
         )
+
+
+def _aligned(size: int) -> np.ndarray:
+    """Zeros of 16 bits that begin with a cache line, so that no vector lies in two: int16."""
+    room = np.zeros(size + CACHE_LINE, np.int16)
+    first = -room.ctypes.data % CACHE_LINE // room.itemsize
+    return room[first : first + size]

@@ -9,7 +9,7 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.convert.program import Layer, Program, Projection
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses, SparseSynapses
-from kipuka.deploy.fast import synapse_layout
+from kipuka.deploy.fast import synapse_layout, table_layout
 from kipuka.deploy.fast.delivery_groups import DeliveryGroup, Link, delivery_groups_of
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels import neurons
@@ -17,6 +17,9 @@ from kipuka.deploy.fast.kernels.arithmetic import FAR
 from kipuka.deploy.fast.kernels.lanes import LANES
 from kipuka.deploy.fast.neuron_layout import NeuronLayout, neuron_layout
 from kipuka.deploy.fast.packed_program import Packed
+
+NEVER = np.iinfo(np.int64).max
+"""Spikes that no step has."""
 
 
 @dataclass
@@ -66,7 +69,7 @@ class _Packer:
         self.targets, self.delays = _Pool(np.int32), _Pool(np.int32)
         self.starts, self.geometry = _Pool(np.int64), _Pool(np.int64)
         self.fan_out, self.exponents = _Pool(np.int64), _Pool(np.int64)
-        self.ring = self.spread = self.filled = self.sums = self.arrived = 0
+        self.ring = self.spread = self.filled = self.sums = self.arrived = self.image = 0
 
     def add_input(self) -> None:
         """Number the input's units, which come first."""
@@ -244,7 +247,16 @@ class _Packer:
         row["first_geometry"] = self.geometry.add(
             synapse_layout.convolution_geometry(synapses, place.gates, gate)
         )
-        row["first_weight"] = self.dense.add(synapse_layout.convolution_weights(synapses))
+        weights = synapse_layout.convolution_weights(synapses)
+        row["first_weight"] = self.dense.add(weights)
+        row["fewest"] = NEVER
+        if table_layout.by_tables(synapses, place.gates) and not row["graded"]:
+            self.dense.add(table_layout.table_weights(synapses))
+            row["first_table"] = self.geometry.add(
+                table_layout.table_geometry(synapses, weights.size)
+            )
+            row["fewest"] = table_layout.fewest_spikes(synapses)
+            self.image = max(self.image, table_layout.image_words(synapses))
 
     def _add_per_synapse(self, group: DeliveryGroup, row: np.ndarray) -> None:
         place, layer = self.places[group.position], self.program.layers[group.position]
@@ -300,4 +312,5 @@ class _Packer:
             sums=self.sums,
             arrived=self.arrived,
             pending=self.fan_out.size,
+            image=self.image,
         )

@@ -64,6 +64,13 @@ def inlined(function: Any) -> Any:
     )(function)
 
 
+def called(function: Any) -> Any:
+    """Compile a function once for all compiled functions that call it: for long work."""
+    return njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(
+        function
+    )
+
+
 def fingerprint(sources: Iterable[Path]) -> str:
     """Hash of the content of some files."""
     content = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in sorted(sources))

@@ -74,12 +74,12 @@ def lanes_with(typing_context: Any, array: Any, position: Any, bits: Any) -> Any
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         lane = context.get_value_type(signature.args[0].dtype)
         vector = ir.VectorType(lane, LANES)
-        pointer = _vector_at(context, builder, signature.args[0], arguments[:2], vector)
+        pointer = vector_at(context, builder, signature.args[0], arguments[:2], vector)
         values = builder.load(pointer, align=lane.width // 8)
         wanted = context.cast(builder, arguments[2], types.int64, signature.args[0].dtype)
         found = builder.icmp_unsigned(
             "!=",
-            builder.and_(values, _everywhere(builder, wanted, vector)),
+            builder.and_(values, everywhere(builder, wanted, vector)),
             ir.Constant(vector, [0] * LANES),
         )
         mask = builder.bitcast(found, ir.IntType(LANES))
@@ -96,7 +96,7 @@ def any_lane_with(typing_context: Any, array: Any, position: Any, bits: Any) -> 
         kind = signature.args[0]
         lane = context.get_value_type(kind.dtype)
         vector = ir.VectorType(lane, LANES)
-        pointer = _vector_at(context, builder, kind, arguments[:2], vector)
+        pointer = vector_at(context, builder, kind, arguments[:2], vector)
         values = builder.load(pointer, align=lane.width // 8)
         name = f"llvm.vector.reduce.or.v{LANES}i{lane.width}"
         reduce = cgutils.get_or_insert_function(
@@ -137,7 +137,7 @@ def add_rows(
             row = builder.load(builder.gep(listed, [builder.add(first, loop.index)]))
             offset = builder.add(origin, builder.mul(builder.sext(row, size.type), size))
             for total, upper in zip(totals, uppers, strict=True):
-                here = _vector_at(context, builder, kinds[4], (arguments[4], offset), pair)
+                here = vector_at(context, builder, kinds[4], (arguments[4], offset), pair)
                 pairs = builder.load(here, align=2)
                 builder.store(builder.add(builder.load(total), pairs), total)
                 builder.store(builder.add(builder.load(upper), builder.ashr(pairs, byte)), upper)
@@ -146,12 +146,12 @@ def add_rows(
         for total, upper in zip(totals, uppers, strict=True):
             lower = builder.sub(builder.load(total), builder.shl(builder.load(upper), byte))
             halves = (
-                builder.sub(builder.zext(lower, wide), _everywhere(builder, biases, wide)),
+                builder.sub(builder.zext(lower, wide), everywhere(builder, biases, wide)),
                 builder.sext(builder.load(upper), wide),
             )
             for number, half in enumerate(halves):
                 offset = builder.add(target, target.type(number * HALF))
-                there = _vector_at(context, builder, kinds[7], (arguments[7], offset), wide)
+                there = vector_at(context, builder, kinds[7], (arguments[7], offset), wide)
                 builder.store(builder.add(builder.load(there, align=4), half), there, align=4)
             target = builder.add(target, apart)
         return context.get_dummy_value()
@@ -175,14 +175,14 @@ def add_run(
         def pointer(number: int) -> Any:
             kind, place = signature.args[number], arguments[number : number + 2]
             vector = ir.VectorType(context.get_value_type(kind.dtype), RUN)
-            return _vector_at(context, builder, kind, place, vector), vector
+            return vector_at(context, builder, kind, place, vector), vector
 
         into, vector = pointer(0)
         source, _ = pointer(2)
         width = signature.args[0].dtype.bitwidth // 8
         wide = builder.sext(builder.load(source, align=1), vector)
         factor = context.cast(builder, arguments[4], types.int64, signature.args[0].dtype)
-        product = builder.mul(wide, _everywhere(builder, factor, vector))
+        product = builder.mul(wide, everywhere(builder, factor, vector))
         builder.store(builder.add(builder.load(into, align=width), product), into, align=width)
         return context.get_dummy_value()
 
@@ -208,13 +208,13 @@ def prefetch(typing_context: Any, array: Any, place: Any) -> Any:
     return types.void(array, types.intp), build
 
 
-def _vector_at(context: Any, builder: Any, kind: Any, place: Any, vector: Any) -> Any:
+def vector_at(context: Any, builder: Any, kind: Any, place: Any, vector: Any) -> Any:
     """Pointer to a vector in an array; `place` is the array and an index."""
     data = context.make_array(kind)(context, builder, place[0]).data
     return builder.bitcast(builder.gep(data, [place[1]]), vector.as_pointer())
 
 
-def _everywhere(builder: Any, value: Any, vector: Any) -> Any:
+def everywhere(builder: Any, value: Any, vector: Any) -> Any:
     """Vector with the same value in all lanes."""
     undefined = ir.Constant(vector, ir.Undefined)
     single = builder.insert_element(undefined, value, cgutils.int32_t(0))

@@ -80,11 +80,14 @@ GROUP = _table(
     "first_geometry",
     "first_arrival",
     "graded",
+    "first_table",
+    "fewest",
 )
 """A group; ``first_row`` counts rows over the whole network, and ``graded`` is 1 where spikes have
 a payload.
 
-Of a group with delays per synapse, ``capacity`` is the number of sums in a slot.
+Of a group with delays per synapse, ``capacity`` is the number of sums in a slot. A convolution runs
+by tables, whose geometry begins at ``first_table``, in steps with ``fewest`` spikes or more.
 """
 
 LINK = _table("group", "first_row", "delay", "first_delay", "first_source", "sources")
@@ -189,6 +192,8 @@ class Workspace(NamedTuple):
         Whether the layer's next update changes nothing unless something arrives.
     kept : int32 array
         What the blocks of one layer remembered before an update.
+    seen, image, tables : int8, int32 and int16 arrays
+        Spikes of a step, a byte and a bit for each, and sums of weights, for `kernels.tables`.
     """
 
     states: np.ndarray
@@ -209,6 +214,9 @@ class Workspace(NamedTuple):
     peaks: np.ndarray
     settled: np.ndarray
     kept: np.ndarray
+    seen: np.ndarray
+    image: np.ndarray
+    tables: np.ndarray
 
 
 class Recording(NamedTuple):

@@ -39,6 +39,7 @@ from kipuka.deploy.fast.kernels.lanes import (
     lowest_lane,
 )
 from kipuka.deploy.fast.kernels.settling import LOOK_EVERY, has_settled, keep
+from kipuka.deploy.fast.kernels.tables import convolve
 
 
 @compiled
@@ -249,6 +250,12 @@ def _receive(network: Any, work: Any, group: Any, step: Any) -> Any:
         sparse_rows(
             work.ring, first, n_rows, network.starts, group.first_start, network.targets,
             network.sparse, work.sums, group.first_sum,
+        )  # fmt: skip
+    elif n_rows >= group.fewest:
+        convolve(
+            work.ring, first, n_rows, network.geometry, group.first_geometry, group.first_table,
+            network.dense, group.first_weight, work.sums, group.first_sum, work.seen, work.image,
+            work.tables,
         )  # fmt: skip
     else:
         convolved_rows(

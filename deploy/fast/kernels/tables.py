@@ -1,0 +1,236 @@
+"""Convolution by tables, for steps with many spikes: what several of them add up to together.
+
+Bits of a kernel row that follow each other are taken four at a time: the 16 sums that their
+weights can add up to are tabulated, and an output pixel then adds one of them for every four bits,
+whether these are set or not. See Arlazarov, Dinic, Kronrod and Faradzhev, "On economical
+construction of the transitive closure of an oriented graph", 1970.
+
+The spikes of a step become an image of bits with the channel as its last axis and zeros beyond the
+edges, so that what an output pixel sees of a row is a run of bits. Where a run does not fill its
+last tables, their weights for what follows are zeros.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import int32, int64, uintp
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from kipuka.compiling import called, inlined
+from kipuka.deploy.fast.kernels import convolution
+from kipuka.deploy.fast.kernels.lanes import LANES, lanes_with, vector_at
+
+(
+    OUTPUT_ROWS, OUTPUT_COLUMNS, OUTPUTS, ROW_BITS, COLUMN_BITS, WORDS, RUNS, FIRST_WEIGHT, PLACES,
+    FIRST_RUN,
+) = range(10)  # fmt: skip
+"""Entries of a convolution by tables in the pool of geometries, places counted from the first.
+
+An output pixel sees bits that begin `ROW_BITS` after those of the pixel above, `COLUMN_BITS` after
+those of the pixel to the left. The image has `WORDS` words of `LANES` bits. From `FIRST_RUN` on, a
+pair for each of `RUNS` runs of bits: where it begins, and its number of tables. From where `PLACES`
+says, for each input pixel, its first bit. Weights begin `FIRST_WEIGHT` after the group's own.
+"""
+
+RUN_ENTRIES = 2
+
+TOGETHER = 4
+"""Bits whose sums stand in one table."""
+
+SUMS = 1 << TOGETHER
+
+OUTPUTS_AT_ONCE = 16
+"""Output channels of a table: what a vector of 16-bit sums holds."""
+
+TWICE = 2
+"""Vectors that an output pixel adds at a time where there are as many output channels."""
+
+WEIGHTS = TOGETHER * OUTPUTS_AT_ONCE
+TABLE = SUMS * OUTPUTS_AT_ONCE
+"""Entries of a table and of the weights that it is made from."""
+
+UNROLLED = 2
+"""Tables between two looks at whether there are more."""
+
+TABLES_AT_ONCE = 18
+"""Tables that are added in registers: with two vectors each they stay in the nearest cache, and the
+sums of their weights fit 16 bits."""
+
+RUN_TABLES = 14
+"""Tables of a run: its bits come from 64, of which up to 7 belong to others."""
+
+SLACK_WORDS = 2
+"""Words that may be read behind an image."""
+
+_NARROW, _SUMS, _WIDE = (ir.VectorType(ir.IntType(bits), OUTPUTS_AT_ONCE) for bits in (8, 16, 32))
+
+
+@intrinsic
+def tabulate(typing_context: Any, weights: Any, first: Any, tables: Any, place: Any) -> Any:
+    """Write all sums of `TOGETHER` rows of weights, which begin at `first`, into a table."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kinds = signature.args
+        sums = [ir.Constant(_SUMS, [0] * OUTPUTS_AT_ONCE)]
+        for row in range(TOGETHER):
+            offset = builder.add(arguments[1], arguments[1].type(row * OUTPUTS_AT_ONCE))
+            here = vector_at(context, builder, kinds[0], (arguments[0], offset), _NARROW)
+            added = builder.sext(builder.load(here, align=1), _SUMS)
+            sums += [builder.add(before, added) for before in sums]
+        for number, total in enumerate(sums):
+            offset = builder.add(arguments[3], arguments[3].type(number * OUTPUTS_AT_ONCE))
+            there = vector_at(context, builder, kinds[2], (arguments[2], offset), _SUMS)
+            builder.store(total, there, align=2)
+        return context.get_dummy_value()
+
+    return types.void(weights, types.intp, tables, types.intp), build
+
+
+@intrinsic(prefer_literal=True)
+def look_up(
+    typing_context: Any, n_vectors: Any, image: Any, first_bit: Any, geometry: Any, run: Any,
+    n_runs: Any, tables: Any, sums: Any, place: Any,
+) -> Any:  # fmt: skip
+    """Add what some runs of bits add up to, by their tables, to the sums from `place` on.
+
+    The entries of the first run stand at `run` in `geometry`. There are `n_vectors` tables for the
+    same bits, the second `TABLES_AT_ONCE` tables behind the first.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, _, first_bit, _, first_entry, n_runs, _, _, place = arguments
+        kinds, word = signature.args, cgutils.intp_t
+        vectors = range(kinds[0].literal_value)
+        image, entries = (
+            context.make_array(kinds[k])(context, builder, arguments[k]).data for k in (1, 3)
+        )
+        image = builder.bitcast(image, ir.IntType(8).as_pointer())
+        nothing = ir.Constant(_SUMS, [0] * OUTPUTS_AT_ONCE)
+        totals = [cgutils.alloca_once_value(builder, nothing) for _ in vectors]
+        table, rest = (cgutils.alloca_once_value(builder, word(0)) for _ in "tr")
+        with cgutils.for_range(builder, n_runs) as run:
+            entry = builder.add(first_entry, builder.mul(run.index, word(RUN_ENTRIES)))
+            begin, n_tables = (
+                builder.load(builder.gep(entries, [builder.add(entry, word(k))]))
+                for k in range(RUN_ENTRIES)
+            )
+            bit = builder.add(first_bit, begin)
+            byte = builder.gep(image, [builder.lshr(bit, word(3))])
+            bits = builder.load(builder.bitcast(byte, word.as_pointer()), align=1)
+            builder.store(builder.lshr(bits, builder.and_(bit, word(7))), rest)
+            with cgutils.for_range(builder, builder.lshr(n_tables, word(1))):
+                bits, here = builder.load(rest), builder.load(table)
+                for step in range(UNROLLED):
+                    pattern = builder.and_(
+                        builder.lshr(bits, word(TOGETHER * step)), word(SUMS - 1)
+                    )
+                    entry = builder.add(here, builder.mul(pattern, word(OUTPUTS_AT_ONCE)))
+                    for number, total in enumerate(totals):
+                        place_of = word((number * TABLES_AT_ONCE + step) * TABLE)
+                        offset = builder.add(entry, place_of)
+                        found = vector_at(context, builder, kinds[6], (arguments[6], offset), _SUMS)
+                        added = builder.add(builder.load(total), builder.load(found, align=2))
+                        builder.store(added, total)
+                builder.store(builder.lshr(bits, word(UNROLLED * TOGETHER)), rest)
+                builder.store(builder.add(here, word(UNROLLED * TABLE)), table)
+        for number, total in enumerate(totals):
+            offset = builder.add(place, word(number * OUTPUTS_AT_ONCE))
+            there = vector_at(context, builder, kinds[7], (arguments[7], offset), _WIDE)
+            added = builder.sext(builder.load(total), _WIDE)
+            builder.store(builder.add(builder.load(there, align=4), added), there, align=4)
+        return context.get_dummy_value()
+
+    position = types.intp
+    pools = (image, position, geometry, position, position, tables, sums, position)
+    return types.void(n_vectors, *pools), build
+
+
+@called
+def convolve(
+    rows: Any, first_row: Any, n_rows: Any, geometry: Any, first_geometry: Any, first: Any,
+    weights: Any, first_weight: Any, sums: Any, first_sum: Any, seen: Any, image: Any, tables: Any,
+) -> None:  # fmt: skip
+    """Add to the sums of a layer what a list of spikes adds up to.
+
+    Parameters
+    ----------
+    rows, first_row, n_rows : int32 array, int, int
+        Which sources spiked; none does twice.
+    geometry : int64 array
+        The convolution's own begins at `first_geometry`, that of its tables at `first`.
+    weights, first_weight : int8 array, int
+    sums, first_sum : int32 array, int
+        A vector of sums beyond the layer's is read and written, as it was.
+    seen, image, tables : int8, int32 and int16 arrays
+        As in `Workspace`.
+    """
+    _draw(rows, first_row, n_rows, geometry, first_geometry, first, seen, image)
+    n_outputs, n_runs = geometry[first + OUTPUTS], geometry[first + RUNS]
+    weight = first_weight + geometry[first + FIRST_WEIGHT]
+    for output in range(0, n_outputs, TWICE * OUTPUTS_AT_ONCE):
+        n_vectors = min(TWICE, (n_outputs - output + OUTPUTS_AT_ONCE - 1) // OUTPUTS_AT_ONCE)
+        begin = int64(0)
+        while begin < n_runs:
+            # As many runs as the tables have room for.
+            end, n_tables = begin, int64(0)
+            while end < n_runs:
+                more = geometry[first + FIRST_RUN + RUN_ENTRIES * end + 1]
+                if n_tables + more > TABLES_AT_ONCE:
+                    break
+                for vector in range(n_vectors):
+                    place = (vector * TABLES_AT_ONCE + n_tables) * TABLE
+                    for number in range(more):
+                        tabulate(weights, weight, tables, place + number * TABLE)
+                        weight += WEIGHTS
+                n_tables += more
+                end += 1
+            _look_up_all(
+                n_vectors, geometry, first, begin, end - begin, image, tables, sums,
+                first_sum + output,
+            )  # fmt: skip
+            begin = end
+
+
+@inlined
+def _draw(
+    rows: Any, first_row: Any, n_rows: Any, geometry: Any, first_geometry: Any, first: Any,
+    seen: Any, image: Any,
+) -> None:  # fmt: skip
+    """Turn a list of spikes into an image of bits; bytes on the way need not be read first."""
+    multiplier = geometry[first_geometry + convolution.MULTIPLIER]
+    shift = geometry[first_geometry + convolution.SHIFT]
+    pixels = geometry[first_geometry + convolution.PIXELS]
+    places, words = first + geometry[first + PLACES], geometry[first + WORDS]
+    for index in range(first_row, first_row + n_rows):
+        source = int64(rows[uintp(index)])
+        channel = int64(source * multiplier) >> shift
+        place = geometry[uintp(places + source - channel * pixels)] + channel
+        seen[uintp(place)] = 1
+    for word in range(words):
+        image[uintp(word)] = int32(lanes_with(seen, word * LANES, 1))
+    for place in range(words * LANES):
+        seen[uintp(place)] = 0
+
+
+@inlined
+def _look_up_all(
+    n_vectors: Any, geometry: Any, first: Any, begin: Any, n_runs: Any, image: Any, tables: Any,
+    sums: Any, first_sum: Any,
+) -> None:  # fmt: skip
+    """Let all output pixels add by some tables."""
+    run = first + FIRST_RUN + RUN_ENTRIES * begin
+    n_columns, n_outputs = geometry[first + OUTPUT_COLUMNS], geometry[first + OUTPUTS]
+    row_bits, column_bits = geometry[first + ROW_BITS], geometry[first + COLUMN_BITS]
+    for row in range(geometry[first + OUTPUT_ROWS]):
+        there = first_sum + row * n_columns * n_outputs
+        bit = row * row_bits
+        for _ in range(n_columns):
+            if n_vectors == TWICE:
+                look_up(TWICE, image, bit, geometry, run, n_runs, tables, sums, there)
+            else:
+                look_up(1, image, bit, geometry, run, n_runs, tables, sums, there)
+            bit += column_bits
+            there += n_outputs

@@ -1,0 +1,134 @@
+"""Convolutions by tables: their geometry and weights, and from how many spikes on they pay."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from kipuka.convert.synapses import ConvSynapses
+from kipuka.deploy.fast import synapse_layout
+from kipuka.deploy.fast.kernels import tables as at
+from kipuka.deploy.fast.kernels.lanes import LANES, RUN
+
+START_SPIKE, ADD_TAP, ADD_RUN = 8.0, 0.9, 0.5
+"""Time of a spike by itself, of each output pixel that sees it, and of each run of weights that it
+adds, in nanoseconds on an AMD EPYC of the third generation.
+
+Only ratios of these measured numbers matter: they decide from how many spikes on tables take less
+time. Results do not depend on them.
+"""
+
+DRAW_SPIKE, DRAW_WORD = 1.2, 1.5
+"""Time to set a spike's bit, and for each word of the image."""
+
+TABULATE, LOOK_UP, START_LOOK_UP = 5.0, 0.5, 3.0
+"""Time to make a table, and of an output pixel to use it and to begin with each set of tables."""
+
+
+def by_tables(synapses: ConvSynapses, gates: int) -> bool:
+    """Whether a convolution may run by tables at all."""
+    return synapses.groups == 1 and synapses.dilation[1] == 1 and gates == 1
+
+
+def table_geometry(synapses: ConvSynapses, first_weight: int) -> np.ndarray:
+    """Entries that `kernels.tables` reads: int64."""
+    (rows, columns), channels = _image_shape(synapses), synapses.input_shape[0]
+    y, x = (
+        np.arange(size) + padding
+        for size, padding in zip(synapses.input_shape[1:], synapses.padding, strict=True)
+    )
+    places = np.add.outer(y * columns, x).ravel() * channels
+    runs = _runs(synapses)
+    entries = {
+        at.OUTPUT_ROWS: synapses.output_shape[1],
+        at.OUTPUT_COLUMNS: synapses.output_shape[2],
+        at.OUTPUTS: synapses.output_shape[0],
+        at.ROW_BITS: synapses.stride[0] * columns * channels,
+        at.COLUMN_BITS: synapses.stride[1] * channels,
+        at.WORDS: -(-rows * columns * channels // LANES),
+        at.RUNS: len(runs),
+        at.FIRST_WEIGHT: first_weight,
+        at.PLACES: at.FIRST_RUN + runs.size,
+    }
+    head = np.array([entries[place] for place in range(at.FIRST_RUN)], np.int64)
+    return np.concatenate([head, runs.ravel(), places])
+
+
+def table_weights(synapses: ConvSynapses) -> np.ndarray:
+    """Halved weights in the order in which tables are made from them: int8."""
+    weights = synapse_layout.halved(synapses.weights).transpose(2, 3, 1, 0)
+    outputs = synapses.output_shape[0]
+    vectors = -(-outputs // at.OUTPUTS_AT_ONCE)
+    lines = weights.reshape(len(weights), -1, outputs)
+    runs = _runs_of_a_row(synapses)
+    parts = []
+    for first in range(0, vectors, at.TWICE):
+        # Tables of a run stand together for each vector of outputs.
+        for line in lines:
+            for bit, n_tables in runs:
+                for vector in range(first, min(first + at.TWICE, vectors)):
+                    block = np.zeros((n_tables * at.TOGETHER, at.OUTPUTS_AT_ONCE), np.int8)
+                    there = line[bit : bit + len(block), vector * at.OUTPUTS_AT_ONCE :]
+                    there = there[:, : at.OUTPUTS_AT_ONCE]
+                    block[: there.shape[0], : there.shape[1]] = there
+                    parts.append(block.ravel())
+    return np.concatenate(parts)
+
+
+def fewest_spikes(synapses: ConvSynapses) -> int:
+    """Spikes of a step from which on tables take less time than one spike after the other."""
+    pixels, seen = (math.prod(shape[1:]) for shape in (synapses.input_shape, synapses.output_shape))
+    outputs = synapses.output_shape[0]
+    taps = math.prod(synapses.kernel) * seen / pixels
+    spike = START_SPIKE + taps * (ADD_TAP + ADD_RUN * sum(divmod(outputs, RUN)))
+    runs = _runs(synapses)
+    n_tables = int(runs[:, 1].sum())
+    pairs = -(-outputs // (at.TWICE * at.OUTPUTS_AT_ONCE))
+    # A set of tables holds at least one run, of several rows where runs are short.
+    sets = -(-len(runs) // max(1, at.TABLES_AT_ONCE // int(runs[0, 1])))
+    look_up = pairs * seen * (LOOK_UP * n_tables + START_LOOK_UP * sets)
+    words = math.prod(_image_shape(synapses)) * synapses.input_shape[0] / LANES
+    fixed = look_up + at.TWICE * pairs * n_tables * TABULATE + words * DRAW_WORD
+    return max(1, math.ceil(fixed / (spike - DRAW_SPIKE)))
+
+
+def image_words(synapses: ConvSynapses) -> int:
+    """Words of the image of bits, and those that may be read behind it."""
+    bits = math.prod(_image_shape(synapses)) * synapses.input_shape[0]
+    return -(-bits // LANES) + at.SLACK_WORDS
+
+
+def _image_shape(synapses: ConvSynapses) -> tuple[int, int]:
+    """Rows and columns of the input with all zeros beyond its edges that an output sees."""
+    rows, columns = (
+        max(
+            padding + size,
+            (seen - 1) * stride + (kernel - 1) * dilation + 1,
+        )
+        for size, padding, seen, stride, kernel, dilation in zip(
+            synapses.input_shape[1:], synapses.padding, synapses.output_shape[1:],
+            synapses.stride, synapses.kernel, synapses.dilation, strict=True,
+        )
+    )  # fmt: skip
+    return rows, columns
+
+
+def _runs(synapses: ConvSynapses) -> np.ndarray:
+    """Runs of bits that an output pixel sees: first bit and number of tables, int64 (runs, 2)."""
+    _, columns = _image_shape(synapses)
+    row_bits = synapses.dilation[0] * columns * synapses.input_shape[0]
+    one = _runs_of_a_row(synapses)
+    rows = range(synapses.kernel[0])
+    return np.array([(bit + row * row_bits, n) for row in rows for bit, n in one], np.int64)
+
+
+def _runs_of_a_row(synapses: ConvSynapses) -> list[tuple[int, int]]:
+    """First bit of each run of a kernel row, and its number of tables."""
+    n_bits = synapses.kernel[1] * synapses.input_shape[0]
+    at_once = at.RUN_TABLES * at.TOGETHER
+    whole = at.UNROLLED * at.TOGETHER
+    return [
+        (bit, -(-min(at_once, n_bits - bit) // whole) * at.UNROLLED)
+        for bit in range(0, n_bits, at_once)
+    ]
