@@ -23,7 +23,7 @@ from kipuka.convert.program import (
     Reset,
     Target,
 )
-from kipuka.convert.synapses import DenseSynapses, SparseSynapses, Synapses
+from kipuka.convert.synapses import ConvSynapses, DenseSynapses, SparseSynapses, Synapses
 from kipuka.deploy.fast.simulator import Events
 from kipuka.lava_door import INSTALL
 
@@ -75,7 +75,10 @@ def named_cases() -> Iterator[Case]:
     """Networks of known kinds, one after the other."""
     yield ntidigits()
     yield shd_recurrent()
-    yield dense_layer()
+    yield dense_layer(0.05, lava_steps=400)
+    yield dense_layer(0.2)
+    yield convolution(0.018)
+    yield convolution(0.1)
     yield updates("cuba-1024-updates", cuba(1024, project(dense(1024, 4)), threshold=100_000))
     yield updates("gru-1024-updates", gru(1024, *gated(4, 1024), threshold=2000))
     yield gru_recurrent()
@@ -155,13 +158,39 @@ def gru_recurrent() -> Case:
     return Case("gru-140-128-128-10", program(140, first, second, readout), samples, lava_steps=100)
 
 
-def dense_layer() -> Case:
-    """One dense layer of 1024 x 1024 at 5 % activity."""
+def dense_layer(activity: float, lava_steps: int = 0) -> Case:
+    """One dense layer of 1024 x 1024."""
     rng = np.random.default_rng(0)
     layer = cuba(1024, project(dense(1024, 1024, 250, rng)), threshold=100_000)
     n_steps = 4000
-    events = scattered(1024, n_steps, int(0.05 * 1024 * n_steps), rng)
-    return Case("dense-1024x1024-at-5%", program(1024, layer), [events], lava_steps=400, netx=True)
+    events = scattered(1024, n_steps, int(activity * 1024 * n_steps), rng)
+    name = f"dense-1024x1024-at-{activity:.0%}"
+    return Case(name, program(1024, layer), [events], lava_steps=lava_steps, netx=True)
+
+
+def convolution(activity: float) -> Case:
+    """2x34x34-16c5s2-32c3s2-10, of a size as for N-MNIST, whose activity is about 1.8 %."""
+    rng = np.random.default_rng(0)
+    first = convolved((2, 34, 34), 16, 5, 300, rng)
+    second = convolved(first.shape, 32, 3, 12_000, rng)
+    output = cuba(10, project(dense(10, second.n_neurons, 60, rng)), threshold=2000)
+    readout = Readout("spike_count", np.zeros(10, np.int16))
+    network = Program((2, 34, 34), (first, second, output), readout, {"origin": "benchmark"})
+    n_spikes = int(activity * 2 * 34 * 34 * 100)
+    samples = [scattered(2 * 34 * 34, 100, n_spikes, rng) for _ in range(16)]
+    return Case(f"conv-16c5-32c3-at-{activity:.1%}", network, samples, reference_samples=0)
+
+
+def convolved(
+    shape: tuple[int, int, int], outputs: int, kernel: int, threshold: int,
+    rng: np.random.Generator,
+) -> Layer:  # fmt: skip
+    """CUBA layer behind a convolution with stride 2, whose weights lean to the positive."""
+    weights = 2 * rng.integers(-30, 41, (outputs, shape[0], kernel, kernel), dtype=np.int16)
+    rows, columns = ((size - kernel) // 2 + 1 for size in shape[1:])
+    synapses = ConvSynapses(weights, shape, (outputs, rows, columns), stride=(2, 2))
+    layer = cuba(synapses.n_targets, project(synapses), threshold=threshold)
+    return dataclasses.replace(layer, shape=synapses.output_shape)
 
 
 def updates(name: str, layer: Layer) -> Case:
