@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -108,14 +108,7 @@ def verify(
         If there are fewer than two traces.
     """
     expect_program(program)
-    if len(traces) < 2:
-        raise KipukaError(
-            "there is nothing to compare",
-            where="option backends",
-            limit="at least 2 different backends",
-            value=", ".join(traces) or "none",
-            remedy="name two or more, for example --backends reference,lava",
-        )
+    check_enough(traces)
     partly = dict(partly or {})
     for name, trace in traces.items():
         _check_trace(program, name, trace, next(iter(traces.values())), partly.get(name))
@@ -142,6 +135,44 @@ def verify(
         for name, trace in traces.items()
     }
     return Verification(tuple(traces), samples, steps, compared, tuple(mismatches), classes, partly)
+
+
+def check_enough(backends: Collection[str]) -> None:
+    """Refuse to compare fewer than two.
+
+    Raises
+    ------
+    KipukaError
+        If there are fewer.
+    """
+    if len(backends) < 2:
+        raise KipukaError(
+            "there is nothing to compare",
+            where="option backends",
+            limit="at least 2 different backends",
+            value=", ".join(backends) or "none",
+            remedy="name two or more, for example --backends reference,lava",
+        )
+
+
+def joined(parts: Sequence[Verification]) -> Verification:
+    """Join comparisons of one backend each with the same first one.
+
+    Parameters
+    ----------
+    parts : sequence of Verification
+        At least one, in the order in which the backends are named.
+    """
+    first, *others = parts
+    return Verification(
+        backends=(*first.backends, *(name for one in others for name in one.backends[1:])),
+        samples=first.samples,
+        steps=first.steps,
+        values_compared=sum(one.values_compared for one in parts),
+        mismatches=tuple(found for one in parts for found in one.mismatches),
+        classes={name: decided for one in parts for name, decided in one.classes.items()},
+        partly={name: n for one in parts for name, n in one.partly.items()},
+    )
 
 
 def _check_trace(

@@ -158,7 +158,7 @@ def _view(contents: ReportContents) -> dict[str, Any]:
         "chip": hardware.title,
         "accuracy": tables.accuracy_cards(contents.accuracy),
         "decisions": None if contents.decisions is None else tables.decided(contents.decisions),
-        "verification": _verification(contents.verification),
+        "verification": _verification(contents.verification, counters.n_samples),
         "energy": si_bounds(profile.dynamic_energy_j, "J"),
         "latency": si_bounds(profile.latency_s, "s"),
         "spikes": count(profile.spikes),
@@ -218,13 +218,17 @@ def _first_layer(program: Program, trace: Trace) -> plots.Plot:
     return plots.plot_membranes(number, layer, traced, sample=0)
 
 
-def _verification(verification: Verification | None) -> dict[str, Any] | None:
+def _verification(verification: Verification | None, n_samples: int) -> dict[str, Any] | None:
+    """Outcome in a sentence; `n_samples` are those of the run, of which it may have had a part."""
     if verification is None:
         return None
+    samples = plural(verification.samples, "sample")
+    if verification.samples < n_samples:
+        samples = f"the first {count(verification.samples)} of {plural(n_samples, 'sample')}"
     return {
         "agree": verification.agree,
         "sentence": f"{count(verification.values_compared)} values in "
-        f"{plural(verification.samples, 'sample')} × {plural(verification.steps, 'step')} "
+        f"{samples} × {plural(verification.steps, 'step')} "
         f"compared in {', '.join(verification.backends)}{verification.parts_text}: "
         f"{plural(verification.spike_mismatches, 'spike mismatch', 'spike mismatches')}, "
         f"{plural(verification.state_mismatches, 'state mismatch', 'state mismatches')}",

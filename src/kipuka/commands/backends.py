@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -14,6 +16,7 @@ from kipuka.lava_door import missing
 
 if TYPE_CHECKING:
     from kipuka.deploy.lava.run import LavaBackend
+    from kipuka.deploy.verification import Verification
 
 Backend = Callable[[Program, np.ndarray], Trace]
 
@@ -128,6 +131,61 @@ def obstacles(names: Iterable[str], program: Program, n_steps: int) -> dict[str,
     return found
 
 
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Backends that ran the same samples, and what a comparison of them gave.
+
+    Attributes
+    ----------
+    traces : dict of str to Trace
+    verification : Verification
+    """
+
+    traces: dict[str, Trace]
+    verification: Verification
+
+
+def compare_backends(names: Sequence[str], program: Program, inputs: np.ndarray) -> Compared:
+    """Run backends one after the other, and compare each with the first as soon as it is done.
+
+    What each gave is said at once on stderr: whoever stops a slow backend keeps the others.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Two or more that can run the network.
+    program : Program
+    inputs : array (samples, units, steps)
+
+    Raises
+    ------
+    KipukaError
+        If there are fewer than two.
+    """
+    from kipuka.commands.console import duration, print_progress, print_stage
+    from kipuka.deploy.verification import check_enough, joined, verify
+
+    check_enough(names)
+    samples, _, steps = inputs.shape
+    traces: dict[str, Trace] = {}
+    parts: list[Verification] = []
+    for name in names:
+        print_stage(f"{name}: running {samples:,} samples of {steps:,} steps")
+        start_s = time.perf_counter()
+        traces[name] = BACKENDS[name](program, inputs)
+        took = duration(time.perf_counter() - start_s)
+        if name == names[0]:
+            print_progress(f"{name}: done in {took}; the others are compared with it")
+            continue
+        found = verify(program, {names[0]: traces[names[0]], name: traces[name]})
+        parts.append(found)
+        differ = found.spike_mismatches + found.state_mismatches
+        print_progress(
+            f"{name}: {differ:,} of {found.values_compared:,} values differ from {names[0]}, {took}"
+        )
+    return Compared(traces, joined(parts))
+
+
 def installed_backends() -> list[str]:
     """Names of those backends that a comparison takes if none is named.
 
@@ -135,6 +193,11 @@ def installed_backends() -> list[str]:
     know that the file is right.
     """
     return ["reference", "fast", *([] if missing("torch", "lava") else ["torch", "lava"])]
+
+
+def quick_backends() -> list[str]:
+    """Names of those that take seconds where Lava takes minutes, as far as they are installed."""
+    return [name for name in installed_backends() if name != "lava"]
 
 
 def run_jobs(name: str, jobs: Sequence[tuple[Program, np.ndarray]]) -> list[Trace]:

@@ -6,6 +6,7 @@ Everything that is shown is text: names from files and options are neither marku
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
@@ -22,6 +23,9 @@ STDERR = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 GAP, RULE = 2, "─"
 """Spaces between the columns of a table, and what the line below its heads is made of."""
+FIRST_LINE_S, LINE_EVERY_S = 10.0, 120.0
+"""Work that is not watched on a terminal says how far it is after so long, then twice as late each
+time, and at least so often."""
 
 
 def print_line(text: str, *, wrap: bool = True, indent: int = 0) -> None:
@@ -34,7 +38,12 @@ def print_line(text: str, *, wrap: bool = True, indent: int = 0) -> None:
 
 def print_stage(text: str) -> None:
     """Say on stderr what is being done now."""
-    STDERR.print(Text(printable(f"{text} ...")), soft_wrap=True)
+    print_progress(f"{text} ...")
+
+
+def print_progress(text: str) -> None:
+    """Say on stderr what was done, while more is still to be done."""
+    STDERR.print(Text(printable(text)), soft_wrap=True)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -91,11 +100,61 @@ class _Rate(progress.ProgressColumn):
         )
 
 
+class _Lines:
+    """What a bar would show, as lines that come ever more rarely.
+
+    Parameters
+    ----------
+    title, unit : str
+    """
+
+    def __init__(self, title: str, unit: str) -> None:
+        self._title, self._unit = title, unit
+        self._start_s = time.perf_counter()
+        self._next_s = FIRST_LINE_S
+        self._first: tuple[float, int] | None = None
+
+    def advance(self, done: int, total: int) -> None:
+        """Say how far the work is and how long it will take, if it is time to."""
+        gone_s = time.perf_counter() - self._start_s
+        if self._first is None:
+            # Until here kernels were compiled or processes started, which happens once.
+            self._first = gone_s, done
+        if gone_s < self._next_s or not 0 < done < total:
+            return
+        self._next_s = gone_s + min(gone_s, LINE_EVERY_S)
+        text = f"{self._title}: {done:,} of {total:,} {self._unit}"
+        first_s, first = self._first
+        if done > first:
+            left_s = (gone_s - first_s) / (done - first) * (total - done)
+            text += f", {duration(left_s)} left"
+        print_progress(text)
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people.
+
+    Examples
+    --------
+    >>> duration(42.4), duration(312), duration(7322)
+    ('42 s', '5 min 12 s', '2 h 2 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
 @contextmanager
 def progress_bar(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """Bar with rate and time left, if stderr is a terminal; yields a function (done, total)."""
+    """Bar with rate and time left, or lines of it if stderr is no terminal.
+
+    Yields a function (done, total).
+    """
     if not STDERR.is_terminal:
-        yield lambda done, total: None
+        yield _Lines(title, unit).advance
         return
     columns = (
         progress.RenderableColumn(Text(printable(title))),

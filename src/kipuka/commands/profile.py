@@ -10,6 +10,7 @@ import typer
 
 from kipuka.commands.options import (
     COUNT_MAX,
+    MISMATCH,
     ClampDelays,
     DataDir,
     Hardware,
@@ -20,6 +21,8 @@ from kipuka.commands.options import (
 from kipuka.commands.paths import READS, WRITES, file_or_name, path_option
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from kipuka.commands.inputs.samples import Samples
     from kipuka.convert.decisions import Decisions
     from kipuka.convert.program import Program
@@ -30,7 +33,11 @@ if TYPE_CHECKING:
     from kipuka.deploy.reference import Simulation
     from kipuka.deploy.report.page import ReportContents
     from kipuka.deploy.report.tables import Compared
+    from kipuka.deploy.verification import Verification
     from kipuka.hardware_profiles import HardwareProfile
+
+VERIFIED_SAMPLES = 8
+"""Samples on which backends are compared for a report, unless told otherwise."""
 
 
 def profile(
@@ -72,12 +79,22 @@ def profile(
         Path | None,
         path_option("--compare", READS, metavar="B.net", help="Show a second network beside this."),
     ] = None,
+    verify: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=COUNT_MAX,
+            help="Compare backends on so many samples first; 0 for none. "
+            f"With --report {VERIFIED_SAMPLES} if not given.",
+        ),
+    ] = None,
     clamp_delays: ClampDelays = False,
     json_file: Json = None,
 ) -> int:
     """Estimate energy and time of a network on a chip.
 
-    Without --data, on the file's golden vectors.
+    Without --data, on the file's golden vectors. Before a report is written, the backends that
+    take little time are compared on the first samples; exit status 1 on a mismatch.
     """
     from kipuka.commands.inputs.samples import open_network
 
@@ -85,10 +102,13 @@ def profile(
     second = None
     if compare is not None:
         second = (compare, open_network(compare, clamp_delays=clamp_delays))
-    question = Question(hardware, data, data_dir, samples, cores, host_input)
+    if verify is None:
+        verify = 0 if report is None else VERIFIED_SAMPLES
+    question = Question(hardware, data, data_dir, samples, cores, host_input, verify)
     outputs = {"report": report, "json_file": json_file}
-    profile_file(net, program, question, advice=advise, second=second, **outputs)
-    return 0
+    found = profile_file(net, program, question, advice=advise, second=second, **outputs)
+    compared = found["verification"]
+    return 0 if compared is None or not compared["mismatches"] else MISMATCH
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +128,8 @@ class Question:
         Neuro cores to spread over, if not the fewest.
     host_input : bool
         Whether spikes come from a program on the host in each step.
+    verified : int
+        Of the samples, the first that backends are compared on; none is 0.
     """
 
     hardware: str = "loihi2"
@@ -116,6 +138,7 @@ class Question:
     first: int | None = None
     cores: int | None = None
     host_input: bool = False
+    verified: int = 0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -145,6 +168,7 @@ class Answer:
     second: tuple[Path, Priced] | None
     compared: tuple[Compared, ...]
     changes_from: str = ""
+    verification: Verification | None = None
 
 
 def profile_file(
@@ -161,6 +185,8 @@ def profile_file(
     from kipuka.deploy.report.page import write_report
 
     answer = _answer(net, program, question, advice, second)
+    verification = _verified(program, answer.own.samples.values[: question.verified])
+    answer = dataclasses.replace(answer, verification=verification)
     values = _numbers(answer)
     write_numbers(json_file, values)
     if report is not None:
@@ -198,9 +224,22 @@ def _answer(
     return Answer(hardware, own, lowered, changes, (second[0], other), compared, source)
 
 
+def _verified(program: Program, inputs: np.ndarray) -> Verification | None:
+    """Compare the backends that are installed and take little time; None if one at most can run."""
+    from kipuka.commands.backends import compare_backends, obstacles, quick_backends
+
+    if not len(inputs):
+        return None
+    names = quick_backends()
+    refused = obstacles(names, program, inputs.shape[-1])
+    able = [name for name in names if name not in refused]
+    return None if len(able) < 2 else compare_backends(able, program, inputs).verification
+
+
 def _numbers(answer: Answer) -> dict[str, Any]:
     from kipuka.commands.tables.costs import advice_numbers, profile_numbers
     from kipuka.commands.tables.lowered_form import lowered_numbers
+    from kipuka.commands.tables.verification import verification_numbers
     from kipuka.deploy.costs.neurobench import neurobench
 
     own = answer.own
@@ -210,6 +249,8 @@ def _numbers(answer: Answer) -> dict[str, Any]:
     values["samples_from"] = own.samples.source
     values["neurobench"] = dataclasses.asdict(neurobench(own.program, own.simulation.counters))
     values["without_microcode"] = lowered_numbers(answer.lowered)
+    found = answer.verification
+    values["verification"] = None if found is None else verification_numbers(found)
     if answer.changes is not None:
         values["advice"] = advice_numbers(answer.changes)
         values["advice_from"] = answer.changes_from
@@ -225,6 +266,7 @@ def _print(answer: Answer) -> None:
     from kipuka.commands.tables import costs
     from kipuka.commands.tables.accuracy import beside_text
     from kipuka.commands.tables.lowered_form import print_lowered
+    from kipuka.commands.tables.verification import print_verification
 
     own = answer.own
     costs.print_profile(own.cost)
@@ -235,6 +277,8 @@ def _print(answer: Answer) -> None:
             f"accuracy of the integer network: {own.decisions.text()} on {own.samples.source}; "
             f"{beside_text(own.decisions.chance, None)}"
         )
+    if answer.verification is not None:
+        print_verification(answer.verification)
     if answer.changes is not None:
         costs.print_advice(answer.changes, answer.changes_from)
     if answer.compared:
@@ -355,7 +399,7 @@ def _contents(title: str, answer: Answer) -> ReportContents:
         inputs=own.samples.values,
         simulation=own.simulation,
         profiles=((own.cost, answer.hardware),),
-        verification=None,
+        verification=answer.verification,
         accuracy={} if own.accuracy is None else {"fast": own.accuracy},
         delays_before=None,
         seconds={},

@@ -141,8 +141,7 @@ def _outcome(metrics: Sequence[EpochMetrics], dataset: Dataset) -> dict[str, Any
 
 def _print_outcome(values: Mapping[str, Any], config: TrainConfig, output: Path) -> None:
     """Say what came of the training, and what one would type next."""
-    from kipuka.commands.console import print_line
-    from kipuka.commands.watching import duration
+    from kipuka.commands.console import duration, print_line
 
     print_line(
         f"kept epoch {values['best_epoch']} of {config.epochs} "

@@ -36,9 +36,8 @@ from kipuka.commands.options import (
 from kipuka.errors import KipukaError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from kipuka.commands.inputs.nir import ReadGraph
+    from kipuka.commands.inputs.samples import Samples
     from kipuka.convert.program import Program
 
 
@@ -74,7 +73,7 @@ def verify(
     network is shown as not applicable; the others are compared.
     """
     from kipuka.commands.backends import backend_name, installed_backends
-    from kipuka.commands.inputs.samples import labelled_samples, open_network, samples_of
+    from kipuka.commands.inputs.samples import Samples, labelled_samples, open_network, samples_of
 
     names = installed_backends() if backends is None else named(backends)
     names = list(dict.fromkeys(map(backend_name, names)))
@@ -89,13 +88,14 @@ def verify(
     else:
         refuse_options(net, options, "a .nir file")
         program = open_network(net, clamp_delays=clamp_delays)
-    inputs = None
+    given_samples = None
     if data is not None:
         _refuse_both(input_file, data)
-        inputs = labelled_samples(net, program, data, data_dir, samples).values
+        given_samples = labelled_samples(net, program, data, data_dir, samples)
     elif input_file is not None:
-        inputs = samples_of(net, program, input_file)
-    found = verify_file(net, program, names, inputs, json_file, graph)
+        read = Samples(samples_of(net, program, input_file), source=f"all of {input_file.name}")
+        given_samples = read.first(samples)
+    found = verify_file(net, program, names, given_samples, json_file, graph)
     return 0 if found["agree"] else MISMATCH
 
 
@@ -125,11 +125,11 @@ def verify_file(
     net: Path,
     program: Program,
     backends: Sequence[str],
-    inputs: np.ndarray | None,
+    samples: Samples | None,
     json_file: Path | None = None,
     graph: ReadGraph | None = None,
 ) -> dict[str, Any]:
-    """Compare backends on a network file; without inputs on its golden vectors, and with these.
+    """Compare backends on a network file; without samples on its golden vectors, and with these.
 
     With the graph that the network was rounded from, also integers and floats.
 
@@ -138,18 +138,18 @@ def verify_file(
     KipukaError
         If fewer than two of them can run it.
     """
-    from kipuka.commands.backends import BACKENDS, obstacles
-    from kipuka.commands.console import print_table
-    from kipuka.commands.inputs.samples import samples_of
+    from kipuka.commands.backends import compare_backends, obstacles
+    from kipuka.commands.console import print_line, print_table
+    from kipuka.commands.inputs.samples import labelled_samples
     from kipuka.commands.tables.fidelity import fidelity_numbers, print_fidelity
     from kipuka.commands.tables.verification import print_verification, verification_numbers
     from kipuka.convert.formats.net.file import load_golden
     from kipuka.deploy.fidelity import measure_fidelity
     from kipuka.deploy.golden import golden_mismatches
-    from kipuka.deploy.verification import verify as compare_traces
 
-    golden = load_golden(net) if inputs is None else ()
-    inputs = samples_of(net, program, None) if inputs is None else inputs
+    golden = load_golden(net) if samples is None else ()
+    samples = labelled_samples(net, program, None) if samples is None else samples
+    inputs = samples.values
     refused = obstacles(backends, program, inputs.shape[-1])
     able = [name for name in backends if name not in refused]
     reasons = {name: f"{error.what}: {error.where}" for name, error in refused.items()}
@@ -161,18 +161,20 @@ def verify_file(
             value="; ".join(f"{name}: {reason}" for name, reason in reasons.items()),
             remedy="name others too, for example --backends reference,fast",
         )
-    traces = {name: BACKENDS[name](program, inputs) for name in able}
-    verification = compare_traces(program, traces)
-    stale = {name: golden_mismatches(golden, trace) for name, trace in traces.items()}
+    compared = compare_backends(able, program, inputs)
+    verification = compared.verification
+    stale = {name: golden_mismatches(golden, trace) for name, trace in compared.traces.items()}
     agree = verification.agree and not any(stale.values())
     numbers = verification_numbers(verification)
     values = {**numbers, "golden_mismatches": stale, "agree": agree}
+    values["samples_from"] = samples.source
     fidelity = None if graph is None else measure_fidelity(*graph, inputs)
     if fidelity is not None:
         values["fidelity"] = fidelity_numbers(fidelity)
     values["not_applicable"] = reasons
     write_numbers(json_file, values)
     print_verification(verification)
+    print_line(f"samples: {samples.source}")
     if fidelity is not None:
         print_fidelity(fidelity)
     if refused:

@@ -11,7 +11,7 @@ from rich import progress
 from rich.console import RenderableType
 from rich.text import Text
 
-from kipuka.commands.console import STDERR
+from kipuka.commands.console import STDERR, duration
 from kipuka.errors import printable
 
 if TYPE_CHECKING:
@@ -107,19 +107,3 @@ class _Bar(progress.Progress):
         """Lines that are drawn."""
         yield from super().get_renderables()
         yield self._numbers
-
-
-def duration(seconds: float) -> str:
-    """Return a time for people.
-
-    Examples
-    --------
-    >>> duration(42.4), duration(312), duration(7322)
-    ('42 s', '5 min 12 s', '2 h 2 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -36,6 +36,14 @@ class Samples:
     labels: np.ndarray | None = None
     source: str = ""
 
+    def first(self, n: int | None) -> Samples:
+        """Take only the first `n`, and say so; None takes all."""
+        if n is None or n >= len(self.values):
+            return self
+        labels = None if self.labels is None else self.labels[:n]
+        source = f"first {n:,} of {len(self.values):,} samples, {self.source}"
+        return Samples(self.values[:n], labels, source)
+
 
 def open_network(
     net: Path, *, clamp_delays: bool = False, reset: tuple[int, int] | None = None
@@ -111,8 +119,7 @@ def labelled_samples(
         found = Samples(samples_of(net, program, None), source=f"golden vectors of {net.name}")
     else:
         found = _samples_at(program, data, data_dir)
-    labels = None if found.labels is None else found.labels[:first]
-    return dataclasses.replace(found, values=found.values[:first], labels=labels)
+    return found.first(first)
 
 
 def validation_samples(
