@@ -63,6 +63,12 @@ def si_bounds(bounds: SiBounds, unit: str) -> tuple[str, str]:
     return si(bounds.typical, unit, exponent), f"{prefix}{low} to {suffix}{high}"
 
 
+def bounds_text(bounds: SiBounds, unit: str) -> str:
+    """Write a typical value with its bounds behind it."""
+    typical, between = si_bounds(bounds, unit)
+    return typical if typical == NOT_PUBLISHED else f"{typical} ({between})"
+
+
 def count(value: float) -> str:
     """Write a count or a mean of counts: four digits, or whole thousands in groups of three."""
     if value == round(value) and abs(value) < 1e12:

@@ -19,9 +19,10 @@ from kipuka.deploy.costs.cost import Cost
 from kipuka.deploy.costs.sensitivity import sensitivities
 from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered
 from kipuka.deploy.reference import Simulation
-from kipuka.deploy.report import plots, tables
+from kipuka.deploy.report import plots, question, tables
 from kipuka.deploy.report.numbers import count, si, si_bounds
 from kipuka.deploy.report.provenance import chip_view
+from kipuka.deploy.report.replay import time_view
 from kipuka.deploy.report.tables import Compared, delays_by_label, plural
 from kipuka.deploy.verification import Verification
 from kipuka.errors import KipukaError
@@ -64,6 +65,10 @@ class ReportContents:
         Samples that changes were tried on.
     refused : tuple of (str, str)
         Chips that cannot run the network, and why.
+    samples_from : str
+        Where the samples come from, such as ``test part of words``.
+    step_s : float or None
+        Time that a step stands for; None if it stands for none, or nobody knows.
     """
 
     title: str
@@ -81,6 +86,8 @@ class ReportContents:
     decisions: Decisions | None = None
     advice_from: str = ""
     refused: tuple[tuple[str, str], ...] = ()
+    samples_from: str = ""
+    step_s: float | None = None
 
 
 def write_report(path: str | Path, contents: ReportContents) -> None:
@@ -157,10 +164,16 @@ def _view(contents: ReportContents) -> dict[str, Any]:
         f" of {plural(counters.n_steps, 'step')}",
         "chip": hardware.title,
         "accuracy": tables.accuracy_cards(contents.accuracy),
-        "decisions": None if contents.decisions is None else tables.decided(contents.decisions),
+        "decisions": None
+        if contents.decisions is None
+        else tables.decided(contents.decisions, question.class_names(program)),
         "verification": _verification(contents.verification, counters.n_samples),
         "energy": si_bounds(profile.dynamic_energy_j, "J"),
         "latency": si_bounds(profile.latency_s, "s"),
+        "time": time_view(profile, hardware, contents.step_s),
+        "asked": question.asked(program, counters.n_steps, contents.step_s),
+        "asked_of": _asked_of(contents),
+        "held_out": question.held_out(program),
         "spikes": count(profile.spikes),
         "input_spikes": count(profile.input_spikes),
         "synaptic_operations": count(profile.synaptic_operations),
@@ -191,6 +204,12 @@ def _view(contents: ReportContents) -> dict[str, Any]:
         "seconds": {stage: si(value, "s") for stage, value in contents.seconds.items()},
         "metadata": {key: tables.settings_text(text) for key, text in program.metadata.items()},
     }
+
+
+def _asked_of(contents: ReportContents) -> str:
+    """Samples that the question was asked of, in words."""
+    samples = plural(contents.simulation.counters.n_samples, "sample")
+    return f"{samples}, {contents.samples_from}" if contents.samples_from else samples
 
 
 def _plots(contents: ReportContents) -> list[plots.Plot]:

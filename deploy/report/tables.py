@@ -20,8 +20,7 @@ from kipuka.deploy.costs.neurobench import neurobench
 from kipuka.deploy.costs.sensitivity import ENERGY, LATENCY, Sensitivity
 from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered
 from kipuka.deploy.reference import Simulation
-from kipuka.deploy.report.numbers import NOT_PUBLISHED, SPACE, count, si, si_bounds
-from kipuka.hardware_profiles import SiBounds
+from kipuka.deploy.report.numbers import NOT_PUBLISHED, SPACE, bounds_text, count, si, si_bounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,14 +155,18 @@ def accuracy_cards(accuracy: Mapping[str, float]) -> list[tuple[str, str]]:
     return [(percent(value), ", ".join(names)) for value, names in by_value.items()]
 
 
-def decided(decisions: Decisions) -> dict[str, Any]:
-    """Sentences about the accuracy, and what is taken for what."""
+def decided(decisions: Decisions, names: Sequence[str] = ()) -> dict[str, Any]:
+    """Sentences about the accuracy, and what is taken for what; classes may have names."""
     low, high = decisions.interval
     return {
         "count": f"{count(decisions.correct)} of {plural(decisions.samples, 'sample')}",
         "interval": f"{percent(low)} to {percent(high)}",
         "chance": percent(decisions.chance),
         "confusion": decisions.confusion.tolist(),
+        "names": [
+            f"{number}{SPACE}{names[number]}" if names else str(number)
+            for number in range(decisions.n_classes)
+        ],
     }
 
 
@@ -216,9 +219,9 @@ def comparison_rows(compared: Sequence[Compared]) -> list[tuple[str, ...]]:
         ("spikes", *(count(cost.spikes) for cost in costs)),
         ("synaptic operations", *(count(cost.synaptic_operations) for cost in costs)),
         ("neuron updates", *(count(cost.neuron_updates) for cost in costs)),
-        ("dynamic energy (estimate)", *(_bounds(cost.dynamic_energy_j, "J") for cost in costs)),
-        ("static energy (estimate)", *(_bounds(cost.static_energy_j, "J") for cost in costs)),
-        ("latency (lower bound)", *(_bounds(cost.latency_s, "s") for cost in costs)),
+        ("dynamic energy (estimate)", *(bounds_text(cost.dynamic_energy_j, "J") for cost in costs)),
+        ("static energy (estimate)", *(bounds_text(cost.static_energy_j, "J") for cost in costs)),
+        ("latency (lower bound)", *(bounds_text(cost.latency_s, "s") for cost in costs)),
     ]
     if any(one.accuracy is not None for one in compared):
         known = ("–" if x.accuracy is None else percent(x.accuracy) for x in compared)
@@ -235,11 +238,6 @@ def comparison_view(compared: Sequence[Compared]) -> dict[str, Any] | None:
         for name, *texts in comparison_rows(compared)
     ]
     return {"names": [one.name for one in compared], "rows": rows}
-
-
-def _bounds(bounds: SiBounds, unit: str) -> str:
-    typical, between = si_bounds(bounds, unit)
-    return typical if typical == NOT_PUBLISHED else f"{typical} ({between})"
 
 
 def lowered_view(comparison: LoweredComparison | NotLowered) -> dict[str, Any]:

@@ -150,6 +150,7 @@ def run_demo(
         delays_before=result.delays_before,
         seconds=seconds,
         lowered=without_microcode(program, inputs, compared.costs[0][1]),
+        samples_from=f"test part of {config.data}",
     )
     with _timed(seconds, "report", "writing the report"):
         write_report(inside(out, REPORT_FILE), contents)
@@ -159,7 +160,7 @@ def run_demo(
     write_numbers(json_file, summary)
     _print(compared, baseline, out)
     print_verification(compared.verification)
-    print_profile(compared.costs[0][0])
+    print_profile(*compared.costs[0])
     for chip, reason in compared.refused:
         print_line(f"on {chip.title}: {reason}")
     print_line(f"next: open {out / REPORT_FILE} in a browser, or", wrap=False)

@@ -88,6 +88,14 @@ def profile(
             f"With --report {VERIFIED_SAMPLES} if not given.",
         ),
     ] = None,
+    step_ms: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-6,
+            max=1e6,
+            help="Milliseconds that a step stands for, if the file does not say; for real time.",
+        ),
+    ] = None,
     clamp_delays: ClampDelays = False,
     json_file: Json = None,
 ) -> int:
@@ -104,7 +112,8 @@ def profile(
         second = (compare, open_network(compare, clamp_delays=clamp_delays))
     if verify is None:
         verify = 0 if report is None else VERIFIED_SAMPLES
-    question = Question(hardware, data, data_dir, samples, cores, host_input, verify)
+    step_s = None if step_ms is None else step_ms / 1000
+    question = Question(hardware, data, data_dir, samples, cores, host_input, verify, step_s)
     outputs = {"report": report, "json_file": json_file}
     found = profile_file(net, program, question, advice=advise, second=second, **outputs)
     compared = found["verification"]
@@ -130,6 +139,8 @@ class Question:
         Whether spikes come from a program on the host in each step.
     verified : int
         Of the samples, the first that backends are compared on; none is 0.
+    step_s : float or None
+        Time that a step stands for, if not what the network's file says.
     """
 
     hardware: str = "loihi2"
@@ -139,6 +150,7 @@ class Question:
     cores: int | None = None
     host_input: bool = False
     verified: int = 0
+    step_s: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -169,6 +181,7 @@ class Answer:
     compared: tuple[Compared, ...]
     changes_from: str = ""
     verification: Verification | None = None
+    step_s: float | None = None
 
 
 def profile_file(
@@ -183,14 +196,16 @@ def profile_file(
 ) -> dict[str, Any]:
     """Cost of a network file on a chip, per sample; `second` is another one beside it."""
     from kipuka.deploy.report.page import write_report
+    from kipuka.deploy.report.question import step_s as known_step_s
 
     answer = _answer(net, program, question, advice, second)
     verification = _verified(program, answer.own.samples.values[: question.verified])
-    answer = dataclasses.replace(answer, verification=verification)
+    step_s = question.step_s or known_step_s(program)
+    answer = dataclasses.replace(answer, verification=verification, step_s=step_s)
     values = _numbers(answer)
     write_numbers(json_file, values)
     if report is not None:
-        write_report(report, _contents(net.name, answer))
+        write_report(report, _contents(_title(net, program), answer))
     _print(answer)
     return values
 
@@ -237,13 +252,14 @@ def _verified(program: Program, inputs: np.ndarray) -> Verification | None:
 
 
 def _numbers(answer: Answer) -> dict[str, Any]:
-    from kipuka.commands.tables.costs import advice_numbers, profile_numbers
+    from kipuka.commands.tables.costs import advice_numbers, profile_numbers, real_time_numbers
     from kipuka.commands.tables.lowered_form import lowered_numbers
     from kipuka.commands.tables.verification import verification_numbers
     from kipuka.deploy.costs.neurobench import neurobench
 
     own = answer.own
     values = profile_numbers(own.cost, own.simulation)
+    values |= real_time_numbers(own.cost, answer.hardware, answer.step_s)
     values["accuracy"] = own.accuracy
     values["decisions"] = None if own.decisions is None else own.decisions.numbers()
     values["samples_from"] = own.samples.source
@@ -269,7 +285,7 @@ def _print(answer: Answer) -> None:
     from kipuka.commands.tables.verification import print_verification
 
     own = answer.own
-    costs.print_profile(own.cost)
+    costs.print_profile(own.cost, answer.hardware, answer.step_s)
     costs.print_mapping(own.cost)
     print_lowered(answer.lowered, answer.hardware.name)
     if own.decisions is not None:
@@ -389,6 +405,14 @@ def _advised_lowered(
     return advise_lowered(judged.program, values, hardware, lowered, labels)
 
 
+def _title(net: Path, program: Program) -> str:
+    """What a report is of: the file, and which network was trained on what."""
+    from kipuka.deploy.report.question import trained_on
+
+    network, data = trained_on(program)
+    return f"{network} on {data}: {net.name}" if network and data else net.name
+
+
 def _contents(title: str, answer: Answer) -> ReportContents:
     from kipuka.deploy.report.page import ReportContents
 
@@ -408,4 +432,6 @@ def _contents(title: str, answer: Answer) -> ReportContents:
         compared=answer.compared,
         decisions=own.decisions,
         advice_from=answer.changes_from,
+        samples_from=own.samples.source,
+        step_s=answer.step_s,
     )

@@ -11,10 +11,17 @@ from kipuka.deploy.costs.advice import SMALLEST_GAIN, Advice
 from kipuka.deploy.costs.cost import TERMS, Cost
 from kipuka.deploy.costs.mapping.limits import NAMES
 from kipuka.deploy.costs.ndns import ndns_proxy
+from kipuka.deploy.costs.real_time import (
+    from_host_s,
+    in_real_time,
+    static_power_w,
+    total_energy_j,
+)
 from kipuka.deploy.reference import Simulation
-from kipuka.deploy.report.numbers import NOT_PUBLISHED, si_bounds
+from kipuka.deploy.report.numbers import NOT_PUBLISHED, bounds_text, si_bounds
+from kipuka.deploy.report.replay import FROM_HOST, REPLAY, latency_text, real_time_text
 from kipuka.deploy.report.tables import Compared, accuracy_text, comparison_rows
-from kipuka.hardware_profiles import SiBounds
+from kipuka.hardware_profiles import HardwareProfile
 
 
 def profile_numbers(priced: Cost, simulation: Simulation) -> dict[str, Any]:
@@ -104,14 +111,23 @@ def bound_by(priced: Cost) -> dict[str, int]:
     return {name: int((priced.timing.bottleneck == k).sum()) for k, name in enumerate(TERMS)}
 
 
-def bounds_text(bounds: SiBounds, unit: str) -> str:
-    """Typical value with its bounds."""
-    typical, between = si_bounds(bounds, unit)
-    return f"{typical} ({between})"
+def real_time_numbers(
+    priced: Cost, hardware: HardwareProfile, step_s: float | None
+) -> dict[str, Any]:
+    """Return what a sample costs that is not replayed at full speed, as plain values."""
+    real = None if step_s is None else dataclasses.asdict(in_real_time(priced, step_s))
+    if real is not None:
+        real["static_energy_j"] = real["static_energy_j"]._asdict()
+    return {
+        "total_energy_j": total_energy_j(priced)._asdict(),
+        "static_power_w": static_power_w(priced)._asdict(),
+        "real_time": real,
+        "input_from_host_s": from_host_s(priced, hardware)._asdict(),
+    }
 
 
-def print_profile(priced: Cost) -> None:
-    """Print the cost of each layer and of the whole, per sample."""
+def print_profile(priced: Cost, hardware: HardwareProfile, step_s: float | None = None) -> None:
+    """Print the cost of each layer and of the whole, per sample; a step may stand for `step_s`."""
     rows = [
         [
             layer.layer,
@@ -129,8 +145,14 @@ def print_profile(priced: Cost) -> None:
     print_line(
         f"dynamic energy {bounds_text(priced.dynamic_energy_j, 'J')}, "
         f"static energy {bounds_text(priced.static_energy_j, 'J')}, "
-        f"latency at least {bounds_text(priced.latency_s, 's')}"
+        f"together {bounds_text(total_energy_j(priced), 'J')}"
     )
+    print_line(f"latency at least {latency_text(priced.latency_s)}")
+    if not priced.host_input:
+        print_line(f"{REPLAY}; {real_time_text(priced, step_s)}")
+        host = from_host_s(priced, hardware)
+        if host.typical is not None:
+            print_line(f"{FROM_HOST}: {bounds_text(host, 's')} a sample, by published runs")
     if priced.multiplications:
         _print_graded(priced)
     if priced.host_input:

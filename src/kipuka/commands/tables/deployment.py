@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from kipuka.commands.console import print_line, print_table
-from kipuka.commands.tables.costs import bounds_text
 from kipuka.commands.tables.lowered_form import lowered_numbers, print_lowered
 from kipuka.convert.analysis.state_ranges import RangeAnalysis
 from kipuka.deploy.loihi2 import DryRun
@@ -18,7 +17,7 @@ from kipuka.deploy.loihi2.verdict import Verdict, verdict_of
 from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered
 from kipuka.deploy.lowered.streaming import Stream
 from kipuka.deploy.reference import Simulation
-from kipuka.deploy.report.numbers import si
+from kipuka.deploy.report.numbers import bounds_text, si
 from kipuka.hardware_profiles import HardwareProfile
 
 
