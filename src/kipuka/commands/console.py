@@ -23,6 +23,7 @@ STDERR = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 GAP, RULE = 2, "─"
 """Spaces between the columns of a table, and what the line below its heads is made of."""
+
 FIRST_LINE_S, LINE_EVERY_S = 10.0, 120.0
 """Work that is not watched on a terminal says how far it is after so long, then twice as late each
 time, and at least so often."""
