@@ -67,10 +67,13 @@ class StateRange:
     def verdict(self) -> str:
         """One sentence."""
         worst = int(self.reach[self.neuron])
-        room = f"{worst} of {self.limit}, neuron {self.neuron}"
         if self.safe:
+            room = f"{worst} of {self.limit}, neuron {self.neuron}"
             return f"cannot {self.overflow}: reaches at most {room}"
-        return f"may {self.overflow}: not proven to stay below {room}"
+        return (
+            f"may {self.overflow}: not proven to stay below its limit {self.limit}, some input "
+            f"might drive it towards {worst}, neuron {self.neuron}"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -81,6 +81,26 @@ class LoweredComparison:
     needs_microcode: bool
     placings: tuple[Placing, ...] | NotLowered = ()
 
+    @property
+    def samples_text(self) -> str:
+        """Samples that both forms were counted on, in words."""
+        if self.samples == 1:
+            return "the first sample alone"
+        return f"the first {self.samples:,} samples"
+
+    @property
+    def ratios_text(self) -> str:
+        """What the lowered form takes of the fused one's energy and time, typically."""
+        energies = self.lowered.dynamic_energy_j.typical, self.fused.dynamic_energy_j.typical
+        times = self.lowered.latency_s.typical, self.fused.latency_s.typical
+        found = [
+            f"{own / other:.3g} times the {what}"
+            for what, (own, other) in (("dynamic energy", energies), ("time", times))
+            if own is not None and other
+        ]
+        takes = " and ".join(found) or "nothing known"
+        return f"on the same samples the lowered form takes {takes}"
+
 
 @dataclass(frozen=True)
 class NotLowered:

@@ -40,7 +40,11 @@ class LoweredSize:
             for number, neurons, lowered in self.neurons
         )
         steps = "hardware step" if self.period == 1 else "hardware steps"
-        return f"without microcode: K = {self.period} {steps} in a step, neurons {sizes}"
+        return (
+            f"without microcode: K = {self.period} {steps} in a step, neurons {sizes} (where "
+            "Loihi 2 cannot be programmed with neurons of one's own: so many of the chip's steps "
+            "for one of the network, and so many of Lava's own neurons for one)"
+        )
 
 
 def too_many_synapses(program: Program) -> str | None:

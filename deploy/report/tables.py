@@ -18,6 +18,7 @@ from kipuka.deploy.costs.mapping.limits import NAMES
 from kipuka.deploy.costs.ndns import ndns_proxy
 from kipuka.deploy.costs.neurobench import neurobench
 from kipuka.deploy.costs.sensitivity import ENERGY, LATENCY, Sensitivity
+from kipuka.deploy.counters import Counters
 from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered
 from kipuka.deploy.reference import Simulation
 from kipuka.deploy.report.numbers import NOT_PUBLISHED, SPACE, bounds_text, count, si, si_bounds
@@ -147,6 +148,15 @@ def total_row(program: Program, profile: Cost) -> dict[str, str]:
     }
 
 
+def saturated_text(counters: Counters) -> str | None:
+    """Say in how many of a run's neuron updates a state saturated; None if none did."""
+    if not counters.saturations:
+        return None
+    updates = sum(layer.updates for layer in counters.layers)
+    per_hundred = 100 * counters.saturations / updates
+    return f"{count(float(f'{per_hundred:.2g}'))} in 100 neuron updates."
+
+
 def accuracy_cards(accuracy: Mapping[str, float]) -> list[tuple[str, str]]:
     """Return accuracies with the backends that have them: one where all agree."""
     by_value: dict[float, list[str]] = {}
@@ -254,7 +264,8 @@ def lowered_view(comparison: LoweredComparison | NotLowered) -> dict[str, Any]:
         "needs_microcode": comparison.needs_microcode,
         "period": comparison.period,
         "hardware_steps": count(comparison.hardware_steps),
-        "samples": plural(comparison.samples, "sample"),
+        "samples": comparison.samples_text,
+        "ratios": comparison.ratios_text,
         "cores": [cores_text(own) for own in (comparison.fused_cores, comparison.lowered_cores)],
         "rows": [
             (name, steps, *si_bounds(form.dynamic_energy_j, "J"), *si_bounds(form.latency_s, "s"))

@@ -124,3 +124,11 @@ def test_long_work_in_a_log_says_how_long_it_takes(monkeypatch, capsys):
         "Lava: 16 of 40 steps, 24 s left",
         "Lava: 36 of 40 steps, 4 s left",
     ]
+
+
+def test_inspect_says_what_it_means_that_a_state_may_saturate(net, capsys):
+    assert main(["inspect", net]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "may saturate: not proven to stay below its limit " in text
+    assert "some input might drive it towards" in text
+    assert "held at its limit, on the chip as in every backend: no error" in text

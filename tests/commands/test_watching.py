@@ -15,11 +15,15 @@ def metrics(epoch, accuracy, best):
     return EpochMetrics(epoch, 0.5, accuracy, 0.6, None, 3.0, best, 0.031, 0.0, 1e-3, 0.0, 0.0, {})
 
 
-def shown(monkeypatch, terminal, epochs, width=80):
+def _config(selection):
+    return TrainConfig(epochs=4, data="own[b]", selection=selection)
+
+
+def shown(monkeypatch, terminal, epochs, width=80, selection="accuracy"):
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=width, highlight=False)
     monkeypatch.setattr(watching, "STDERR", console)
-    with watching.watched_training(TrainConfig(epochs=4, data="own[b]")) as show:
+    with watching.watched_training(_config(selection)) as show:
         for one in epochs:
             show(one)
     return out.getvalue()
@@ -40,6 +44,15 @@ def test_a_log_has_one_line_per_epoch(monkeypatch):
 def test_a_run_that_goes_on_does_not_claim_to_know_the_best_epoch(monkeypatch):
     text = shown(monkeypatch, False, [metrics(3, 0.25, False)])
     assert "best of an earlier start" in text
+
+
+@pytest.mark.parametrize(
+    ("selection", "word"), [("accuracy", "best"), ("loss", "best by loss"), ("last", "kept")]
+)
+def test_what_the_best_epoch_is_chosen_by_is_said(monkeypatch, selection, word):
+    epochs = [metrics(1, 0.5, True), metrics(2, 0.375, True), metrics(3, 0.5, False)]
+    lines = shown(monkeypatch, False, epochs, selection=selection).splitlines()
+    assert f"validation 50.00 %, {word} 37.50 % in epoch 2, " in lines[3]
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from kipuka.convert.formats.net.file import GoldenVector
     from kipuka.convert.program import Program
 
+SATURATION = (
+    "a state that saturates is held at its limit, on the chip as in every backend: no error. How "
+    "often it happens, `kipuka profile --report` counts; training with proven_ranges=true rules it "
+    "out in spiking GRUs"
+)
+"""What a verdict that a state may saturate means."""
+
 
 def inspect(
     net: Net,
@@ -118,6 +125,8 @@ def _print(
             print_line(f"layer {layer.layer}: stock NetX {difference}")
     for text in texts:
         print_line(text)
+    if any("may saturate" in text for text in texts):
+        print_line(SATURATION)
 
 
 def numbering_texts(program: Program) -> list[str]:

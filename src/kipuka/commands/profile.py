@@ -287,7 +287,7 @@ def _print(answer: Answer) -> None:
     own = answer.own
     costs.print_profile(own.cost, answer.hardware, answer.step_s)
     costs.print_mapping(own.cost)
-    print_lowered(answer.lowered, answer.hardware.name)
+    print_lowered(answer.lowered, answer.hardware.name, len(own.samples.values))
     if own.decisions is not None:
         print_line(
             f"accuracy of the integer network: {own.decisions.text()} on {own.samples.source}; "

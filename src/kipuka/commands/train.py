@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from kipuka.train.runs.metrics import EpochMetrics
     from kipuka.train.runs.trainer import TrainingResult
 
+KEPT_BY = {
+    "accuracy": ", the best accuracy there",
+    "loss": ", the lowest loss there",
+    "last": ", the last one",
+}
+"""Why an epoch was kept, by the setting `selection`."""
+
 
 def _list_settings(wanted: bool) -> None:
     """Print all settings and end, before other options are looked at."""
@@ -145,8 +152,12 @@ def _print_outcome(values: Mapping[str, Any], config: TrainConfig, output: Path)
 
     print_line(
         f"kept epoch {values['best_epoch']} of {config.epochs} "
-        f"({values['best_validation_accuracy']:.2%} on validation); "
+        f"({values['best_validation_accuracy']:.2%} on validation{KEPT_BY[config.selection]}); "
         f"{values['samples']['training']:,} training samples, {duration(values['seconds'])}"
+    )
+    print_line(
+        "to choose between runs, compare the accuracy on validation: the test part tells how good "
+        "the chosen one is only if it did not choose"
     )
     words = ["kipuka", "profile", str(output), "--data", config.data]
     words += ["--data-dir", config.data_dir] if config.data_dir else []

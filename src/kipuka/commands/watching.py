@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 BEFORE_THE_FIRST = "reading data and compiling kernels, which takes longest the first time"
 
+BEST_BY = {"accuracy": "best", "loss": "best by loss", "last": "kept"}
+"""Word for the epoch that is kept, by the setting `selection`."""
+
 
 @contextmanager
 def watched_training(config: TrainConfig) -> Iterator[Callable[[EpochMetrics], None]]:
     """Show a training run on stderr; yields what is to be called after each epoch."""
     title = f"training {config.network} on {config.data}"
-    watch = _Watch(config.epochs)
+    watch = _Watch(config.epochs, BEST_BY[config.selection])
     if not STDERR.is_terminal:
         STDERR.print(Text(printable(f"{title}: {BEFORE_THE_FIRST}")), soft_wrap=True)
 
@@ -49,10 +52,13 @@ class _Watch:
     ----------
     epochs : int
         Of the whole run.
+    best_by : str
+        Word for the epoch that would be kept now.
     """
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self, epochs: int, best_by: str) -> None:
         self._epochs = epochs
+        self._best_by = best_by
         self._start_s = time.perf_counter()
         self._seen = 0
         self._best = "of an earlier start"
@@ -70,7 +76,7 @@ class _Watch:
         per_epoch_s = (time.perf_counter() - self._start_s) / self._seen
         left_s = per_epoch_s * (self._epochs - metrics.epoch)
         return (
-            f"loss {metrics.loss:.4f}, validation {found}, best {self._best}, "
+            f"loss {metrics.loss:.4f}, validation {found}, {self._best_by} {self._best}, "
             f"{metrics.spike_rate:.3f} spikes per neuron and step, {duration(left_s)} left"
         )
 

@@ -88,6 +88,7 @@ def test_the_size_is_said_without_a_run(rng, monkeypatch):
     assert (found.period, found.reason) == (1, None)
     assert [of[:2] for of in found.neurons] == [(1, 5), (2, 3)]
     assert found.text.startswith("without microcode: K = 1 hardware step in a step, neurons 1")
+    assert "so many of Lava's own neurons for one" in found.text
     assert size.lowered_size(network, None).period == 2
     refused = size.lowered_size(dataclasses.replace(network, reset=Reset(5, 0)), 20)
     assert refused.period is None

@@ -210,6 +210,30 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_what_an_overflow_means_is_said(tmp_path: Path) -> None:
+    shown = contents()
+    none = [
+        dataclasses.replace(layer, saturations=0 * layer.saturations, wraps=0 * layer.wraps)
+        for layer in shown.simulation.counters.layers
+    ]
+    updates = sum(layer.updates for layer in none)
+    none[0].saturations[0] = updates // 100
+    for wraps in (0, 1):
+        none[1].wraps[0] = wraps
+        counters = dataclasses.replace(shown.simulation.counters, layers=tuple(none))
+        run = dataclasses.replace(shown.simulation, counters=counters)
+        text = plain(html := written(tmp_path, dataclasses.replace(shown, simulation=run)))
+        assert f"{count(updates // 100)} / {wraps} saturations / wraps of a state. " in text
+        assert "in 100 neuron updates. A state that saturates is held at its limit" in text
+        assert ('class="figure warn"' in html) == bool(wraps)
+        assert ("one of the other sign" in text) == bool(wraps)
+    none[0].saturations[0] = 0
+    assert "held at its limit" not in plain(
+        written(tmp_path, dataclasses.replace(shown, simulation=run))
+    )
+
+
+@pytest.mark.slow
 def test_missing_bounds_are_not_published(tmp_path: Path) -> None:
     shown = contents()
     text = plain(written(tmp_path, dataclasses.replace(shown, profiles=shown.profiles[1:])))
@@ -233,6 +257,12 @@ def test_form_without_microcode_stands_beside_the_fused_one(tmp_path: Path) -> N
     for form in (comparison.fused, comparison.lowered):
         for bounds, unit in ((form.dynamic_energy_j, "J"), (form.latency_s, "s")):
             assert re.sub(r"\s+", " ", si_bounds(bounds, unit)[0]) in text
+    assert f"counted on the first sample alone: {comparison.ratios_text}. The headlines" in text
+    energies = (
+        comparison.lowered.dynamic_energy_j.typical,
+        comparison.fused.dynamic_energy_j.typical,
+    )
+    assert f"takes {energies[0] / energies[1]:.3g} times the dynamic energy and" in text
 
 
 @pytest.mark.slow

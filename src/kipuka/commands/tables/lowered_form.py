@@ -35,8 +35,14 @@ def lowered_numbers(comparison: LoweredComparison | NotLowered) -> dict[str, Any
     }
 
 
-def print_lowered(comparison: LoweredComparison | NotLowered, hardware: str) -> None:
-    """Print K, the processes of each layer and what doing without microcode costs, or why not."""
+def print_lowered(
+    comparison: LoweredComparison | NotLowered, hardware: str, of_samples: int | None = None
+) -> None:
+    """Print K, the processes of each layer and what doing without microcode costs, or why not.
+
+    Where figures of the fused form stand beside it that are means over `of_samples`, so many
+    samples, the two are told apart.
+    """
     if isinstance(comparison, NotLowered):
         print_line(f"without microcode: not lowered, {comparison.reason}")
         return
@@ -57,8 +63,16 @@ def print_lowered(comparison: LoweredComparison | NotLowered, hardware: str) -> 
     which = (
         "with microcode and without" if comparison.needs_microcode else "no layer needs microcode"
     )
-    title = f"per sample on {hardware}, {which} (estimate; K hardware steps a step)"
+    title = (
+        f"per sample on {hardware}, {which}, both counted on {comparison.samples_text} "
+        "(estimate; K hardware steps a step)"
+    )
     print_table(title, columns, rows)
+    if of_samples is not None and of_samples > comparison.samples:
+        print_line(
+            f"the fused form's figures further up are means over {of_samples:,} samples, and those "
+            f"to quote; {comparison.ratios_text}"
+        )
     if isinstance(comparison.placings, NotLowered):
         print_line(f"ways of placing them on cores: {comparison.placings.reason}")
     elif comparison.placings:
