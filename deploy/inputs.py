@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kipuka.convert.formats.guarded.arrays import UNREADABLE, read_npy, write_npy
-from kipuka.convert.formats.guarded.event_files import not_events, read_event_file
+from kipuka.convert.formats.guarded.event_files import WRITTEN, not_events, read_event_file
 from kipuka.convert.operands import as_numbers, checked_inputs
 from kipuka.convert.program import Program
 from kipuka.deploy.fast.input_events import Events, windows
@@ -112,6 +112,12 @@ def _listed(path: Path, program: Program) -> Inputs:
     file = read_event_file(path)
     times, units, samples = file.times, file.units, file.samples
     n_steps, n_samples = file.n_steps, file.n_samples
+    if n_steps is None:
+        raise not_events(
+            path,
+            f"no n_steps, and times of {times.dtype}",
+            f"divide the times into the network's steps: {WRITTEN}",
+        )
     if n_samples * program.n_inputs * n_steps > MAX_ENTRIES:
         size = f"{n_samples} samples x {program.n_inputs} units x {n_steps} steps"
         raise not_events(path, f"{size}, of which {MAX_ENTRIES} entries fit")

@@ -98,7 +98,9 @@ def expect(value: object, kind: type, where: str, remedy: str) -> None:
         )
 
 
-def choose(options: Mapping[str, Choice], name: str, what: str, where: str) -> Choice:
+def choose(
+    options: Mapping[str, Choice], name: str, what: str, where: str, otherwise: str = ""
+) -> Choice:
     """Return what `name` stands for.
 
     Parameters
@@ -107,6 +109,8 @@ def choose(options: Mapping[str, Choice], name: str, what: str, where: str) -> C
     name : str
     what, where : str
         Kind of thing that is named, and where it was named, for the message.
+    otherwise : str
+        What else would do, for the message.
 
     Raises
     ------
@@ -122,6 +126,6 @@ def choose(options: Mapping[str, Choice], name: str, what: str, where: str) -> C
             limit=", ".join(sorted(options)),
             value=name,
             remedy=(f"did you mean {near[0]}? " if near else "")
-            + "choose one of the names in the limit",
+            + f"choose one of the names in the limit{otherwise}",
         )
     return options[name]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kipuka.errors import KipukaError, choose
+from kipuka.errors import KipukaError
 from kipuka.lazy import listing
-from kipuka.names import is_own
+from kipuka.names import check_data, is_own
 from kipuka.train.datasets.dataset import Dataset
 from kipuka.train.datasets.digits import load_digits
 from kipuka.train.datasets.heidelberg import load_shd, load_ssc
 from kipuka.train.datasets.ntidigits import load_ntidigits
-from kipuka.train.datasets.own_files import recordings_at
+from kipuka.train.datasets.own_files import recordings_at, refuse_file_options
 from kipuka.train.datasets.splits import DataOptions, Split, Splits
 
 __all__ = ["DATASETS", "DataOptions", "Dataset", "Split", "Splits", "load_dataset"]
@@ -45,7 +45,13 @@ def load_dataset(name: str, options: DataOptions | None = None) -> Dataset:
     options = options or DataOptions()
     if name not in DATASETS and is_own(name):
         return Dataset.from_recordings(recordings_at(name, options), options)
-    load = choose(DATASETS, name, what="data set", where="option data")
+    check_data(name)
+    _refuse_own_options(name, options)
+    return DATASETS[name](options)
+
+
+def _refuse_own_options(name: str, options: DataOptions) -> None:
+    """Refuse options that are for own data."""
     if options.splits != Splits():
         raise KipukaError(
             "the data set has parts of its own",
@@ -54,4 +60,4 @@ def load_dataset(name: str, options: DataOptions | None = None) -> Dataset:
             value=options.splits,
             remedy=f"leave them out for {name}; they are for own data",
         )
-    return load(options)
+    refuse_file_options(name, options)

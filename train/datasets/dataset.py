@@ -12,7 +12,15 @@ import numpy as np
 
 from kipuka.display import html_table
 from kipuka.train.datasets.own_events import laid_out, recorded_events, recordings_of_arrays
-from kipuka.train.datasets.recordings import TEST, TRAIN, VALIDATION, Recordings, with_parts
+from kipuka.train.datasets.recordings import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    EventGrid,
+    Recordings,
+    groups_of_parts,
+    with_parts,
+)
 from kipuka.train.datasets.splits import DataOptions, Split, check_classes
 
 OWN = "own data"
@@ -40,6 +48,11 @@ class Dataset:
         Names of the classes, if they have any.
     held_out : str
         How validation and test part came about, as a sentence would say it.
+    groups : tuple of three tuples of str
+        Speakers, sessions or the like in training, validation and test part; empty if none are
+        known.
+    grid : EventGrid or None
+        What own events were recorded on and laid on.
     """
 
     name: str
@@ -52,6 +65,8 @@ class Dataset:
     shape: tuple[int, ...] = ()
     classes: tuple[str, ...] = ()
     held_out: str = "parts of the data set itself"
+    groups: tuple[tuple[str, ...], ...] = ()
+    grid: EventGrid | None = None
 
     @property
     def n_units(self) -> int:
@@ -87,9 +102,10 @@ class Dataset:
         parts = (self.train, self.validation, self.test)
         n_train, n_validation, n_test = (len(part.labels) for part in parts)
         units = " x ".join(map(str, self.shape or (self.n_units,)))
+        step = "" if self.grid is None else self.grid.text
         return (
             f"Dataset({self.name}: {n_train} training, {n_validation} validation and {n_test} test "
-            f"samples of {self.n_classes} classes, {units} units x {self.n_steps} steps; "
+            f"samples of {self.n_classes} classes, {units} units x {self.n_steps} steps{step}; "
             f"{self.held_out}{self._lost()})"
         )
 
@@ -106,10 +122,12 @@ class Dataset:
     def _repr_html_(self) -> str:
         parts = {"training": self.train, "validation": self.validation, "test": self.test}
         rows = []
-        for name, part in parts.items():
+        for number, (name, part) in enumerate(parts.items()):
             counts = np.bincount(part.labels, minlength=self.n_classes)
-            rows.append((name, len(part.labels), f"{counts.min()} to {counts.max()}"))
-        return html_table(repr(self), ["part", "samples", "of each class"], rows)
+            row = (name, len(part.labels), f"{counts.min()} to {counts.max()}")
+            rows.append((*row, ", ".join(self.groups[number])) if self.groups else row)
+        columns = ["part", "samples", "of each class", *(["groups"] if self.groups else [])]
+        return html_table(repr(self), columns, rows)
 
     @classmethod
     def from_recordings(cls, recordings: Recordings, options: DataOptions) -> Dataset:
@@ -145,6 +163,8 @@ class Dataset:
             shape=recordings.shape,
             classes=recordings.classes,
             held_out=held_out,
+            groups=groups_of_parts(recordings.groups, parts),
+            grid=recordings.grid,
         )
 
     @classmethod

@@ -20,13 +20,16 @@ from kipuka.train.datasets.events import (
     bin_events,
     check_room,
 )
-from kipuka.train.datasets.recordings import TEST, TRAIN, Recordings
+from kipuka.train.datasets.recordings import TEST, TRAIN, EventGrid, Recordings
 from kipuka.train.datasets.splits import DataOptions
 
 BIN_MS = 10.0
 """Width of a step if nothing is said, that of the data sets with a name."""
 
 STEPS_MAX = 1 << 20
+
+TIME_MAX_US = 1e300
+"""Times beyond are as good as this one: far more steps than there may be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +43,7 @@ class Recorded:
     samples : sequence of (times, units)
         Seconds as floating-point numbers, or microseconds as integers; with `n_steps`, steps.
     labels : int64 array (samples,)
-    groups : int64 array (samples,) or None
+    groups : int64 or text array (samples,) or None
     parts : int64 array (samples,)
     shape : tuple of int
         Units, or channels, height and width; empty if that is not known.
@@ -223,12 +226,13 @@ def laid_out(
         np.concatenate([spikes for spikes, _, _ in parts]),
         labels,
         n_classes_of(labels, classes, name),
-        _joined_groups(found),
+        joined_groups(found, name),
         np.concatenate([one.parts for one in found]),
         shape if len(shape) > 1 else (),
         classes,
         sum(events for _, events, _ in parts),
         sum(left_out for _, _, left_out in parts),
+        EventGrid(shape, grid.steps, None if found[0].n_steps is not None else grid.bin_ms),
     )
 
 
@@ -246,8 +250,7 @@ def _grid(
             options.channels,
             "leave it out, and make the images smaller before",
         )
-    in_steps = {one.n_steps is not None for one in found}
-    if in_steps == {True}:
+    if same_times(found, name):
         if options.bin_ms is not None:
             raise _refused(
                 "the times are steps already",
@@ -261,16 +264,9 @@ def _grid(
         return shape, Binning.of(
             replace(options, bin_ms=BIN_MS_MIN), Binning(BIN_MS_MIN, longest, n_units, n_units)
         )
-    if in_steps == {True, False}:
-        raise _refused(
-            "the recordings do not have the same times",
-            name,
-            "steps in all of them, or seconds",
-            f"steps in {next(one.where for one in found if one.n_steps is not None)} alone",
-            "write them in one form",
-        )
     bin_ms = BIN_MS if options.bin_ms is None else options.bin_ms
-    default = Binning(bin_ms, _longest(found, bin_ms), n_units, n_units)
+    longest = _longest(found, bin_ms) if options.steps is None else options.steps
+    default = Binning(bin_ms, longest, n_units, n_units)
     return shape, Binning.of(options, default)
 
 
@@ -282,7 +278,8 @@ def _longest(found: Sequence[Recorded], bin_ms: float) -> int:
             if times.size and times.dtype.kind in "iu":
                 last_us = max(last_us, int(times.max()))
             elif times.size and np.isfinite(times).all():
-                last_us = max(last_us, round(float(times.max()) * US_PER_S))
+                # The largest numbers have no microseconds that are finite.
+                last_us = max(last_us, round(min(float(times.max()) * US_PER_S, TIME_MAX_US)))
     if not bin_ms >= BIN_MS_MIN:
         return 1  # The grid says what is wrong with that.
     steps = int(last_us // (Fraction(str(float(bin_ms))) * US_PER_MS)) + 1
@@ -334,10 +331,52 @@ def _checked(one: Recorded) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield times if times.size else times.astype(np.int64), units.astype(np.int64)
 
 
-def _joined_groups(found: Sequence[Recorded]) -> np.ndarray | None:
-    groups = [one.groups for one in found]
-    known = [own for own in groups if own is not None]
-    return np.concatenate(known) if len(known) == len(groups) else None
+def joined_groups(found: Sequence[Recorded], where: str) -> np.ndarray | None:
+    """Return the group of each sample of all recordings; None if there are no groups.
+
+    Only training samples are drawn from, so that recordings without any need no groups.
+
+    Raises
+    ------
+    KipukaError
+        If some recordings have groups and others do not: persons would be mixed unseen.
+    """
+    needed = [one for one in found if np.any(one.parts == TRAIN)] or list(found)
+    without = [one for one in needed if one.groups is None]
+    if len(without) == len(needed):
+        return None
+    if without:
+        raise _refused(
+            "some recordings have a group and others do not",
+            f"{where}, {without[0].where}",
+            "groups for all recordings that parts are drawn from",
+            f"{len(without)} of {len(needed)} without",
+            "give each its group, or none and draw single samples",
+        )
+    kind = next(one.groups.dtype for one in needed if one.groups is not None)
+    return np.concatenate(
+        [np.zeros(len(one.labels), kind) if one.groups is None else one.groups for one in found]
+    )
+
+
+def same_times(found: Sequence[Recorded], where: str) -> bool:
+    """Return whether times are steps, in all recordings or in none.
+
+    Raises
+    ------
+    KipukaError
+        If they are in some.
+    """
+    in_steps = {one.n_steps is not None for one in found}
+    if in_steps == {True, False}:
+        raise _refused(
+            "the recordings do not have the same times",
+            where,
+            "steps in all of them, or seconds",
+            f"steps in {next(one.where for one in found if one.n_steps is not None)} alone",
+            "write them in one form",
+        )
+    return in_steps == {True}
 
 
 def n_classes_of(labels: np.ndarray, classes: Sequence[str], where: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,33 @@ import numpy as np
 from kipuka.errors import KipukaError
 from kipuka.train.datasets.splits import DataOptions, hold_out
 
+GROUPS_SHOWN = 12
+
 TRAIN, VALIDATION, TEST = 0, 1, 2
 """Parts, as the key ``parts`` of a file numbers them."""
+
+
+@dataclass(frozen=True)
+class EventGrid:
+    """What events were recorded on, and laid on.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Units as recorded, before neighbours were pooled, or channels, height and width.
+    n_steps : int
+    bin_ms : float or None
+        Width of a step; None if the recordings' times are steps.
+    """
+
+    shape: tuple[int, ...]
+    n_steps: int
+    bin_ms: float | None
+
+    @property
+    def text(self) -> str:
+        """How times became steps, as a sentence goes on after the number of steps."""
+        return " as recorded" if self.bin_ms is None else f" of {self.bin_ms:g} ms"
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +49,7 @@ class Recordings:
     spikes : bool array (samples, units, steps)
     labels : int64 array (samples,)
     n_classes : int
-    groups : int64 array (samples,) or None
+    groups : int64 or text array (samples,) or None
         Speaker or session of each sample.
     parts : int64 array (samples,)
         `TRAIN`, `VALIDATION` or `TEST` of each sample; all `TRAIN` if nothing was said.
@@ -31,6 +57,8 @@ class Recordings:
         Channels, height, width; empty for units without places.
     classes : tuple of str
     events, events_left_out : int
+    grid : EventGrid or None
+        None of arrays of spikes.
     """
 
     name: str
@@ -43,6 +71,7 @@ class Recordings:
     classes: tuple[str, ...]
     events: int
     events_left_out: int
+    grid: EventGrid | None = None
 
 
 def with_parts(recordings: Recordings, options: DataOptions) -> tuple[np.ndarray, str]:
@@ -81,7 +110,34 @@ def with_parts(recordings: Recordings, options: DataOptions) -> tuple[np.ndarray
         held = hold_out(recordings.labels[here], own, fraction, generator, where)
         parts[here[held]] = part
         drawn.append(word)
-    way = "single samples" if groups is None else f"whole groups of {np.unique(groups).size}"
     words = [f"{' and '.join(said)} part as given"] if said else []
-    words += [f"{' and '.join(drawn)} part drawn by {way}, seed {splits.seed}"] if drawn else []
+    if drawn:
+        way = "single samples" if groups is None else "whole groups"
+        which = "" if groups is None else _groups_text(groups, parts, drawn)
+        words.append(f"{' and '.join(drawn)} part drawn by {way}, seed {splits.seed}{which}")
     return parts, "; ".join(words)
+
+
+def groups_of_parts(groups: np.ndarray | None, parts: np.ndarray) -> tuple[tuple[str, ...], ...]:
+    """Return the groups of the training, the validation and the test part, in order."""
+    if groups is None:
+        return ()
+    names = [
+        sorted({str(one) for one in groups[parts == part]}, key=lambda name: (len(name), name))
+        for part in (TRAIN, VALIDATION, TEST)
+    ]
+    return tuple(map(tuple, names))
+
+
+def _groups_text(groups: np.ndarray, parts: np.ndarray, drawn: Sequence[str]) -> str:
+    """Say which groups were held out, of how many."""
+    names = groups_of_parts(groups, parts)
+    count = len({name for own in names for name in own})
+    found: list[str] = []
+    for word, own in (("test", names[TEST]), ("validation", names[VALIDATION])):
+        if word in drawn:
+            more = ", ..." if len(own) > GROUPS_SHOWN else ""
+            total = "" if found else f" of {count} groups"
+            shown = ", ".join(own[:GROUPS_SHOWN])
+            found.append(f"{len(own)}{total} for {word} ({shown}{more})")
+    return f": {', '.join(found)}"

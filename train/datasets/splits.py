@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
+from kipuka.convert.formats.guarded.event_files import ArrayNames
 from kipuka.convert.operands import as_numbers, as_spikes
 from kipuka.errors import KipukaError
 
 Validation = Literal["speakers", "samples"]
 """Where validation samples come from if a data set has none: held-out speakers, or the last ninth
 of the training file."""
+
+
+TimeUnit = Literal["s", "ms", "us"]
+"""What the times of one's own events are counted in, if their files do not show it."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Splits:
 
 @dataclass(frozen=True)
 class DataOptions:
-    """How a data set is read; None stands for the data set's own default.
+    r"""How a data set is read; None stands for the data set's own default.
 
     Attributes
     ----------
@@ -55,6 +60,14 @@ class DataOptions:
         Let tonic download what is missing.
     splits : Splits
         Of own data.
+    arrays : ArrayNames
+        What own ``.npz`` files call their arrays.
+    time_unit : {"s", "ms", "us"} or None
+        What times in own ``.npz`` files are. None: steps where the file says how many, and
+        otherwise seconds as floating-point numbers.
+    groups_from : str or None
+        Pattern of the names of own files whose parenthesis is a recording's group, such as
+        ``person(\d+)``; see `kipuka.train.datasets.group_names`.
     """
 
     data_dir: str | None = None
@@ -64,6 +77,9 @@ class DataOptions:
     validation: Validation = "speakers"
     download: bool = False
     splits: Splits = Splits()
+    arrays: ArrayNames = field(default_factory=ArrayNames)
+    time_unit: TimeUnit | None = None
+    groups_from: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

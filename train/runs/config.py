@@ -53,6 +53,31 @@ class SplitSettings(_Settings):
     """Of the draw, whatever the seed of the training."""
 
 
+class ArraySettings(_Settings):
+    """What own .npz files call their arrays."""
+
+    times: str = "times"
+    """Times of the events."""
+
+    units: str = "units"
+    """Units (channels) of the events."""
+
+    n_steps: str = "n_steps"
+    """Number of steps, if times are steps."""
+
+    samples: str = "samples"
+    """Recording of each event, if a file has several."""
+
+    labels: str = "labels"
+    """Class of each recording."""
+
+    groups: str = "groups"
+    """Person, session or sensor of each recording; of a single one it may be a number alone."""
+
+    parts: str = "parts"
+    """0 training, 1 validation, 2 test, for each recording."""
+
+
 class DelaySettings(_Settings):
     """How delays start and learn."""
 
@@ -132,6 +157,14 @@ class TrainConfig(_Settings):
     download: bool = False
     """Let tonic download what is missing."""
 
+    time_unit: Literal["s", "ms", "us"] | None = None
+    """Unit of the times in own .npz files; null for steps where the file has n_steps, and seconds
+    as floating-point numbers otherwise."""
+
+    groups_from: str | None = None
+    """Pattern of own files' names whose parenthesis is the person, session or sensor that must not
+    stand in two parts, such as person(\\d+)."""
+
     hidden: int = pydantic.Field(default=128, ge=1, le=1 << 16)
     """Neurons of each hidden layer."""
 
@@ -186,6 +219,9 @@ class TrainConfig(_Settings):
 
     splits: SplitSettings = SplitSettings()
     """What is held out of own data that come without parts of their own."""
+
+    arrays: ArraySettings = ArraySettings()
+    """What own .npz files call their arrays."""
 
     delays: DelaySettings = DelaySettings()
     """How delays start and learn."""

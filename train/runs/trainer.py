@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,7 @@ from kipuka.errors import KipukaError, expect
 from kipuka.locks import Lock, locked
 from kipuka.strangers import exists, inside
 from kipuka.train.cuba.integrator import compiled_integrator
-from kipuka.train.datasets import (
-    DataOptions,
-    Dataset,
-    Split,
-    Splits,
-    load_dataset,
-)
+from kipuka.train.datasets import Dataset, Split, load_dataset
 from kipuka.train.datasets.dataset import DATASET_MADE
 from kipuka.train.runs.checkpoint import checkpoint_digest, load_checkpoint, save_checkpoint
 from kipuka.train.runs.config import (
@@ -40,6 +34,7 @@ from kipuka.train.runs.config import (
     save_config,
     setting_values,
 )
+from kipuka.train.runs.data_settings import data_options
 from kipuka.train.runs.losses import count_correct
 from kipuka.train.runs.metrics import (
     EpochMetrics,
@@ -186,19 +181,6 @@ def load_run(
     return config, network.eval(), dataset
 
 
-def data_options(config: TrainConfig) -> DataOptions:
-    """Return the part of the settings that says how the data are read."""
-    return DataOptions(
-        config.data_dir,
-        config.bin_ms,
-        config.steps,
-        config.channels,
-        config.validation,
-        config.download,
-        Splits(**config.splits.model_dump()),
-    )
-
-
 def program_of(
     network: torch.nn.ModuleList, config: TrainConfig, dataset: Dataset | None = None
 ) -> Program:
@@ -225,6 +207,10 @@ def program_of(
     if dataset is not None:
         known = {"name": name, "sha256": dataset.digest, "classes": dataset.classes}
         metadata["data"] = json.dumps(known)
+        if dataset.grid is not None:
+            metadata["recordings"] = json.dumps(
+                {**asdict(dataset.grid), "held_out": dataset.held_out}
+            )
     return program_from_blocks(network, metadata=metadata)
 
 

@@ -108,6 +108,18 @@ def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     return arrays
 
 
+def npz_names(path: Path) -> list[str]:
+    """Return the names of the arrays in a `.npz` file, in order, no array of which is read.
+
+    Raises
+    ------
+    KipukaError, ValueError, OSError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile
+        As `read_npz`.
+    """
+    with opened(path, "input") as file, zipfile.ZipFile(file) as archive:
+        return sorted(name.removesuffix(".npy") for name in archive.namelist())
+
+
 def write_npy(path: Path, array: np.ndarray) -> None:
     """Write an array as a `.npy` file.
 

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from kipuka.convert.formats.guarded.arrays import UNREADABLE, read_npz
+from kipuka.convert.formats.guarded.arrays import UNREADABLE, npz_names, read_npz
 from kipuka.errors import KipukaError
 
-KEYS = ("times", "units", "n_steps", "samples", "n_samples", "labels", "groups", "parts")
-SHAPE_KEYS = ("n_units", "shape")
+COUNT_KEYS = ("n_samples", "n_units", "shape")
+"""Arrays that have no other name."""
+
+USUAL_NAMES = {
+    "times": ("t", "ts", "time", "timestamp", "timestamps", "spike_times"),
+    "units": ("ch", "channel", "channels", "unit", "x", "i", "ids", "neuron", "neurons", "addr"),
+}
+"""What others often call these arrays: proposed where they are missing, and never taken unasked."""
+
+NAMES_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class ArrayNames:
+    """What the arrays of a file are called in it."""
+
+    times: str = "times"
+    units: str = "units"
+    n_steps: str = "n_steps"
+    samples: str = "samples"
+    labels: str = "labels"
+    groups: str = "groups"
+    parts: str = "parts"
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,10 +43,12 @@ class EventFile:
     Attributes
     ----------
     times, units : array (events,)
-        Step and unit of each event.
+        Time and unit of each event; times are steps if the file says how many there are.
     samples : int64 array (events,)
         Sample of each event.
-    n_steps, n_samples : int
+    n_steps : int or None
+        None if the file does not say: times are no steps.
+    n_samples : int
     batched : bool
         Whether the file speaks of several samples.
     labels, groups, parts : array (samples,) or None
@@ -37,7 +60,7 @@ class EventFile:
     times: np.ndarray
     units: np.ndarray
     samples: np.ndarray
-    n_steps: int
+    n_steps: int | None
     n_samples: int
     batched: bool
     labels: np.ndarray | None
@@ -53,28 +76,42 @@ class EventFile:
         return list(zip(*split, strict=True))
 
 
-def read_event_file(path: Path) -> EventFile:
-    """Read a ``.npz`` file of events: ``times`` (steps), ``units``, ``n_steps``, and the like.
+def read_event_file(path: Path, names: ArrayNames | None = None) -> EventFile:
+    """Read a ``.npz`` file of events: ``times``, ``units``, ``n_steps``, and the like.
 
     Whether events lie within units and steps is for whoever knows how many there are.
+
+    Parameters
+    ----------
+    path : Path
+    names : ArrayNames, optional
+        What the file calls its arrays, if not so.
 
     Raises
     ------
     KipukaError
         If there is no such file, it lacks an array, or arrays do not fit each other.
     """
+    wanted = {**asdict(names or ArrayNames()), **{key: key for key in COUNT_KEYS}}
     try:
-        arrays = read_npz(path, (*KEYS, *SHAPE_KEYS))
+        found = read_npz(path, tuple(dict.fromkeys(wanted.values())))
+        arrays = {key: found[name] for key, name in wanted.items() if name in found}
+        missing = [
+            key
+            for key, name in wanted.items()
+            if key not in arrays and (key in USUAL_NAMES or key != name)
+        ]
+        if missing:
+            raise _missing(path, missing, wanted, npz_names(path))
     except UNREADABLE as error:
         raise not_events(path, " ".join(str(error).split())) from error
-    missing = {"times", "units", "n_steps"} - arrays.keys()
-    if missing:
-        raise not_events(path, f"arrays {', '.join(sorted(arrays))}")
-    times, units, n_steps = arrays["times"], arrays["units"], _count(path, arrays, "n_steps")
+    times, units = arrays["times"], arrays["units"]
+    n_steps = _count(path, arrays, "n_steps") if "n_steps" in arrays else None
     samples = arrays.get("samples", np.zeros(times.shape, np.int64))
     shapes = {array.shape for array in (times, units, samples)}
-    if len(shapes) > 1 or times.ndim != 1 or n_steps < 1:
-        raise not_events(path, f"shapes {', '.join(map(str, sorted(shapes)))}, {n_steps} steps")
+    if len(shapes) > 1 or times.ndim != 1 or (n_steps is not None and n_steps < 1):
+        said = "" if n_steps is None else f", {n_steps} steps"
+        raise not_events(path, f"shapes {', '.join(map(str, sorted(shapes)))}{said}")
     if samples.dtype.kind not in "iu" or np.any(samples < 0):
         raise not_events(path, f"samples from {samples.min(initial=0)} on, {samples.dtype}")
     return EventFile(
@@ -121,13 +158,35 @@ def _shape(path: Path, arrays: Mapping[str, np.ndarray]) -> tuple[int, ...]:
     return tuple(int(n) for n in shape.ravel())
 
 
-def not_events(path: Path, value: str) -> KipukaError:
+def _missing(
+    path: Path, missing: Sequence[str], wanted: Mapping[str, str], there: Sequence[str]
+) -> KipukaError:
+    """Error that lists what a file has, and says how the arrays that are meant are named."""
+    settings = []
+    for key in missing:
+        usual = [name for name in USUAL_NAMES.get(key, ()) if name in there]
+        settings.append(f"--set arrays.{key}={usual[0] if usual else 'NAME'}")
+    shown = ", ".join(there[:NAMES_SHOWN]) or "none"
+    more = f" and {len(there) - NAMES_SHOWN} more" if len(there) > NAMES_SHOWN else ""
+    lost = " and ".join(wanted[key] for key in missing)
+    return not_events(
+        path,
+        f"no {lost} among the arrays {shown}{more}",
+        f"say which arrays are meant (kipuka train {' '.join(settings)}), or {WRITTEN}",
+    )
+
+
+WRITTEN = "write it with numpy.savez(file, times=..., units=..., n_steps=...)"
+
+
+def not_events(path: Path, value: str, remedy: str = WRITTEN) -> KipukaError:
     """Error that says how a file of events is written."""
     return KipukaError(
         "the input is no list of events",
         where=str(path),
-        limit="integer arrays times, units and n_steps (at least 1), for a batch samples from 0 "
-        "on, and n_samples if some are silent",
+        limit="integer arrays times, units and n_steps (at least 1), or times in seconds as "
+        "floating-point numbers without n_steps; for a batch samples from 0 on, and n_samples if "
+        "some are silent",
         value=value,
-        remedy="write it with numpy.savez(file, times=..., units=..., n_steps=...)",
+        remedy=remedy,
     )

@@ -124,7 +124,7 @@ def compare_networks(
     from kipuka.hardware_profiles import load_profile
     from kipuka.train.datasets import load_dataset
     from kipuka.train.runs.counting import counting_baseline
-    from kipuka.train.runs.trainer import data_options
+    from kipuka.train.runs.data_settings import data_options
 
     _check(configs, seeds)
     out, chip = Path(out), load_profile(hardware)

@@ -23,7 +23,7 @@ STEPS_MAX = 1 << 20
 COUNT_MAX = 1 << 20
 """Samples, cores or trainings that can be asked for."""
 
-INPUT_HELP = "Spikes [batch,] units, time as 0 and 1, or a .npz of events (see the README)."
+INPUT_HELP = "Spikes [batch,] units, time as 0 and 1, or a .npz of events (docs/own_data.md)."
 
 Net = Annotated[Path, path_argument("NET", READS, help="Network file (.net).")]
 Json = Annotated[
@@ -45,8 +45,9 @@ Hardware = Annotated[
     typer.Option(callback=file_or_name("--hardware"), help="Name or file of a hardware profile."),
 ]
 DATA_HELP = (
-    "A data set by name (digits, ntidigits, shd, ssc), or your own: a .npz of events with labels, "
-    "a .h5 in SHD's form, a folder of them, or module:Class of a tonic data set."
+    "A data set by name (digits, ntidigits, shd, ssc), or your own (docs/own_data.md): a folder "
+    "for each class with a .npz per recording, a .npz of events with labels, a .h5 in SHD's form, "
+    "a folder of them, or module:Class of a tonic data set."
 )
 Data = Annotated[
     str | None,

@@ -114,10 +114,12 @@ def train_run(
     output = inside(out, NETWORK_FILE)
 
     from kipuka.train.datasets import load_dataset
-    from kipuka.train.runs.counting import counting_baseline
-    from kipuka.train.runs.trainer import data_options
+    from kipuka.train.runs.data_settings import data_options
 
+    # Before anything that loads torch: data that cannot be used are the most frequent mistake.
     dataset = load_dataset(config.data, data_options(config))
+    from kipuka.train.runs.counting import counting_baseline
+
     result = train_with_progress(config, out, resume=resume, start=start, dataset=dataset)
     values: dict[str, Any] = {
         "config": config.model_dump(),
@@ -142,6 +144,7 @@ def _outcome(metrics: Sequence[EpochMetrics], dataset: Dataset) -> dict[str, Any
         "best_epoch": kept.epoch,
         "best_validation_accuracy": kept.validation_accuracy,
         "samples": {name: len(part.labels) for name, part in parts.items()},
+        "groups": dict(zip(parts, dataset.groups, strict=False)),
         "seconds": metrics[-1].seconds,
     }
 
@@ -226,7 +229,7 @@ def check_names(settings: Mapping[str, object]) -> None:
         If a setting, a network or a data set has no such name; values that are no text are refused
         where all settings are.
     """
-    from kipuka.names import DATASET_NAMES, NETWORK_NAMES, SETTING_NAMES, is_own
+    from kipuka.names import NETWORK_NAMES, SETTING_NAMES, check_data
     from kipuka.train.runs.old_settings import MOVED, PRUNED
     from kipuka.yaml_text import short
 
@@ -244,8 +247,8 @@ def check_names(settings: Mapping[str, object]) -> None:
     network, data = settings.get("network"), settings.get("data")
     if isinstance(network, str):
         choose(dict.fromkeys(NETWORK_NAMES), network, "network", "option network")
-    if isinstance(data, str) and not is_own(data):
-        choose(dict.fromkeys(DATASET_NAMES), data, "data set", "option data")
+    if isinstance(data, str):
+        check_data(data)
 
 
 def chosen_settings(words: Sequence[str], options: Mapping[str, object]) -> dict[str, object]:

@@ -99,7 +99,11 @@ def test_draws_depend_on_their_seed_alone():
 def test_whole_groups_are_held_out(tmp_path):
     groups = groups_of(LABELS)
     data = Dataset.from_arrays(SPIKES, LABELS, groups=groups)
-    assert "whole groups of 5" in data.held_out
+    assert data.held_out == (
+        "test and validation part drawn by whole groups, seed 0: "
+        "1 of 5 groups for test (4), 1 for validation (3)"
+    )
+    assert data.groups == (("0", "1", "2"), ("3",), ("4",))
     number = {one.tobytes(): group for one, group in zip(SPIKES, groups, strict=True)}
     heard = [{number[one.tobytes()] for one in part.spikes} for part in parts(data)]
     assert [len(speakers) for speakers in heard] == [GROUPS - 2, 1, 1]

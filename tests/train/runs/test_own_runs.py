@@ -71,7 +71,13 @@ def profiled(tmp_path, net, data):
 def test_an_event_file_from_the_command_line(tmp_path, capsys):
     path = write_npz(tmp_path / "mine.npz", SPIKES, LABELS, groups=groups_of(LABELS))
     run, numbers = trained(tmp_path, path, "--set", "splits.seed=2")
-    assert "whole groups of 5, seed 2" in capsys.readouterr().out.replace("\n", " ")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "whole groups, seed 2: 1 of 5 groups for test" in printed
+    assert [len(numbers["groups"][part]) for part in ("training", "validation", "test")] == [
+        3,
+        1,
+        1,
+    ]
     # Where the data lie stands nowhere in the folder.
     assert load_config(run / "config.yaml").data == "mine.npz"
     assert str(tmp_path) not in (run / "config.yaml").read_text()

@@ -103,7 +103,7 @@ def all_recordings(program: Program, data: str, data_dir: Path | None) -> Record
 
 def _options(settings: dict[str, Any], data_dir: Path | None) -> DataOptions:
     from kipuka.train.runs.config import make_config
-    from kipuka.train.runs.trainer import data_options
+    from kipuka.train.runs.data_settings import data_options
 
     options = data_options(make_config(settings, "the network's metadata, key training"))
     folder = None if data_dir is None else str(data_dir)
