@@ -76,14 +76,19 @@ class Decisions:
     ----------
     labels, decided : int64 array (samples,)
     n_classes : int
+    groups : int or None
+        Persons, sessions or the like that the samples come from, at most; None if nobody knows.
     """
 
     labels: np.ndarray
     decided: np.ndarray
     n_classes: int
+    groups: int | None = None
 
     @classmethod
-    def of(cls, program: Program, last: LayerTrace, labels: np.ndarray) -> Decisions:
+    def of(
+        cls, program: Program, last: LayerTrace, labels: np.ndarray, groups: int | None = None
+    ) -> Decisions:
         """Decide from the trace of the last layer.
 
         Raises
@@ -100,7 +105,7 @@ class Decisions:
                 value=f"shape {row.shape}, {row.dtype}",
                 remedy="give the class of each sample that was run",
             )
-        return cls(row, decided, program.n_classes)
+        return cls(row, decided, program.n_classes, groups)
 
     @property
     def samples(self) -> int:
@@ -119,7 +124,7 @@ class Decisions:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the accuracy on new samples of the same kind."""
+        """95 % interval of the accuracy on new samples of the same kind, all independent."""
         return wilson_interval(self.correct, self.samples)
 
     @property
@@ -133,6 +138,17 @@ class Decisions:
         found = np.zeros((self.n_classes, self.n_classes), dtype=np.int64)
         np.add.at(found, (self.labels, self.decided), 1)
         return found
+
+    @property
+    def groups_text(self) -> str:
+        """What the groups of the samples mean for the interval; empty if none are known."""
+        if self.groups is None:
+            return ""
+        noun = "group" if self.groups == 1 else "groups"
+        return (
+            f"the interval takes the samples as independent; they come from {self.groups:,} {noun} "
+            "(persons, sessions), and it is too narrow if those of a group resemble each other"
+        )
 
     def text(self) -> str:
         """Return accuracy, count and interval as a sentence would say them."""
@@ -150,5 +166,6 @@ class Decisions:
             "samples": self.samples,
             "interval_95": list(self.interval),
             "chance": self.chance,
+            "groups": self.groups,
             "confusion": self.confusion.tolist(),
         }

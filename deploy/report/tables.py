@@ -172,6 +172,7 @@ def decided(decisions: Decisions, names: Sequence[str] = ()) -> dict[str, Any]:
         "count": f"{count(decisions.correct)} of {plural(decisions.samples, 'sample')}",
         "interval": f"{percent(low)} to {percent(high)}",
         "chance": percent(decisions.chance),
+        "groups": decisions.groups_text,
         "confusion": decisions.confusion.tolist(),
         "names": [
             f"{number}{SPACE}{names[number]}" if names else str(number)

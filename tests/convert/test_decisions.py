@@ -28,3 +28,14 @@ def test_counts_guesses_and_confusions():
     assert found.numbers()["confusion"] == expected
     assert found.confusion.dtype == np.int64
     assert found.text() == "66.67% (4 of 6; 95 % interval 30.0 to 90.3 %)"
+
+
+@pytest.mark.parametrize(("groups", "words"), [(1, "1 group ("), (1200, "1,200 groups (")])
+def test_samples_of_few_groups_are_not_independent(groups, words):
+    labels = np.array([0, 1, 1])
+    assert Decisions(labels, labels, 2).groups_text == ""
+    assert Decisions(labels, labels, 2).numbers()["groups"] is None
+    found = Decisions(labels, labels, 2, groups)
+    assert words in found.groups_text
+    assert "too narrow if those of a group resemble each other" in found.groups_text
+    assert found.numbers()["groups"] == groups

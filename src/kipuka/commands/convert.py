@@ -183,7 +183,8 @@ def convert_run(
     traced = simulate(
         program, presented(program, test.spikes), record=record_for_readout(program)
     ).trace
-    decisions = Decisions.of(program, traced.layers[-1], test.labels)
+    groups = len(dataset.groups[2]) if dataset.groups else None
+    decisions = Decisions.of(program, traced.layers[-1], test.labels, groups)
     accuracies = {"torch": accuracy_of(network, test), "fast": decisions.accuracy}
     lowered = lowered_size(program, test.spikes.shape[-1])
     values = {
@@ -198,6 +199,8 @@ def convert_run(
         print_line(shown)
     rows = [accuracy_row(name, value, len(test.labels)) for name, value in accuracies.items()]
     print_table(f"{output}: accuracy on the test part", COLUMNS, rows)
+    if decisions.groups_text:
+        print_line(decisions.groups_text)
     print_line(beside_text(decisions.chance, values.get("counting_baseline")))
     print_line(lowered.text)
     return values

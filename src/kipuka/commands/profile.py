@@ -293,6 +293,8 @@ def _print(answer: Answer) -> None:
             f"accuracy of the integer network: {own.decisions.text()} on {own.samples.source}; "
             f"{beside_text(own.decisions.chance, None)}"
         )
+        if own.decisions.groups_text:
+            print_line(own.decisions.groups_text)
     if answer.verification is not None:
         print_verification(answer.verification)
     if answer.changes is not None:
@@ -345,7 +347,7 @@ def _priced(
     )
     found = None
     if samples.labels is not None:
-        found = Decisions.of(program, simulation.trace.layers[-1], samples.labels)
+        found = Decisions.of(program, simulation.trace.layers[-1], samples.labels, samples.groups)
     return Priced(program, samples, simulation, cost, found)
 
 

@@ -78,6 +78,8 @@ def test_an_event_file_from_the_command_line(tmp_path, capsys):
         1,
         1,
     ]
+    assert numbers["decisions"]["groups"] == 1
+    assert "samples as independent; they come from 1 group " in printed
     # Where the data lie stands nowhere in the folder.
     assert load_config(run / "config.yaml").data == "mine.npz"
     assert str(tmp_path) not in (run / "config.yaml").read_text()
@@ -87,6 +89,8 @@ def test_an_event_file_from_the_command_line(tmp_path, capsys):
     assert found["samples_from"] == "test part of mine.npz"
     assert found["samples"] == 8
     assert found["accuracy"] == numbers["accuracy"]["fast"]
+    assert found["decisions"] == numbers["decisions"]
+    assert "they come from 1 group " in " ".join(capsys.readouterr().out.split())
     # The same samples under another name, or other samples: all of them.
     other = tmp_path / "other.npz"
     other.write_bytes(path.read_bytes())

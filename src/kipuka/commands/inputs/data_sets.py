@@ -12,21 +12,21 @@ from kipuka.errors import KipukaError
 from kipuka.names import DATASET_NAMES, is_own
 
 if TYPE_CHECKING:
-    from kipuka.train.datasets import DataOptions, Dataset, Split
+    from kipuka.train.datasets import DataOptions, Dataset
     from kipuka.train.datasets.recordings import Recordings
 
 
 def trained_on(program: Program, data: str, data_dir: Path | None) -> Dataset | None:
     """Return a data set with a name, or own data, if the network was trained on it."""
     if data not in DATASET_NAMES and is_own(data):
-        return _own_data(program, data)
+        return own_data(program, data)
     if _known(program, "training").get("data") != data:
         return None
     return _named_data(program, data, data_dir)
 
 
-def held_out(program: Program, data: str, data_dir: Path | None) -> Split | None:
-    """Test part of a data set with a name, or of own data that the network was trained on.
+def held_out(program: Program, data: str, data_dir: Path | None) -> Dataset | None:
+    """Data set with a name, or own data that the network was trained on: for their test part.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def held_out(program: Program, data: str, data_dir: Path | None) -> Split | None
 
     Returns
     -------
-    Split or None
+    Dataset or None
         None of own data that it was not trained on: they have no part in the training.
 
     Raises
@@ -46,8 +46,8 @@ def held_out(program: Program, data: str, data_dir: Path | None) -> Split | None
         If the data are missing or do not fit the network.
     """
     if data not in DATASET_NAMES and is_own(data):
-        return own_held_out(program, data)
-    return _named_data(program, data, data_dir).test
+        return own_data(program, data)
+    return _named_data(program, data, data_dir)
 
 
 def _named_data(program: Program, data: str, data_dir: Path | None) -> Dataset:
@@ -62,13 +62,8 @@ def _named_data(program: Program, data: str, data_dir: Path | None) -> Dataset:
     return dataset
 
 
-def own_held_out(program: Program, data: str) -> Split | None:
-    """Test part of own data if they are what the network was trained on, by their digest."""
-    dataset = _own_data(program, data)
-    return None if dataset is None else dataset.test
-
-
-def _own_data(program: Program, data: str) -> Dataset | None:
+def own_data(program: Program, data: str) -> Dataset | None:
+    """Own data if they are what the network was trained on, by their digest."""
     known = _known(program, "data")
     if known.get("name") != Path(data).name:
         return None

@@ -30,11 +30,14 @@ class Samples:
     labels : int64 array (samples,) or None
     source : str
         Where they come from, in words.
+    groups : int or None
+        Persons, sessions or the like that they come from, at most; None if nobody knows.
     """
 
     values: np.ndarray
     labels: np.ndarray | None = None
     source: str = ""
+    groups: int | None = None
 
     def first(self, n: int | None) -> Samples:
         """Take only the first `n`, and say so; None takes all."""
@@ -42,7 +45,8 @@ class Samples:
             return self
         labels = None if self.labels is None else self.labels[:n]
         source = f"first {n:,} of {len(self.values):,} samples, {self.source}"
-        return Samples(self.values[:n], labels, source)
+        groups = None if self.groups is None else min(self.groups, n)
+        return Samples(self.values[:n], labels, source, groups)
 
 
 def open_network(
@@ -149,17 +153,20 @@ def _samples_at(program: Program, data: str, data_dir: Path | None) -> Samples:
 
     source = f"all of {Path(data).name}"
     if Path(data).suffix in ARRAY_FILES:
-        test = data_sets.own_held_out(program, data)
-        if test is None:
+        dataset = data_sets.own_data(program, data)
+        if dataset is None:
             values = load_inputs(data, program).values
             return Samples(values, _labels(Path(data), program, len(values)), source)
     else:
-        test = data_sets.held_out(program, data, data_dir)
-        if test is None:
+        dataset = data_sets.held_out(program, data, data_dir)
+        if dataset is None:
             recordings = data_sets.all_recordings(program, data, data_dir)
-            return Samples(presented(program, recordings.spikes), recordings.labels, source)
-    values = presented(program, test.spikes)
-    return Samples(values, test.labels, f"test part of {Path(data).name}")
+            values, groups = presented(program, recordings.spikes), recordings.groups
+            known = None if groups is None else np.unique(groups).size
+            return Samples(values, recordings.labels, source, known)
+    test, source = dataset.test, f"test part of {Path(data).name}"
+    known = len(dataset.groups[2]) if dataset.groups else None
+    return Samples(presented(program, test.spikes), test.labels, source, known)
 
 
 def _labels(path: Path, program: Program, n_samples: int) -> np.ndarray | None:
