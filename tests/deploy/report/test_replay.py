@@ -107,7 +107,7 @@ def test_the_page_says_what_was_asked(network, spikes, tmp_path):
             simulation=simulation,
             profiles=((cost, hardware),),
             verification=None,
-            accuracy={},
+            accuracy={"fast": 0.5},
             delays_before=None,
             seconds={},
             decisions=Decisions(np.array([1, 2]), np.array([1, 1]), 3, groups=2),
