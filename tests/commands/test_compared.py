@@ -97,6 +97,11 @@ def test_who_stops_a_slow_backend_keeps_what_the_others_gave(net, data, monkeypa
     assert "values differ from reference" in lines[3]
 
 
+def test_backends_that_take_no_time_are_not_announced(net, data, capsys):
+    assert main(["verify", net, "--data", data, "--backends", "reference,fast"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_verify_says_which_samples_were_compared(net, data, tmp_path, capsys):
     numbers = tmp_path / "v.json"
     words = ["verify", net, "--backends", "reference,fast", "--json", str(numbers)]
