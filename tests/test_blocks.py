@@ -34,7 +34,7 @@ PRINTED = {
     "README.md": ["[", "typical="],
     "own_data.md": ["0 spike mismatches, 0 state mismatches", "rates: "],
     "simulator.md": ["(1, 128, 40) 40000 "],
-    "training.md": ["SPIKING_GRU", "CUBA"],
+    "training.md": ["SPIKING_GRU", "CUBA", "none differ; delay_shift=True"],
 }
 """What a page's blocks print, among other things."""
 

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from kipuka.train.from_program.network import blocks_from_program, trace_blocks
     from kipuka.train.gru.convolutional import ConvSpikingGRU
     from kipuka.train.gru.dense import SpikingGRU
+    from kipuka.train.gru.ranges import keep_in_range
     from kipuka.train.networks import build_network
     from kipuka.train.runs.config import TrainConfig, load_config
     from kipuka.train.runs.counting import counting_baseline
     from kipuka.train.runs.trainer import TrainingResult, load_run, program_of, train
+    from kipuka.train.script_output import ScriptComparison, compare_script
 
 check_installed(
     "training needs lava-dl",
@@ -37,6 +39,7 @@ _MODULES = {
     "ConvSpikingGRU": "gru.convolutional",
     "DataOptions": "datasets",
     "Dataset": "datasets",
+    "ScriptComparison": "script_output",
     "SpikingGRU": "gru.dense",
     "Split": "datasets",
     "Splits": "datasets",
@@ -44,7 +47,9 @@ _MODULES = {
     "TrainingResult": "runs.trainer",
     "blocks_from_program": "from_program.network",
     "build_network": "networks",
+    "compare_script": "script_output",
     "counting_baseline": "runs.counting",
+    "keep_in_range": "gru.ranges",
     "load_config": "runs.config",
     "load_dataset": "datasets",
     "load_run": "runs.trainer",
@@ -59,6 +64,7 @@ __all__ = [
     "ConvSpikingGRU",
     "DataOptions",
     "Dataset",
+    "ScriptComparison",
     "SpikingGRU",
     "Split",
     "Splits",
@@ -66,7 +72,9 @@ __all__ = [
     "TrainingResult",
     "blocks_from_program",
     "build_network",
+    "compare_script",
     "counting_baseline",
+    "keep_in_range",
     "load_config",
     "load_dataset",
     "load_run",

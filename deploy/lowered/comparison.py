@@ -18,7 +18,7 @@ from kipuka.deploy.lowered.groups import groups_of_graph, sent_in_run
 from kipuka.deploy.lowered.interpreter import run_lowered
 from kipuka.deploy.lowered.lowering import lower, needs_microcode
 from kipuka.deploy.lowered.placings import FormRun, Placing, placings_of
-from kipuka.deploy.lowered.size import too_many_synapses
+from kipuka.deploy.lowered.size import too_many_synapses, why_not_lowered
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import HardwareProfile, SiBounds
 
@@ -116,8 +116,8 @@ class NotLowered:
 
     @classmethod
     def because(cls, error: KipukaError) -> NotLowered:
-        """Say what was refused, in one line."""
-        return cls(f"{error.what}: {error.where} ({error.value})")
+        """Say what was refused and what helps, in one line."""
+        return cls(why_not_lowered(error))
 
 
 def without_microcode(

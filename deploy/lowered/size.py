@@ -36,7 +36,7 @@ class LoweredSize:
         if self.period is None:
             return f"without microcode: not lowered, {self.reason}"
         sizes = ", ".join(
-            f"{lowered / neurons:.3g} for each of layer {number}"
+            f"{lowered / neurons:.3g} per neuron of layer {number}"
             for number, neurons, lowered in self.neurons
         )
         steps = "hardware step" if self.period == 1 else "hardware steps"
@@ -45,6 +45,11 @@ class LoweredSize:
             "Loihi 2 cannot be programmed with neurons of one's own: so many of the chip's steps "
             "for one of the network, and so many of Lava's own neurons for one)"
         )
+
+
+def why_not_lowered(error: KipukaError) -> str:
+    """Say in a line what was refused of a network, and what can be done about it."""
+    return f"{error.what}: {error.where} ({error.value}); {error.remedy}"
 
 
 def too_many_synapses(program: Program) -> str | None:
@@ -74,7 +79,7 @@ def lowered_size(program: Program, n_steps: int | None) -> LoweredSize:
     try:
         graph = lower(program, n_steps)
     except KipukaError as error:
-        return LoweredSize(None, (), f"{error.what}: {error.where} ({error.value})")
+        return LoweredSize(None, (), why_not_lowered(error))
     neurons = tuple(
         (number, layer.n_neurons, sum(node.size for node in graph.nodes if node.layer == position))
         for position, (number, layer) in enumerate(

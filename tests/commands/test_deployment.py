@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from kipuka.commands.app import main
+from kipuka.commands.inputs.samples import chosen_samples, samples_of
 from kipuka.convert.analysis.state_ranges import with_verdict
-from kipuka.convert.formats.net.file import load_net, save_net
+from kipuka.convert.formats.net.file import load_golden, load_net, save_net
 from kipuka.deploy.golden import golden_vectors
 from kipuka.deploy.loihi2.board import BoardRun
 from kipuka.deploy.reference import simulate_reference
+from kipuka.errors import KipukaError
 from kipuka_cases import program, random_cuba, random_gru, random_spikes
 
 STEPS = 6
@@ -158,6 +160,52 @@ def test_a_board_s_spikes_and_figures_are_compared_and_written(
 
 @pytest.mark.lava
 @pytest.mark.skipif(not importlib.util.find_spec("lava"), reason="needs the lava extra")
+def test_a_dry_run_of_samples_of_one_s_own(net, network, rng, tmp_path, capsys):
+    bare, x, out = tmp_path / "bare.net", tmp_path / "x.npy", tmp_path / "x.json"
+    save_net(bare, network)
+    np.save(x, random_spikes(rng, 3, 3, STEPS, 0.6))
+    words = ["deploy", str(bare), "--dry-run", "--json", str(out)]
+    assert main([*words, "--data", str(x), "--samples", "2"]) == 0
+    assert (loaded(out)["lowered"]["samples"], loaded(out)["agree"]) == (2, True)
+    assert main([*words, "--input", str(x)]) == 0
+    assert loaded(out)["lowered"]["samples"] == 3
+    capsys.readouterr()
+    assert main([*words, "--input", str(x), "--data", str(x)]) == 2
+    assert "leave one of them out" in " ".join(capsys.readouterr().err.split())
+    assert main(words) == 2
+    assert "kipuka convert FILE.net --data X.npy" in " ".join(capsys.readouterr().err.split())
+
+
+def test_golden_vectors_are_put_into_a_file(network, rng, tmp_path, capsys):
+    bare, x, new = tmp_path / "bare.net", tmp_path / "x.npy", tmp_path / "new.net"
+    save_net(bare, network)
+    inputs = random_spikes(rng, 5, 3, STEPS, 0.6)
+    np.save(x, inputs)
+    words = ["convert", str(bare), "--data", str(x), "--output", str(new)]
+    assert main(words) == 0
+    again = tmp_path / "again.net"
+    assert main(["convert", str(new), "--output", str(again), "--json", str(tmp_path / "j")]) == 0
+    expected = [vector.digest for vector in golden_vectors(network, inputs[:3])]
+    for path in (new, again):
+        assert [vector.digest for vector in load_golden(path)] == expected
+        assert load_net(path).layers == network.layers
+    assert loaded(tmp_path / "j")["golden_vectors"] == 3
+    assert "3 golden vectors" in " ".join(capsys.readouterr().out.split())
+
+
+def test_without_samples_it_is_said_how_to_give_some(network, tmp_path, check_error):
+    bare = tmp_path / "bare.net"
+    save_net(bare, network)
+    with pytest.raises(KipukaError) as caught:
+        samples_of(bare, network, None)
+    check_error(caught.value, what="no input", where="bare.net", value="neither", limit="golden")
+    check_error(caught.value, remedy="--data X.npy (profile, verify, deploy)")
+    with pytest.raises(KipukaError) as caught:
+        chosen_samples(bare, network, bare, "x.npy")
+    check_error(caught.value, what="two inputs", where="input and data", limit="one", remedy="out")
+    check_error(caught.value, value="x.npy")
+
+
 def test_lava_sim_streams_the_golden_vectors(net, tmp_path, capsys):
     out = tmp_path / "x.json"
     assert main(["deploy", str(net), "--target", "lava-sim", "--json", str(out)]) == 0

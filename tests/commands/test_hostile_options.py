@@ -55,6 +55,9 @@ KINDS = {
     "deploy": {
         "--target": "target",
         "--input": "array",
+        "--data": "data",
+        "--data-dir": "name",
+        "--samples": "number",
         "--interval": "interval",
         "--hardware": "hardware",
         "--host-input": "flag",

@@ -160,9 +160,9 @@ TAKES = {
 
 ELSEWHERE = {
     "simulate", "simulate_each", "simulate_reference", "golden_vectors", "profile", "run_lava",
-    "trace_blocks", "Events",
+    "trace_blocks", "Events", "compare_script",
 }  # fmt: skip
-"""Names whose arrays are those of `test_kind_operands`."""
+"""Names whose arrays are those of `test_kind_operands`, or of a test of their own."""
 
 NO_ARRAYS = {
     "LayerSummary", "inspect", "load_golden", "load_net", "load_network", "program_from_blocks",
@@ -171,7 +171,7 @@ NO_ARRAYS = {
     "DataOptions", "SpikingGRU", "TrainConfig", "blocks_from_program", "build_network",
     "counting_baseline", "load_run", "program_of", "core_map", "delays", "paired_interval",
     "floats_of", "quantized_nir", "Fidelity", "Splits", "TrainingResult", "load_config",
-    "load_dataset", "train",
+    "load_dataset", "train", "ScriptComparison", "keep_in_range",
 }  # fmt: skip
 """Names that take none: files, numbers, networks, modules, or what other functions return."""
 

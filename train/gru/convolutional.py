@@ -27,7 +27,8 @@ class ConvSpikingGRU(GruBlock):
     Parameters
     ----------
     neuron_params : dict
-        ``threshold``, ``tau_grad``, ``scale_grad``; see `kipuka.train.gru.block.Neuron`.
+        ``threshold``, ``tau_grad``, ``scale_grad`` and ``dropout``, with or without the keys that
+        the CUBA blocks of the network need besides; see `kipuka.train.gru.neuron.neuron_from`.
     in_features, out_features : int
         Channels of the input and of the layer.
     kernel_size, stride, padding, dilation : int or tuple of int

@@ -23,7 +23,8 @@ class SpikingGRU(GruBlock):
     Parameters
     ----------
     neuron_params : dict
-        ``threshold``, ``tau_grad``, ``scale_grad``; see `kipuka.train.gru.block.Neuron`.
+        ``threshold``, ``tau_grad``, ``scale_grad`` and ``dropout``, with or without the keys that
+        the CUBA blocks of the network need besides; see `kipuka.train.gru.neuron.neuron_from`.
     in_neurons, out_neurons : int
         Sources and neurons of the layer.
     weight_scale : float

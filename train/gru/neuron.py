@@ -128,7 +128,7 @@ def neuron_from(params: Mapping[str, Any], block: str) -> Neuron:
     _check_own(own, block)
     unused = [key for key in params if key in WITHOUT_MEANING]
     if unused:
-        _say_once(block, unused)
+        _say_once(block, unused, [key for key in OWN_KEYS if own.get(key) is not None])
     return Neuron(**own)
 
 
@@ -151,13 +151,15 @@ def _check_own(own: Mapping[str, Any], block: str) -> None:
 
 
 _SAID: set[tuple[str, tuple[str, ...]]] = set()
+"""Blocks and keys that were named already."""
 
 
-def _say_once(block: str, unused: list[str]) -> None:
-    """Name the keys that are left out, once for all blocks that share them."""
+def _say_once(block: str, unused: list[str], used: list[str]) -> None:
+    """Name the keys that are left out, and those that are not, once for all that share them."""
     if (block, tuple(unused)) not in _SAID:
         _SAID.add((block, tuple(unused)))
         warnings.warn(
-            f"{block} has gates in place of {', '.join(unused)}: left out of neuron_params",
+            f"{block} has gates in place of decays, and learns them: it uses {', '.join(used)} and "
+            f"leaves out {', '.join(unused)} of neuron_params, which concern CUBA blocks alone",
             stacklevel=4,
         )

@@ -16,6 +16,13 @@ from kipuka.deploy.lowered.schedule import MEMORYLESS
 from kipuka.deploy.lowered.wiring import multiples, projections
 from kipuka.errors import KipukaError
 
+NO_IDLE_STEPS = (
+    "; or let no step of the gated layers idle: SpikingGRU(..., delay_rec=True, "
+    "delay_rec_min_steps=4) with kipuka.train.keep_in_range(block) after each update, or kipuka "
+    "train --set delays.recurrent_min_steps=4 --set proven_ranges=true"
+)
+"""Training that lets a gated layer begin an algorithmic step in each hardware step (K = 1)."""
+
 
 @dataclass(frozen=True)
 class Beat:
@@ -92,13 +99,15 @@ def check_beat(layer: Layer, name: str, beat: Beat) -> None:
     leaky = np.any((neuron.voltage_decay != 0) & ~memoryless)
     if (lasting or leaky) if beat.idle_steps else (lasting and np.any(neuron.bias)):
         biased = "" if beat.idle_steps else ", or no bias"
+        integrating = "current_decay=1 and voltage_decay=0 in the neuron_params of its block"
+        no_bias = "current_decay=1, or no norm, in the neuron_params of its block"
         raise KipukaError(
             "the lowering has no cell for a leaky CUBA layer beside a spiking GRU",
             where=f"{name}, keys iDecay and vDecay",
             limit=f"iDecay {fixed.UNITY}, vDecay 0 (integrate and fire) or {fixed.UNITY}{biased}",
             value=f"iDecay {neuron.current_decay[0]}, vDecay {neuron.voltage_decay[0]}",
-            remedy="train the layer as integrate-and-fire, or the gated layers with recurrent "
-            "delays that leave no idle steps, or run it in the fused form",
+            remedy=f"train with {integrating if beat.idle_steps else no_bias}"
+            f"{NO_IDLE_STEPS if beat.idle_steps else ''}; or run the fused form",
         )
     low, high = activation_bounds(layer)["a"]
     reach = np.maximum(np.abs(low + neuron.bias), np.abs(high + neuron.bias))

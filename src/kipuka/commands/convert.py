@@ -49,7 +49,8 @@ NETWORK_FILE = "model.net"
 
 def convert(
     run: Annotated[
-        Path, path_argument("RUN|NET", TAKES, help="Run folder of kipuka train, or a .nir file.")
+        Path,
+        path_argument("RUN|NET", TAKES, help="Run folder of kipuka train, a .nir or a .net file."),
     ],
     output: Annotated[
         Path,
@@ -69,7 +70,8 @@ def convert(
 ) -> int:
     """Quantize a trained run or a network in floats into a network file.
 
-    The file of a run carries golden vectors from the validation part.
+    The file of a run carries golden vectors from the validation part. A network file is written
+    anew, with the golden vectors that it has, or with such of --data.
     """
     options = given(dt=dt, preset=preset, bias=bias, reset=reset, decays=decays)
     options |= given(weight_max=weight_max, percentile=percentile)
@@ -79,21 +81,48 @@ def convert(
         return 0
     refuse_options(run, options | given(calibrate=calibrate), "a .nir file")
     if exists(run) and run.is_file():
-        convert_file(run, output, json_file=json_file)
+        convert_file(run, output, data, data_dir, json_file=json_file)
     else:
         convert_run(run, output, data_dir, data=data, json_file=json_file)
     return 0
 
 
-def convert_file(path: Path, output: Path, *, json_file: Path | None = None) -> dict[str, Any]:
-    """Write a network file in the format that the output's ending names."""
-    from kipuka.commands.console import print_line
-    from kipuka.convert.formats.network import load_network, save_network
+def convert_file(
+    path: Path,
+    output: Path,
+    data: str | None = None,
+    data_dir: Path | None = None,
+    *,
+    json_file: Path | None = None,
+) -> dict[str, Any]:
+    """Write a network file in the format that the output's ending names.
 
-    save_network(output, load_network(path))
-    values = {"network": str(output)}
+    Parameters
+    ----------
+    path, output : Path
+    data : str, optional
+        The first samples of it become the golden vectors, in the place of those in the file.
+    data_dir : Path, optional
+        Folder with the data set's files.
+    json_file : Path, optional
+        Receives what is returned.
+    """
+    from kipuka.commands.console import print_line
+    from kipuka.commands.inputs.samples import labelled_samples
+    from kipuka.convert.formats.net.file import load_golden
+    from kipuka.convert.formats.network import load_network, save_network
+    from kipuka.deploy.golden import golden_vectors
+
+    program = load_network(path)
+    if data is None:
+        golden = load_golden(path)
+    else:
+        few = labelled_samples(path, program, data, data_dir, GOLDEN_VECTORS).values
+        golden = golden_vectors(program, few)
+    save_network(output, program, golden)
+    values = {"network": str(output), "golden_vectors": len(golden)}
     write_numbers(json_file, values)
-    print_line(f"{output}: written, with the same integers")
+    print_line(f"{output}: written, with the same integers and {len(golden)} golden vectors")
     return values
 
 

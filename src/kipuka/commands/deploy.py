@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kipuka.commands.options import (
+    COUNT_MAX,
     MISMATCH,
     ClampDelays,
+    Data,
+    DataDir,
     Hardware,
     Inputs,
     Json,
@@ -38,6 +41,11 @@ def deploy(
         str, typer.Option(help="lava-sim: Lava on this machine; loihi2: a board.")
     ] = "lava-sim",
     input_file: Inputs = None,
+    data: Data = None,
+    data_dir: DataDir = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, max=COUNT_MAX, help="Take only so many samples.")
+    ] = None,
     hardware: Hardware = "loihi2",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only check what can be checked here.")
@@ -61,9 +69,9 @@ def deploy(
 ) -> int:
     """Lower to Lava's own processes, check for Loihi 2, stream.
 
-    Streams the file's golden vectors, or an input file, through Lava on the CPU or a board.
+    Streams the file's golden vectors, or --input or --data, through Lava on the CPU or a board.
     """
-    from kipuka.commands.inputs.samples import open_network
+    from kipuka.commands.inputs.samples import chosen_samples, open_network
 
     choose(TARGETS, target, "target", "option target")
     program = open_network(net, clamp_delays=clamp_delays)
@@ -71,7 +79,7 @@ def deploy(
         net,
         program,
         target,
-        input_file,
+        chosen_samples(net, program, input_file, data, data_dir, samples),
         hardware=hardware,
         interval=interval,
         dry_only=dry_run,
@@ -104,7 +112,7 @@ def deploy_file(
     net: Path,
     program: Program,
     target: str,
-    input_file: Path | None,
+    inputs: np.ndarray | None,
     *,
     hardware: str = "loihi2",
     interval: int | None = None,
@@ -112,14 +120,14 @@ def deploy_file(
     host: Host = Host(),
     json_file: Path | None = None,
 ) -> dict[str, Any]:
-    """Check, then stream a network file's golden vectors or an input file through the target.
+    """Check, then stream samples, or a network file's golden vectors, through the target.
 
     Parameters
     ----------
     net : Path
     program : Program
     target : {"lava-sim", "loihi2"}
-    input_file : Path or None
+    inputs : array (samples, units, steps), or None for the golden vectors
     hardware : str
         Name or file of the hardware profile that is checked against.
     interval : int, optional
@@ -139,7 +147,8 @@ def deploy_file(
     from kipuka.commands.tables import deployment
     from kipuka.convert.formats.net.file import load_golden
 
-    inputs = samples_of(net, program, input_file)
+    golden = load_golden(net) if inputs is None else ()
+    inputs = samples_of(net, program, None) if inputs is None else inputs
     checked = _check(program, inputs, hardware, interval, host.input)
     agree = checked.stream_mismatches == 0 and (checked.outcome.passed or target == "lava-sim")
     facts = {"target": target, **deployment.dry_run_numbers(checked)}
@@ -152,7 +161,6 @@ def deploy_file(
     write_numbers(json_file, {**facts, "agree": False})
     deployment.print_dry_run(checked)
     found, run = TARGETS[target](program, checked.stream, inputs, host)
-    golden = load_golden(net) if input_file is None else ()
     mismatches = int((found != checked.simulation.trace.layers[-1].spikes).sum())
     stale = _stale(program, golden, found)
     facts |= {"mismatches": mismatches, "golden_mismatches": stale}

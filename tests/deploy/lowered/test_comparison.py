@@ -93,6 +93,11 @@ def test_the_size_is_said_without_a_run(rng, monkeypatch):
     refused = size.lowered_size(dataclasses.replace(network, reset=Reset(5, 0)), 20)
     assert refused.period is None
     assert "not lowered, the lowering has no resets within a sample" in refused.text
+    leaky = random_cuba(rng, 5, 3, voltage_decay=300)
+    refused = size.lowered_size(program(4, random_gru(rng, 4, 5), leaky), 20)
+    assert "delay_rec=True, delay_rec_min_steps=4" in refused.text
+    assert "for each" not in found.text
+    assert found.text.endswith("1 per neuron of layer 2")
 
 
 def test_cuba_networks_need_one_hardware_step(rng, chip):
@@ -114,6 +119,7 @@ def test_why_a_network_is_not_lowered_is_one_line(rng, chip, monkeypatch):
     assert isinstance(found, NotLowered)
     assert "no resets within a sample" in found.reason
     assert "every 5 steps" in found.reason
+    assert "remove the reset" in found.reason
     two = program(1, cuba(2, dense([[200], [200]]), threshold=np.array([64, 65])))
     mixed = without_microcode(two, random_spikes(rng, 1, 1, 10), chip)
     assert "layer 1" in mixed.reason

@@ -172,6 +172,10 @@ def test_where_no_step_idles_leaky_layers_stay_what_they_are(rng, check_error):
     with pytest.raises(KipukaError) as caught:
         lower(program(4, gated, biased), 40)
     check_error(caught.value, what="leaky CUBA", where="layer 2", limit="or no bias")
+    check_error(caught.value, remedy="train with current_decay=1, or no norm, in")
+    assert "delay_rec" not in caught.value.remedy  # no step idles as it is
+    other = random_cuba(rng, 5, 2, current_decay=4096, bias=4)
+    assert lower(program(4, gated, other), 40).period == 1
 
 
 def test_the_period_is_the_shortest_that_the_delays_allow(rng):
@@ -247,6 +251,11 @@ def test_a_leaky_layer_beside_a_gru_is_refused_by_name(rng, check_error):
     with pytest.raises(KipukaError) as caught:
         lower(network)
     check_error(caught.value, what="leaky CUBA", where="layer 2", value="vDecay 300")
+    check_error(caught.value, remedy="current_decay=1 and voltage_decay=0 in the neuron_params")
+    check_error(
+        caught.value, remedy="delay_rec_min_steps=4) with kipuka.train.keep_in_range(block)"
+    )
+    check_error(caught.value, remedy="delays.recurrent_min_steps=4 --set proven_ranges=true")
 
 
 def test_a_bias_that_could_wrap_beside_a_gru_is_refused_by_name(rng, check_error):

@@ -83,10 +83,15 @@ def test_the_shared_parameters_are_taken_and_the_keys_without_meaning_named_once
         network = dense_network(dict(TUTORIAL))
         SpikingGRU(TUTORIAL, 10, 9)
     assert [str(w.message).split()[0] for w in said] == ["SpikingGRU"]
+    assert "and learns them" in str(said[0].message)
+    assert "uses threshold, tau_grad, scale_grad and leaves out" in str(said[0].message)
     assert network.blocks[1].neuron.threshold == 1.25
     assert network.blocks[1].neuron.tau_rho == 0.03 * 1.25
     with pytest.warns(UserWarning, match="ConvSpikingGRU has gates"):
         ConvSpikingGRU(TUTORIAL, 2, 3, 3)
+    dropped = {**TUTORIAL, "shared_param": True, "dropout": torch.nn.Dropout(0.1)}
+    with pytest.warns(UserWarning, match="uses threshold, tau_grad, scale_grad, dropout and"):
+        SpikingGRU(dropped, 10, 9)
 
 
 @pytest.mark.usefixtures("quiet")

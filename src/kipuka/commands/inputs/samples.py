@@ -76,7 +76,8 @@ def samples_of(net: Path, program: Program, input_file: Path | None) -> np.ndarr
             where=str(net),
             limit="golden vectors in the file, or samples of your own",
             value="neither",
-            remedy="give --data (kipuka profile) or --input X.npy",
+            remedy="give samples with --data X.npy (profile, verify, deploy), or let a file carry "
+            "some: kipuka convert FILE.net --data X.npy --output NEW.net",
         )
     lengths = [vector.input.shape for vector in golden]
     if len(set(lengths)) > 1:
@@ -124,6 +125,40 @@ def labelled_samples(
     else:
         found = _samples_at(program, data, data_dir)
     return found.first(first)
+
+
+def chosen_samples(
+    net: Path,
+    program: Program,
+    input_file: Path | None,
+    data: str | None,
+    data_dir: Path | None = None,
+    first: int | None = None,
+) -> np.ndarray | None:
+    """Samples of ``--input`` or ``--data``; None if neither is given.
+
+    Parameters
+    ----------
+    input_file : Path or None
+    net, program, data, data_dir, first
+        As in `labelled_samples`.
+
+    Raises
+    ------
+    KipukaError
+        If both are given.
+    """
+    if input_file is not None and data is not None:
+        raise KipukaError(
+            "there are two inputs",
+            where="options input and data",
+            limit="one of them",
+            value=f"{input_file} and {data}",
+            remedy="leave one of them out",
+        )
+    if data is not None:
+        return labelled_samples(net, program, data, data_dir, first).values
+    return None if input_file is None else load_inputs(input_file, program).values[:first]
 
 
 def validation_samples(
