@@ -99,7 +99,7 @@ def compare_script(network: Any, inputs: Any, program: Program, trace: Trace) ->
         As exported: `kipuka.convert.program_from_blocks`, or `kipuka.convert.load_net` of the file.
     trace : Trace
         What an engine makes of `program` on the same samples, such as
-        ``kipuka.deploy.simulate(program, inputs).trace``.
+        ``kipuka.deploy.simulate(program, units).trace`` with their units in a row.
 
     Returns
     -------

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kipuka.commands.app import main
-from kipuka.commands.inputs.samples import chosen_samples, samples_of
+from kipuka.commands.inputs.samples import chosen_samples, golden_inputs
 from kipuka.convert.analysis.state_ranges import with_verdict
 from kipuka.convert.formats.net.file import load_golden, load_net, save_net
 from kipuka.deploy.golden import golden_vectors
@@ -197,7 +197,7 @@ def test_without_samples_it_is_said_how_to_give_some(network, tmp_path, check_er
     bare = tmp_path / "bare.net"
     save_net(bare, network)
     with pytest.raises(KipukaError) as caught:
-        samples_of(bare, network, None)
+        golden_inputs(bare)
     check_error(caught.value, what="no input", where="bare.net", value="neither", limit="golden")
     check_error(caught.value, remedy="--data X.npy (profile, verify, deploy)")
     with pytest.raises(KipukaError) as caught:

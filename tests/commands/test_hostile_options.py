@@ -50,6 +50,8 @@ KINDS = {
         "--compare": "network",
         "--host-input": "flag",
         "--advise": "flag",
+        "--verify": "number",
+        "--step-ms": "number",
         "--json": "output",
     },
     "deploy": {

@@ -131,7 +131,7 @@ def test_other_readouts_and_shapes(n_samples):
     blocks = {
         "average": [counting, cuba.Average(3)],
         "membrane": [counting, cuba.Affine(TUTORIAL, 6, 3, weight_scale=6)],
-        "log": [cuba.Dense(TUTORIAL, 6, 3, weight_scale=12, count_log=True)],
+        "log": [SpikingGRU(TUTORIAL, 6, 3, weight_scale=12, count_log=True)],
     }
     for name, parts in blocks.items():
         found, _, trace = compared(Network(*parts), x)
@@ -148,7 +148,8 @@ def test_images():
         cuba.Dense(TUTORIAL, 27, 3, weight_scale=8),
     )
     program = program_from_blocks(network, input_shape=(2, 5, 5))
-    assert compare_script(network, x, program, simulate(program, x).trace).agree
+    trace = simulate(program, x.reshape(2, 50, 12)).trace
+    assert compare_script(network, x, program, trace).agree
 
 
 def parts():
@@ -185,7 +186,7 @@ def test_what_cannot_be_compared_is_refused(check_error):
 
 
 def test_sigma_delta_networks_have_a_comparison_of_their_own(check_error):
-    params = {"threshold": 0.1, "tau_grad": 0.1, "scale_grad": 1}
+    params = {"threshold": 0.1, "activation": torch.nn.functional.relu}
     network = Network(sigma_delta.Input(params), sigma_delta.Output(params, 4, 2))
     program = program_from_blocks(network, input_shape=(4,))
     x = np.zeros((1, 4, 5), dtype=np.float32)

@@ -75,11 +75,12 @@ def deploy(
 
     choose(TARGETS, target, "target", "option target")
     program = open_network(net, clamp_delays=clamp_delays)
+    chosen = chosen_samples(net, program, input_file, data, data_dir, samples)
     outcome = deploy_file(
         net,
         program,
         target,
-        chosen_samples(net, program, input_file, data, data_dir, samples),
+        None if chosen is None else chosen.values,
         hardware=hardware,
         interval=interval,
         dry_only=dry_run,
@@ -143,12 +144,12 @@ def deploy_file(
     dict
         What ``--json`` writes; ``agree`` says whether all is well.
     """
-    from kipuka.commands.inputs.samples import samples_of
+    from kipuka.commands.inputs.samples import golden_inputs
     from kipuka.commands.tables import deployment
     from kipuka.convert.formats.net.file import load_golden
 
     golden = load_golden(net) if inputs is None else ()
-    inputs = samples_of(net, program, None) if inputs is None else inputs
+    inputs = golden_inputs(net) if inputs is None else inputs
     checked = _check(program, inputs, hardware, interval, host.input)
     agree = checked.stream_mismatches == 0 and (checked.outcome.passed or target == "lava-sim")
     facts = {"target": target, **deployment.dry_run_numbers(checked)}

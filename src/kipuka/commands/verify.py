@@ -73,7 +73,7 @@ def verify(
     network is shown as not applicable; the others are compared.
     """
     from kipuka.commands.backends import backend_name, installed_backends
-    from kipuka.commands.inputs.samples import Samples, labelled_samples, open_network, samples_of
+    from kipuka.commands.inputs.samples import chosen_samples, open_network
 
     names = installed_backends() if backends is None else named(backends)
     names = list(dict.fromkeys(map(backend_name, names)))
@@ -88,13 +88,7 @@ def verify(
     else:
         refuse_options(net, options, "a .nir file")
         program = open_network(net, clamp_delays=clamp_delays)
-    given_samples = None
-    if data is not None:
-        _refuse_both(input_file, data)
-        given_samples = labelled_samples(net, program, data, data_dir, samples)
-    elif input_file is not None:
-        read = Samples(samples_of(net, program, input_file), source=f"all of {input_file.name}")
-        given_samples = read.first(samples)
+    given_samples = chosen_samples(net, program, input_file, data, data_dir, samples)
     found = verify_file(net, program, names, given_samples, json_file, graph)
     return 0 if found["agree"] else MISMATCH
 
@@ -107,17 +101,6 @@ def _refuse_no_input(net: Path, input_file: Path | None, data: str | None) -> No
             limit="--input X.npy or --data: a .nir file holds no golden vectors",
             value="neither",
             remedy="give --input X.npy",
-        )
-
-
-def _refuse_both(input_file: Path | None, data: str) -> None:
-    if input_file is not None:
-        raise KipukaError(
-            "there are two inputs",
-            where="options input and data",
-            limit="one of them",
-            value=f"{input_file} and {data}",
-            remedy="leave one of them out",
         )
 
 

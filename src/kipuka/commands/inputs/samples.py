@@ -65,10 +65,8 @@ def open_network(
     return program if reset is None else dataclasses.replace(program, reset=Reset(*reset))
 
 
-def samples_of(net: Path, program: Program, input_file: Path | None) -> np.ndarray:
-    """Samples of an input file, or else of the network file's golden vectors."""
-    if input_file is not None:
-        return load_inputs(input_file, program).values
+def golden_inputs(net: Path) -> np.ndarray:
+    """Inputs of the network file's golden vectors."""
     golden = load_golden(net)
     if not golden:
         raise KipukaError(
@@ -121,7 +119,7 @@ def labelled_samples(
         If the data are missing or do not fit the network.
     """
     if data is None:
-        found = Samples(samples_of(net, program, None), source=f"golden vectors of {net.name}")
+        found = Samples(golden_inputs(net), source=f"golden vectors of {net.name}")
     else:
         found = _samples_at(program, data, data_dir)
     return found.first(first)
@@ -134,7 +132,7 @@ def chosen_samples(
     data: str | None,
     data_dir: Path | None = None,
     first: int | None = None,
-) -> np.ndarray | None:
+) -> Samples | None:
     """Samples of ``--input`` or ``--data``; None if neither is given.
 
     Parameters
@@ -157,8 +155,11 @@ def chosen_samples(
             remedy="leave one of them out",
         )
     if data is not None:
-        return labelled_samples(net, program, data, data_dir, first).values
-    return None if input_file is None else load_inputs(input_file, program).values[:first]
+        return labelled_samples(net, program, data, data_dir, first)
+    if input_file is None:
+        return None
+    values = load_inputs(input_file, program).values
+    return Samples(values, source=f"all of {input_file.name}").first(first)
 
 
 def validation_samples(
