@@ -199,7 +199,8 @@ def test_sigma_delta_networks_have_a_comparison_of_their_own(check_error):
 
 
 @pytest.mark.parametrize("operand", [None, "x", 2, [[1]], np.zeros((2, 6, 12), dtype=complex)])
-def test_any_operand_is_taken_or_refused(operand):
+def test_what_is_no_input_is_refused(operand, check_error):
     network, _, program, trace = parts()
-    with pytest.raises(KipukaError):
+    with pytest.raises(KipukaError) as caught:
         compare_script(network, operand, program, trace)
+    check_error(caught.value, where="input")
