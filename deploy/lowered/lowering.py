@@ -53,7 +53,8 @@ def lower(program: Program, n_steps: int | None = None) -> LoweredGraph:
 
 def needs_microcode(program: Program) -> bool:
     """Say whether the fused form has a process that Lava lacks on Loihi 2."""
-    return any(_lowering(program, position).gated for position in range(len(program.layers)))
+    models = (layer.model for layer in program.layers)
+    return any(LOWERINGS[model].gated for model in models if model in LOWERINGS)
 
 
 class Lowering(NamedTuple):

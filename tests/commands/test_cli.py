@@ -256,7 +256,15 @@ def test_profile_shows_mapping_metrics_advice_and_a_second_network(net, tmp_path
     assert values["compare"]["dynamic_energy_j"] == values["dynamic_energy_j"]
     assert all(one["energy_gain"] < 1 for one in values["advice"])
     text = capsys.readouterr().out
-    assert "fits: 4 cores on 1 chip" in text
+    assert "fits: 4 cores on 1 chip in the fused form, with microcode" in " ".join(text.split())
+    # The same network twice, with the price of doing without microcode beside either.
+    assert values["compare"]["without_microcode"] == values["without_microcode"]
+    cores = values["without_microcode"]["lowered"]["cores"]
+    assert cores["low"] > values["mapping"]["cores_of_the_compiler"]["low"]
+    beside = " ".join(text.split("without microcode, per sample on loihi2")[1].split())
+    assert f"cores {cores['low']} {cores['low']}" in beside
+    assert cores["low"] == cores["high"]
+    assert beside.count("µJ") == 2
     assert "advice" in text
 
 

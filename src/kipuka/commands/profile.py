@@ -182,6 +182,7 @@ class Answer:
     changes_from: str = ""
     verification: Verification | None = None
     step_s: float | None = None
+    second_lowered: LoweredComparison | NotLowered | None = None
 
 
 def profile_file(
@@ -236,7 +237,9 @@ def _answer(
     other = _priced(*second, question, hardware)
     pair = zip(_names_apart(net, second[0]), (own, other), strict=True)
     compared = tuple(Compared(name, one.cost, one.accuracy) for name, one in pair)
-    return Answer(hardware, own, lowered, changes, (second[0], other), compared, source)
+    found = Answer(hardware, own, lowered, changes, (second[0], other), compared, source)
+    beside = without_microcode(other.program, other.samples.values, hardware)
+    return dataclasses.replace(found, second_lowered=beside)
 
 
 def _verified(program: Program, inputs: np.ndarray) -> Verification | None:
@@ -274,6 +277,8 @@ def _numbers(answer: Answer) -> dict[str, Any]:
         path, other = answer.second
         numbers = profile_numbers(other.cost, other.simulation)
         values["compare"] = {"network": str(path), **numbers, "accuracy": other.accuracy}
+        if answer.second_lowered is not None:
+            values["compare"]["without_microcode"] = lowered_numbers(answer.second_lowered)
     return values
 
 
@@ -281,12 +286,13 @@ def _print(answer: Answer) -> None:
     from kipuka.commands.console import print_line
     from kipuka.commands.tables import costs
     from kipuka.commands.tables.accuracy import beside_text
-    from kipuka.commands.tables.lowered_form import print_lowered
+    from kipuka.commands.tables.lowered_form import print_both_lowered, print_lowered
     from kipuka.commands.tables.verification import print_verification
+    from kipuka.deploy.lowered.lowering import needs_microcode
 
     own = answer.own
     costs.print_profile(own.cost, answer.hardware, answer.step_s)
-    costs.print_mapping(own.cost)
+    costs.print_mapping(own.cost, fused=needs_microcode(own.program))
     print_lowered(answer.lowered, answer.hardware.name, len(own.samples.values))
     if own.decisions is not None:
         print_line(
@@ -301,6 +307,9 @@ def _print(answer: Answer) -> None:
         costs.print_advice(answer.changes, answer.changes_from)
     if answer.compared:
         costs.print_comparison(answer.compared)
+    if answer.second_lowered is not None:
+        pair = (answer.lowered, answer.second_lowered)
+        print_both_lowered([one.name for one in answer.compared], pair, answer.hardware.name)
 
 
 def _names_apart(net: Path, other: Path) -> tuple[str, str]:

@@ -180,8 +180,11 @@ def _print_graded(priced: Cost) -> None:
     )
 
 
-def print_mapping(priced: Cost) -> None:
-    """Print how full the fullest core is under each limit, and what bounds the steps."""
+def print_mapping(priced: Cost, *, fused: bool) -> None:
+    """Print how full the fullest core is under each limit, and what bounds the steps.
+
+    A form that is `fused` needs microcode, which is said beside the cores that it takes.
+    """
     mapping = priced.mapping
     rows = []
     for name in NAMES:
@@ -191,7 +194,8 @@ def print_mapping(priced: Cost) -> None:
         most = int(mapping.needs(name).max())
         rows.append([name, f"{most:,}", NOT_PUBLISHED if limit is None else f"{limit:,}", full])
     chips = f"{mapping.n_chips} chip{'s' * (mapping.n_chips > 1)}"
-    title = f"fits: {mapping.n_cores} cores on {chips}; the fullest core"
+    form = " in the fused form, with microcode" if fused else ""
+    title = f"fits: {mapping.n_cores} cores on {chips}{form}; the fullest core"
     fewest, most_cores = priced.cores
     print_table(title, ["limit", "used", "available", "share"], rows)
     print_line(

@@ -25,6 +25,7 @@ def lowered_numbers(comparison: LoweredComparison | NotLowered) -> dict[str, Any
             "period": comparison.period,
             "hardware_steps": comparison.hardware_steps,
             "samples": comparison.samples,
+            "cores": dict(zip(("low", "high"), comparison.lowered_cores, strict=True)),
             "layers": [dataclasses.asdict(layer) for layer in comparison.layers],
         },
         "estimate": {
@@ -51,15 +52,17 @@ def print_lowered(
         [
             name,
             steps,
+            _range(cores),
             *si_bounds(form.dynamic_energy_j, "J"),
             *si_bounds(form.latency_s, "s"),
         ]
-        for name, steps, form in (
-            ("fused", 1, comparison.fused),
-            ("lowered", comparison.period, comparison.lowered),
+        for name, steps, cores, form in (
+            ("fused", 1, comparison.fused_cores, comparison.fused),
+            ("lowered", comparison.period, comparison.lowered_cores, comparison.lowered),
         )
     ]
-    columns = ["form", "K", "dynamic\nenergy", "low to high", "latency\nat least", "low to high"]
+    columns = ["form", "K", "cores", "dynamic\nenergy", "low to high"]
+    columns += ["latency\nat least", "low to high"]
     which = (
         "with microcode and without" if comparison.needs_microcode else "no layer needs microcode"
     )
@@ -77,6 +80,32 @@ def print_lowered(
         print_line(f"ways of placing them on cores: {comparison.placings.reason}")
     elif comparison.placings:
         _print_placings(comparison.placings)
+
+
+def print_both_lowered(
+    names: Sequence[str], pair: Sequence[LoweredComparison | NotLowered], hardware: str
+) -> None:
+    """Print what two networks cost without microcode side by side, or why one has no such form."""
+    able = [one for one in pair if isinstance(one, LoweredComparison)]
+    if len(able) == len(pair):
+        samples = able[0].samples_text
+        facts = {
+            "K": [str(one.period) for one in able],
+            "cores": [_range(one.lowered_cores) for one in able],
+            "dynamic energy": [si_bounds(one.lowered.dynamic_energy_j, "J")[0] for one in able],
+            "latency at least": [si_bounds(one.lowered.latency_s, "s")[0] for one in able],
+        }
+        title = f"without microcode, per sample on {hardware} (estimate; {samples})"
+        print_table(title, ["", *names], [[name, *values] for name, values in facts.items()])
+        return
+    for name, one in zip(names, pair, strict=True):
+        if isinstance(one, NotLowered):
+            print_line(f"{name} without microcode: not lowered, {one.reason}")
+
+
+def _range(cores: tuple[int, int]) -> str:
+    low, high = cores
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _placing_numbers(placings: tuple[Placing, ...] | NotLowered) -> object:
