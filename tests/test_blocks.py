@@ -13,7 +13,7 @@ from kipuka.commands.app import app
 from kipuka.convert.formats.net.file import save_net
 from kipuka.deploy.golden import golden_vectors
 from kipuka.lava_door import missing
-from kipuka_blocks import REASONS, blocks_of, run_block
+from kipuka_blocks import REASONS, blocks_of, run_block, run_blocks
 from kipuka_cases import program, random_cuba, random_gru, random_spikes
 
 ROOT = Path(__file__).parent.parent
@@ -32,7 +32,9 @@ WITHOUT = missing("torch", "lava")
 COMMAND = re.compile(r"^(\$ |kipuka |python |pip |uv |pytest )", re.MULTILINE)
 PRINTED = {
     "README.md": ["[", "typical="],
+    "notebook.md": ["Dataset(tracks", "agrees: True", "Cost(loihi2"],
     "own_data.md": ["0 spike mismatches, 0 state mismatches", "rates: "],
+    "slayer.md": ["agree: True", "the script's output: True"],
     "simulator.md": ["(1, 128, 40) 40000 "],
     "training.md": ["SPIKING_GRU", "CUBA", "none differ; delay_shift=True"],
 }
@@ -113,7 +115,7 @@ def test_the_readmes_demo_agrees_with_itself(followed):
 def test_a_page_runs_as_printed(page, beside_the_demo):
     if WITHOUT and any(block.needs_lava for block in RUN[page]):
         pytest.skip("needs the lava extra")
-    printed = " ".join("".join(map(run_block, RUN[page])).split())
+    printed = " ".join(run_blocks(RUN[page]).split())
     for part in PRINTED.get(page, ()):
         assert part in printed
 

@@ -4,6 +4,7 @@ A block that cannot run as it stands says so in a comment on the line before, wh
 page do not see:
 
 - ``<!-- run with: WORDS -->``: each command runs with these words behind its own;
+- ``<!-- goes on: WORDS -->``: it sees the names of the blocks before, as cells of a notebook do;
 - ``<!-- refused: WORDS -->``: each command ends with exit status 2 and a message with these words;
 - ``<!-- not run: REASON -->``, where the reason is one of `REASONS`.
 """
@@ -17,6 +18,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +33,7 @@ REASONS = {
 """Why a block is not run, and what such a block has in it."""
 
 FENCED = re.compile(r"(?:^<!-- ([^\n]*?) -->\n+)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NOTE = re.compile(r"(run with|refused|not run): (.+)")
+NOTE = re.compile(r"(run with|goes on|refused|not run): (.+)")
 NEEDS_LAVA = re.compile(
     r"kipuka (train|demo|compare|deploy)|kipuka\.train|torch|lava|--data digits|examples/"
 )
@@ -89,8 +91,19 @@ def blocks_of(page: Path) -> list[Block]:
     return found
 
 
-def run_block(block: Block) -> str:
+def run_blocks(blocks: Iterable[Block]) -> str:
+    """Run the blocks of a page one after the other and return what they print."""
+    names, printed = {}, ""
+    for block in blocks:
+        names = names if block.note == "goes on" else {}
+        printed += run_block(block, names)
+    return printed
+
+
+def run_block(block: Block, names: dict | None = None) -> str:
     """Run a block in the current folder and return what it prints.
+
+    Names that a script defines are left in `names`, and those that are there it sees.
 
     Raises
     ------
@@ -98,13 +111,14 @@ def run_block(block: Block) -> str:
         If a command does not end as it should.
     """
     if block.language == "python":
-        return _script(block)
+        return _script(block, {} if names is None else names)
     return "".join(_command(block, line) for line in block.commands)
 
 
-def _script(block):
+def _script(block, names):
+    names["__name__"] = "__main__"
     with contextlib.redirect_stdout(io.StringIO()) as printed:
-        exec(compile(block.text, block.place, "exec"), {"__name__": "__main__"})
+        exec(compile(block.text, block.place, "exec"), names)
     return printed.getvalue()
 
 
