@@ -86,9 +86,9 @@ def test_who_stops_a_slow_backend_keeps_what_the_others_gave(net, data, monkeypa
     def interrupted(network, inputs):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(backends.BACKENDS, "torch", interrupted)
-    monkeypatch.setitem(backends.CHECKS, "torch", lambda network, n_steps: None)
-    words = ["verify", net, "--data", data, "--backends", "reference,fast,torch"]
+    monkeypatch.setitem(backends.BACKENDS, "lava", interrupted)
+    monkeypatch.setitem(backends.CHECKS, "lava", lambda network, n_steps: None)
+    words = ["verify", net, "--data", data, "--backends", "reference,fast,lava"]
     assert main(words) == 130
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == f"reference: running {SAMPLES} samples of {STEPS} steps ..."

@@ -131,8 +131,8 @@ def obstacles(names: Iterable[str], program: Program, n_steps: int) -> dict[str,
     return found
 
 
-FASTEST = ("reference", "fast")
-"""Backends that a comparison need not say anything about before it has its outcome."""
+QUICK = ("reference", "fast", "torch")
+"""Backends of which a log need not say anything before they are all done."""
 
 
 def _say_nothing(text: str) -> None:
@@ -156,8 +156,8 @@ class Compared:
 def compare_backends(names: Sequence[str], program: Program, inputs: np.ndarray) -> Compared:
     """Run backends one after the other, and compare each with the first as soon as it is done.
 
-    Where one of them is slow, what each gave is said at once on stderr: whoever stops it keeps the
-    others.
+    Where one of them is slow, or on a terminal, what each gave is said at once on stderr: whoever
+    stops a slow one keeps the others.
 
     Parameters
     ----------
@@ -171,12 +171,12 @@ def compare_backends(names: Sequence[str], program: Program, inputs: np.ndarray)
     KipukaError
         If there are fewer than two.
     """
-    from kipuka.commands.console import duration, print_progress, print_stage
+    from kipuka.commands.console import STDERR, duration, print_progress, print_stage
     from kipuka.deploy.verification import check_enough, joined, verify
 
     check_enough(names)
     samples, _, steps = inputs.shape
-    slow = any(name not in FASTEST for name in names)
+    slow = STDERR.is_terminal or any(name not in QUICK for name in names)
     begin, done = (print_stage, print_progress) if slow else (_say_nothing, _say_nothing)
     traces: dict[str, Trace] = {}
     parts: list[Verification] = []
@@ -208,7 +208,7 @@ def installed_backends() -> list[str]:
 
 def quick_backends() -> list[str]:
     """Names of those that take seconds where Lava takes minutes, as far as they are installed."""
-    return [name for name in installed_backends() if name != "lava"]
+    return [name for name in installed_backends() if name in QUICK]
 
 
 def run_jobs(name: str, jobs: Sequence[tuple[Program, np.ndarray]]) -> list[Trace]:
