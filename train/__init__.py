@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from kipuka.train.networks import build_network
     from kipuka.train.runs.config import TrainConfig, load_config
     from kipuka.train.runs.counting import counting_baseline
-    from kipuka.train.runs.trainer import TrainingResult, load_run, program_of, train
+    from kipuka.train.runs.network_file import program_of
+    from kipuka.train.runs.result import TrainingResult
+    from kipuka.train.runs.trainer import load_run, train
     from kipuka.train.script_output import ScriptComparison, compare_script
 
 check_installed(
@@ -44,7 +46,7 @@ _MODULES = {
     "Split": "datasets",
     "Splits": "datasets",
     "TrainConfig": "runs.config",
-    "TrainingResult": "runs.trainer",
+    "TrainingResult": "runs.result",
     "blocks_from_program": "from_program.network",
     "build_network": "networks",
     "compare_script": "script_output",
@@ -53,7 +55,7 @@ _MODULES = {
     "load_config": "runs.config",
     "load_dataset": "datasets",
     "load_run": "runs.trainer",
-    "program_of": "runs.trainer",
+    "program_of": "runs.network_file",
     "trace_blocks": "from_program.network",
     "train": "runs.trainer",
 }

@@ -48,6 +48,9 @@ SETTING_NAMES = (
 """Settings of a training run, as `kipuka.train.runs.config.setting_fields` has them with their
 ranges, which take half a second to load."""
 
+NETWORK_FILE = "model.net"
+"""Network of a run folder."""
+
 HDF5_FILES, EVENT_FILES = (".h5", ".hdf5"), (".npz",)
 """How names of one's own recordings end."""
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pydantic
 import yaml
 
 from kipuka.convert import fixed
-from kipuka.errors import KipukaError
+from kipuka.errors import KipukaError, choose
 from kipuka.files import replacing
-from kipuka.names import DATASET_NAMES
+from kipuka.names import DATASET_NAMES, NETWORK_FILE, NETWORK_NAMES
 from kipuka.train.runs.old_settings import current_form
+from kipuka.train.runs.setting_texts import settings_section
 from kipuka.yaml_text import parse_yaml, read_limited, short
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(pydantic.BaseModel)
 
 WHAT = "training configuration"
 
@@ -28,16 +35,39 @@ REACHING = ("data_dir", "download")
 """Settings that lead out of the file that they stand in: they count only if the user gives them.
 So does `data` where it is no name of a data set."""
 
+ARGUMENTS = "argument of TrainConfig"
+"""Where settings stand that were given in Python, for messages."""
+
 WEIGHT_MAX = 1e6
 """Largest factor in the loss that float32 adds to others without losing them."""
 
 
-class _Settings(pydantic.BaseModel):
+class _OwnNames(ModelMetaclass):
+    """Keeps what pydantic adds to its classes out of their `help`."""
+
+    def __dir__(self) -> list[str]:
+        return [name for name in vars(self) if not name.startswith(("_", "model_"))]
+
+
+class _Settings(pydantic.BaseModel, metaclass=_OwnNames):
     """Settings whose descriptions are the texts below the fields."""
 
     model_config = pydantic.ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+    def __dir__(self) -> list[str]:
+        return [*type(self).model_fields, *dir(type(self))]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise KipukaError(
+            "settings do not change",
+            where=f"{type(self).__name__}, {name}",
+            limit="the values that they were made with",
+            value=short(value),
+            remedy="make others: config.with_settings(hidden=64, delays=dict(rule=...)), or one "
+            'setting of a group, config.with_settings(**{"delays.rule": ...})',
+        )
 
 
 class SplitSettings(_Settings):
@@ -131,7 +161,16 @@ class PenaltySettings(_Settings):
 
 
 class TrainConfig(_Settings):
-    """Settings of a training run, four groups of them and those that stand alone."""
+    """Settings of a training run, four groups of them and those that stand alone.
+
+    Names of version 0.1.0 are understood, and so are dotted ones: ``delay_rule="annealed"``,
+    ``delays=dict(rule="annealed")`` and ``**{"delays.rule": "annealed"}`` mean the same.
+
+    Raises
+    ------
+    KipukaError
+        At the first setting that is unknown or out of range.
+    """
 
     network: str = "sgru-delay"
     """Name of the network; see `kipuka.train.networks.NETWORKS`."""
@@ -232,6 +271,32 @@ class TrainConfig(_Settings):
     penalties: PenaltySettings = PenaltySettings()
     """What the loss holds against a network beside its errors."""
 
+    def __init__(self, **settings: Any) -> None:
+        _fill(self, current_form(settings, ARGUMENTS), ARGUMENTS)
+
+    def with_settings(self, **changes: Any) -> TrainConfig:
+        """Return these settings with some of them changed, checked like new ones.
+
+        Parameters
+        ----------
+        **changes
+            As for a new object; of a group only what is given changes.
+
+        Returns
+        -------
+        TrainConfig
+
+        Raises
+        ------
+        KipukaError
+            At the first setting that is unknown or out of range.
+        """
+        return make_config(changes, ARGUMENTS, self)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Any:
+        """Copy as pydantic does, but check what is changed."""
+        return self.with_settings(**update) if update else super().model_copy(deep=deep)
+
     @pydantic.field_validator("train_on_validation")
     @classmethod
     def _selects_nothing(cls, value: bool, info: pydantic.ValidationInfo) -> bool:
@@ -303,10 +368,16 @@ def refuse_reach(config: TrainConfig, given: Mapping[str, object], where: str | 
             raise KipukaError(
                 "a configuration cannot reach beyond its own file",
                 where=f"{where}, key {key}",
-                limit="data, folders and downloads that are given on the command line",
+                limit="data, folders and downloads that are given on the command line, or as "
+                "arguments in Python",
                 value=getattr(config, key),
-                remedy=f"look whether you want that, and give --{key.replace('_', '-')} yourself",
+                remedy=f"look whether you want that, and give --{key.replace('_', '-')} yourself "
+                f"({_in_python(key)}); the network of a finished run is in its {NETWORK_FILE}",
             )
+
+
+def _in_python(key: str) -> str:
+    return "in Python data=, or dataset= for data in memory" if key == "data" else f"{key}="
 
 
 def make_config(
@@ -333,8 +404,24 @@ def make_config(
     for key, value in given.items():
         together = isinstance(value, dict) and isinstance(form.get(key), dict)
         form[key] = {**form[key], **value} if together else value
+    config = TrainConfig.__new__(TrainConfig)
+    _fill(config, form, where)
+    return config
+
+
+def _fill(config: TrainConfig, form: Mapping[str, Any], where: str) -> None:
+    """Check settings in groups and set them on a new object, as pydantic's own ``__init__`` does.
+
+    Raises
+    ------
+    KipukaError
+        At the first setting that is unknown or out of range.
+    """
+    network = form.get("network")
+    if isinstance(network, str):
+        choose(dict.fromkeys(NETWORK_NAMES), network, "network", f"{where}, key network")
     try:
-        return TrainConfig.model_validate(form)
+        config.__pydantic_validator__.validate_python(dict(form), self_instance=config)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
@@ -347,4 +434,20 @@ def make_config(
             value=short(first["input"]),
             remedy=(f"did you mean {near[0]}? " if unknown else "change it; ")
             + f"known settings are {', '.join(setting_fields())}",
-        ) from error
+        ) from None
+
+
+def _signature() -> inspect.Signature:
+    """Return what a notebook shows of the call: each setting's name and default, by its group."""
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    defaults = {name: field.default for name, field in TrainConfig.model_fields.items()}
+    return inspect.Signature(
+        [
+            inspect.Parameter(name, keyword, default=... if isinstance(value, _Settings) else value)
+            for name, value in defaults.items()
+        ]
+    )
+
+
+TrainConfig.__doc__ = f"{TrainConfig.__doc__}\n{settings_section(setting_fields())}"
+TrainConfig.__signature__ = _signature()

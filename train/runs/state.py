@@ -19,6 +19,7 @@ import torch
 
 from kipuka.convert import fixed
 from kipuka.errors import KipukaError
+from kipuka.strangers import exists
 from kipuka.train.runs.checkpoint import write_tensors
 from kipuka.train.runs.metrics import EpochMetrics
 from kipuka.train.runs.tensor_files import Header, read_header
@@ -114,6 +115,39 @@ def load_state(
             value=" ".join(f"{type(error).__name__}: {error}".split())[:300],
             remedy="train again in a new folder; the best checkpoint so far is beside this file",
         ) from error
+
+
+def data_digest(path: Path) -> str:
+    """Return the digest of the data that a run is trained on.
+
+    Parameters
+    ----------
+    path : Path
+        Of the run's state.
+
+    Returns
+    -------
+    str
+        Empty if the state is not there, or was written by version 0.1.0, which kept none.
+
+    Raises
+    ------
+    KipukaError
+        If the file is damaged.
+    """
+    if not exists(path):
+        return ""
+    try:
+        facts = json.loads(read_header(path, "state of the run").metadata["run"])
+        return _DIGEST.validate_python(facts.get("data_sha256", ""))
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise KipukaError(
+            "what the run was trained on cannot be read",
+            where=str(path),
+            limit="a complete state of a training run",
+            value=" ".join(f"{type(error).__name__}: {error}".split())[:300],
+            remedy="remove this file, if you know that the data are the run's",
+        ) from None
 
 
 _Steps = Annotated[int, pydantic.Field(ge=0, le=fixed.DELAY_MAX)]

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from kipuka.convert.formats.slayer.network import program_from_blocks
-from kipuka.convert.program import Program
 from kipuka.errors import KipukaError, expect
 from kipuka.locks import Lock, locked
+from kipuka.names import NETWORK_FILE
 from kipuka.strangers import exists, inside
 from kipuka.train.cuba.integrator import compiled_integrator
 from kipuka.train.datasets import Dataset, Split, load_dataset
@@ -42,28 +39,12 @@ from kipuka.train.runs.metrics import (
     write_metrics,
     write_tensorboard,
 )
+from kipuka.train.runs.network_file import program_of, save_trained
 from kipuka.train.runs.parallel import joined_processes
+from kipuka.train.runs.result import TrainingResult
 from kipuka.train.runs.run import Run, configured_network
-from kipuka.train.runs.state import RunState, load_state, save_state
+from kipuka.train.runs.state import RunState, data_digest, load_state, save_state
 from kipuka.train.threads import summing_in_one_order
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingResult:
-    """A finished run.
-
-    Attributes
-    ----------
-    network : torch.nn.ModuleList
-        With the parameters of the best epoch.
-    metrics : tuple of EpochMetrics
-    delays_before : dict of str to int64 array
-        Delays in steps before training, by name as in `named_delays`.
-    """
-
-    network: torch.nn.ModuleList
-    metrics: tuple[EpochMetrics, ...]
-    delays_before: dict[str, np.ndarray]
 
 
 def train(
@@ -84,7 +65,8 @@ def train(
     config : TrainConfig
     folder : path-like
         Run folder; receives ``config.yaml``, ``checkpoint.safetensors`` (the best epoch),
-        ``metrics.jsonl``, and ``state.safetensors``, where the run stands after each epoch.
+        ``metrics.jsonl``, and ``state.safetensors``, where the run stands after each epoch; at the
+        end ``model.net``, the network in integers.
     progress : callable (EpochMetrics), optional
         Called after each epoch, by the first process only.
     resume : bool
@@ -92,12 +74,15 @@ def train(
     dataset : Dataset, optional
         What to train on, instead of what the settings name; its name stands in the run's settings.
     start : path-like, optional
-        Checkpoint of a network of the same name and sizes, whose parameters take the place of
-        freshly drawn ones; its digest stands in the run's settings.
+        Checkpoint of a network of the same name and sizes, or the run folder that holds it; its
+        parameters take the place of freshly drawn ones, and its digest stands in the run's
+        settings.
 
     Returns
     -------
     TrainingResult
+        With the trained blocks as ``network``, the integers as ``program``, every epoch in
+        ``metrics``, and what is decided on the test part in ``decisions``.
 
     Raises
     ------
@@ -112,7 +97,9 @@ def train(
         expect(dataset, Dataset, "argument dataset", DATASET_MADE)
     folder = Path(folder)
     if dataset is not None:
-        config = config.model_copy(update={"data": dataset.name})
+        config = config.with_settings(data=dataset.name)
+    if start is not None and Path(start).is_dir():
+        start = inside(Path(start), CHECKPOINT_FILE)
     config = _started(config, start, resume and exists(folder / STATE_FILE))
     with (
         joined_processes(config.device) as processes,
@@ -133,12 +120,18 @@ def train(
         state = run.initial_state()
         if resume and exists(folder / STATE_FILE):
             state = load_state(folder / STATE_FILE, run.network, run.optimizer, run.generator)
-            _refuse_other_data(state, dataset, folder / STATE_FILE)
+            _refuse_other_data(state.data_sha256, dataset, folder / STATE_FILE)
         writer = tensorboard_writer(folder) if config.tensorboard and processes.first else None
         state = _all_epochs(run, state, folder, lock, progress, writer)
         processes.wait()
         load_checkpoint(folder / CHECKPOINT_FILE, run.network)
-    return TrainingResult(run.network.eval(), state.metrics, state.delays_before)
+        network = run.network.eval()
+        if lock is None:
+            program = program_of(network, config, dataset)
+        else:
+            lock.check()
+            program = save_trained(network, config, dataset, folder / NETWORK_FILE)
+    return TrainingResult(network, state.metrics, state.delays_before, program, folder, dataset)
 
 
 def load_run(
@@ -164,54 +157,23 @@ def load_run(
     Raises
     ------
     KipukaError
-        If a file of the folder is missing, damaged or no file of its own, the data are not there,
-        or the run was trained on files and no folder is given.
+        If a file of the folder is missing, damaged or no file of its own, the data are not there
+        or others than those that the network was trained on, or the run was trained on files and no
+        folder is given.
     """
     folder = Path(folder)
     file = inside(folder, CONFIG_FILE)
     config = load_config(file)
-    config = config.model_copy(update={"download": False})
+    config = config.with_settings(download=False)
     if dataset is None:
         refuse_reach(config, {"data_dir": data_dir, "data": data}, file)
         given = None if data_dir is None else str(data_dir)
-        config = config.model_copy(update={"data_dir": given, "data": data or config.data})
+        config = config.with_settings(data_dir=given, data=data or config.data)
         dataset = load_dataset(config.data, data_options(config))
+    _refuse_other_data(data_digest(inside(folder, STATE_FILE)), dataset, folder / STATE_FILE)
     network = configured_network(config, dataset)
     load_checkpoint(inside(folder, CHECKPOINT_FILE), network)
     return config, network.eval(), dataset
-
-
-def program_of(
-    network: torch.nn.ModuleList, config: TrainConfig, dataset: Dataset | None = None
-) -> Program:
-    """Quantize a trained network, with its settings and its data's names and digest as metadata.
-
-    Where the data lie is nobody else's business and is left out.
-
-    Parameters
-    ----------
-    network : torch.nn.ModuleList
-        Its blocks, as `build_network` and `load_run` give them.
-    config : TrainConfig
-    dataset : Dataset, optional
-        What it was trained on.
-
-    Returns
-    -------
-    Program
-    """
-    name = config.data if dataset is None else dataset.name
-    settings = config.model_copy(update={"data": name, "data_dir": None, "download": False})
-    metadata = {"origin": f"kipuka train, network {config.network} on {name}"}
-    metadata["training"] = settings.model_dump_json()
-    if dataset is not None:
-        known = {"name": name, "sha256": dataset.digest, "classes": dataset.classes}
-        metadata["data"] = json.dumps(known)
-        if dataset.grid is not None:
-            metadata["recordings"] = json.dumps(
-                {**asdict(dataset.grid), "held_out": dataset.held_out}
-            )
-    return program_from_blocks(network, metadata=metadata)
 
 
 def accuracy_of(network: torch.nn.ModuleList, split: Split) -> float:
@@ -266,9 +228,9 @@ def _started(config: TrainConfig, start: str | Path | None, goes_on: bool) -> Tr
             where="setting start_sha256",
             limit=f"a checkpoint of SHA-256 {named}",
             value=found,
-            remedy="give that checkpoint with --start, or remove the setting",
+            remedy="give that checkpoint with --start (start= in Python), or remove the setting",
         )
-    return config.model_copy(update={"start_sha256": found})
+    return config.with_settings(start_sha256=found)
 
 
 def _check_folder(folder: Path, config: TrainConfig, resume: bool) -> None:
@@ -279,7 +241,7 @@ def _check_folder(folder: Path, config: TrainConfig, resume: bool) -> None:
     KipukaError
         If it holds another run, or something else in the place of a run's files.
     """
-    for name in RUN_FILES:
+    for name in (*RUN_FILES, NETWORK_FILE):
         inside(folder, name)
     if not resume:
         held = [name for name in (CHECKPOINT_FILE, STATE_FILE) if exists(folder / name)]
@@ -289,7 +251,8 @@ def _check_folder(folder: Path, config: TrainConfig, resume: bool) -> None:
                 where=str(folder),
                 limit="a new or empty folder",
                 value=held[0],
-                remedy="choose another folder, remove this one, or go on with --resume",
+                remedy="choose another folder, remove this one, or go on with --resume "
+                "(resume=True in Python)",
             )
         return
     if not exists(folder / CONFIG_FILE):
@@ -307,12 +270,13 @@ def _check_folder(folder: Path, config: TrainConfig, resume: bool) -> None:
         )
 
 
-def _refuse_other_data(state: RunState, dataset: Dataset, file: Path) -> None:
-    if state.data_sha256 not in ("", dataset.digest):
+def _refuse_other_data(known: str, dataset: Dataset, file: Path) -> None:
+    if known not in ("", dataset.digest):
         raise KipukaError(
             "the run was started with other data",
             where=str(file),
-            limit=f"data of SHA-256 {state.data_sha256[:16]}..., as at its start",
+            limit=f"data of SHA-256 {known[:16]}..., as at its start",
             value=f"{dataset.name} of {dataset.digest[:16]}...",
-            remedy="resume with the same data and split, or train in a new folder",
+            remedy="give the same data and split, or train in a new folder; to run the network on "
+            f"other data, load its {NETWORK_FILE} with kipuka.convert.load_network",
         )

@@ -29,6 +29,7 @@ from kipuka.convert.operands import as_numbers, as_spikes
 from kipuka.convert.program import Program, Readout, ReadoutKind, Reset, expect_program
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
+from kipuka.names import NETWORK_FILE
 
 FORMAT_VERSION = 1
 
@@ -220,8 +221,29 @@ NETWORK = Expected(
 )
 
 
+def _refuse_part_of_a_run(path: Path) -> None:
+    """Name the network's file where a run folder or a checkpoint in it is given instead.
+
+    Raises
+    ------
+    KipukaError
+        If it is one of the two.
+    """
+    folder = path if path.is_dir() else path.parent
+    if path.is_dir() or path.suffix == ".safetensors":
+        raise KipukaError(
+            "a training run is no network file",
+            where=str(path),
+            limit=f"a network file, such as {NETWORK_FILE} in a run folder",
+            value="a folder" if path.is_dir() else "parameters in floats",
+            remedy=f"give {folder / NETWORK_FILE}, which training writes at its end, or make it: "
+            "kipuka convert in a shell, load_run, program_of and save_net in Python",
+        )
+
+
 @contextmanager
 def _opened(path: str | Path) -> Iterator[Record]:
+    _refuse_part_of_a_run(Path(path))
     with opened(path, "network", NETWORK) as file:
         root = Record(file, file.root, str(path))
         if not root.has("layer"):

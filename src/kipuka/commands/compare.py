@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kipuka.commands.convert import NETWORK_FILE, save_trained
 from kipuka.commands.options import (
     COUNT_MAX,
     Config,
@@ -131,7 +130,7 @@ def compare_networks(
     dataset = load_dataset(configs[0].data, data_options(configs[0]))
     baseline = counting_baseline(dataset)
     runs = [
-        _run(config.model_copy(update={"seed": seed}), dataset, out, chip)
+        _run(config.with_settings(seed=seed), dataset, out, chip)
         for config in configs
         for seed in seeds
     ]
@@ -186,7 +185,7 @@ def _run(config: TrainConfig, dataset: Dataset, out: Path, chip: HardwareProfile
 
     folder = inside(out, f"{config.network}-seed{config.seed}", is_folder=True)
     result = train_with_progress(config, folder, resume=True, dataset=dataset)
-    program = save_trained(result.network, config, dataset, inside(folder, NETWORK_FILE))
+    program = result.program
     start = time.perf_counter()
     on_validation = None
     if not config.train_on_validation:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from kipuka.convert.program import Program
     from kipuka.train.datasets import Dataset
-    from kipuka.train.runs.config import TrainConfig
 
 Calibrate = Annotated[
     Path | None,
@@ -40,11 +39,6 @@ Calibrate = Annotated[
         help="Of a .nir file: inputs by which to choose --percentile.",
     ),
 ]
-
-GOLDEN_VECTORS = 3
-"""Inputs that a network file carries with their results."""
-
-NETWORK_FILE = "model.net"
 
 
 def convert(
@@ -174,10 +168,7 @@ def convert_run(
     data_dir: str | Path | None = None,
     *,
     data: str | None = None,
-    dataset: Dataset | None = None,
     json_file: Path | None = None,
-    known: Mapping[str, Any] | None = None,
-    shown: str = "",
 ) -> dict[str, Any]:
     """Quantize a run folder's network, with golden vectors from the validation part.
 
@@ -188,8 +179,37 @@ def convert_run(
         Folder with the data set's files, which the run's own settings do not decide.
     data : str, optional
         Where own data are.
-    dataset : Dataset, optional
-        The data, if they are there already.
+    json_file : Path, optional
+        Receives what is returned.
+    """
+    from kipuka.train.runs.network_file import save_trained
+    from kipuka.train.runs.trainer import load_run
+
+    config, network, dataset = load_run(run, data_dir, data=data)
+    program = save_trained(network, config, dataset, output)
+    return show_accuracy(network, program, dataset, output, json_file=json_file)
+
+
+def show_accuracy(
+    network: torch.nn.ModuleList,
+    program: Program,
+    dataset: Dataset,
+    output: Path,
+    *,
+    json_file: Path | None = None,
+    known: Mapping[str, Any] | None = None,
+    shown: str = "",
+) -> dict[str, Any]:
+    """Say what a network that has been written decides on the test part.
+
+    Parameters
+    ----------
+    network : torch.nn.ModuleList
+    program : Program
+        The network in integers.
+    dataset : Dataset
+    output : Path
+        Where it was written.
     json_file : Path, optional
         Receives what is returned.
     known : mapping, optional
@@ -204,10 +224,8 @@ def convert_run(
     from kipuka.deploy.fast.recording import record_for_readout
     from kipuka.deploy.fast.simulator import simulate
     from kipuka.deploy.lowered.size import lowered_size
-    from kipuka.train.runs.trainer import accuracy_of, load_run
+    from kipuka.train.runs.trainer import accuracy_of
 
-    config, network, dataset = load_run(run, data_dir, data=data, dataset=dataset)
-    program = save_trained(network, config, dataset, output)
     test = dataset.test
     traced = simulate(
         program, presented(program, test.spikes), record=record_for_readout(program)
@@ -233,20 +251,3 @@ def convert_run(
     print_line(beside_text(decisions.chance, values.get("counting_baseline")))
     print_line(lowered.text)
     return values
-
-
-def save_trained(
-    network: torch.nn.ModuleList, config: TrainConfig, dataset: Dataset, path: Path
-) -> Program:
-    """Write a trained network's file, with the verdict on its states and golden vectors."""
-    from kipuka.convert.analysis.state_ranges import with_verdict
-    from kipuka.convert.formats.network import save_network
-    from kipuka.convert.operands import presented
-    from kipuka.deploy.golden import golden_vectors
-    from kipuka.train.runs.trainer import program_of
-
-    program = with_verdict(program_of(network, config, dataset), dataset.test.spikes.shape[-1])
-    few = presented(program, dataset.validation.spikes[:GOLDEN_VECTORS])
-    golden = golden_vectors(program, few)
-    save_network(path, program, golden)
-    return program

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kipuka.commands.convert import NETWORK_FILE, save_trained
 from kipuka.commands.options import COUNT_MAX, MISMATCH, Json, write_numbers
 from kipuka.commands.paths import FILLS, path_option
 from kipuka.commands.train import train_with_progress
 from kipuka.errors import KipukaError
+from kipuka.names import NETWORK_FILE
 from kipuka.strangers import inside
 
 if TYPE_CHECKING:
@@ -131,9 +131,7 @@ def run_demo(
     with _timed(seconds, "train", "training a spiking GRU on handwritten digits"):
         result = train_with_progress(config, out)
     data = load_dataset(config.data)
-    with _timed(seconds, "convert", "quantizing, and proving the range of every state"):
-        save_trained(result.network, config, data, inside(out, NETWORK_FILE))
-        program = load_network(out / NETWORK_FILE)
+    program = load_network(out / NETWORK_FILE)
     inputs, labels = data.test.spikes[:samples], data.test.labels[:samples]
     compared = _compared(program, result.network, inputs, labels, lava_samples, seconds)
     baseline = counting_baseline(data).test_accuracy if samples is None else None

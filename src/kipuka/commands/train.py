@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kipuka.commands.convert import NETWORK_FILE, convert_run
+from kipuka.commands.convert import show_accuracy
 from kipuka.commands.options import Config, Data, DataDir, Json, Settings, given
 from kipuka.commands.paths import FILLS, READS, path_option
 from kipuka.errors import KipukaError, choose
+from kipuka.names import NETWORK_FILE
 from kipuka.strangers import exists, inside
 
 if TYPE_CHECKING:
     from kipuka.train.datasets import Dataset
     from kipuka.train.runs.config import TrainConfig
-    from kipuka.train.runs.metrics import EpochMetrics
-    from kipuka.train.runs.trainer import TrainingResult
+    from kipuka.train.runs.result import TrainingResult
 
 KEPT_BY = {
     "accuracy": ", the best accuracy there",
@@ -128,24 +128,25 @@ def train_run(
     if not _is_first():
         return values
     values["counting_baseline"] = counting_baseline(dataset).test_accuracy
-    values |= _outcome(result.metrics, dataset)
-    values = convert_run(
-        out, output, dataset=dataset, json_file=json_file, known=values, shown=str(dataset)
+    values |= _outcome(result)
+    network, program = result.network, result.program
+    values = show_accuracy(
+        network, program, dataset, output, json_file=json_file, known=values, shown=str(dataset)
     )
     _print_outcome(values, config, output)
     return values
 
 
-def _outcome(metrics: Sequence[EpochMetrics], dataset: Dataset) -> dict[str, Any]:
+def _outcome(result: TrainingResult) -> dict[str, Any]:
     """Which epoch is kept, on how many samples, after how many seconds."""
-    kept = [one for one in metrics if one.best][-1]
+    dataset = result.dataset
     parts = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
     return {
-        "best_epoch": kept.epoch,
-        "best_validation_accuracy": kept.validation_accuracy,
+        "best_epoch": result.kept.epoch,
+        "best_validation_accuracy": result.kept.validation_accuracy,
         "samples": {name: len(part.labels) for name, part in parts.items()},
         "groups": dict(zip(parts, dataset.groups, strict=False)),
-        "seconds": metrics[-1].seconds,
+        "seconds": result.metrics[-1].seconds,
     }
 
 
@@ -213,7 +214,7 @@ def run_settings(
     base = load_config(config_file) if config_file else None
     if base is not None:
         # What the other run itself started from is not what this one starts from.
-        base = base.model_copy(update={"start_sha256": None}) if starts else base
+        base = base.with_settings(start_sha256=None) if starts else base
         refuse_reach(base, chosen, str(config_file))
     config = make_config(chosen, "command line", base)
     check_names({"network": config.network, "data": config.data})
@@ -313,10 +314,7 @@ def train_with_progress(
         Checkpoint to start from, or the run folder that holds it.
     """
     from kipuka.commands.watching import watched_training
-    from kipuka.train.runs.config import CHECKPOINT_FILE
     from kipuka.train.runs.trainer import train as run
 
-    if start is not None and start.is_dir():
-        start = inside(start, CHECKPOINT_FILE)
     with watched_training(config) if _is_first() else nullcontext() as show:
         return run(config, folder, progress=show, resume=resume, start=start, dataset=dataset)

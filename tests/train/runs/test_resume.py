@@ -131,6 +131,7 @@ def test_nothing_is_pickled(uninterrupted):
         "checkpoint.safetensors",
         "config.yaml",
         "metrics.jsonl",
+        "model.net",
         "state.safetensors",
     ]
 

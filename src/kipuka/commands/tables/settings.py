@@ -2,57 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, get_args
-
-from pydantic.fields import FieldInfo
-
 from kipuka.commands.console import print_line
-from kipuka.names import DATASET_NAMES, NETWORK_NAMES
 from kipuka.train.runs.config import setting_fields
-
-NAMED = {"network": NETWORK_NAMES, "data": (*DATASET_NAMES, "own data")}
-"""Settings that are names."""
-
-LIMITS = {"ge": "from", "gt": "more than", "le": "up to", "lt": "less than"}
-"""Words for pydantic's limits."""
+from kipuka.train.runs.setting_texts import setting_lines
 
 
 def print_settings() -> None:
     """Print every setting, in the form that ``--set`` takes, with its range and meaning."""
     for name, field in setting_fields().items():
-        choices = NAMED.get(name)
-        span = " or ".join(choices) if choices else range_text(field)
-        print_line(f"{name}={_yaml(field.default)}  ({span})")
-        print_line(" ".join((field.description or "").split()), indent=4)
-
-
-def range_text(field: FieldInfo) -> str:
-    """Return what a setting may be.
-
-    Examples
-    --------
-    >>> from kipuka.train.runs.config import setting_fields
-    >>> range_text(setting_fields()["learning_rate"])
-    'more than 0, up to 1,000'
-    """
-    kind = field.annotation
-    if kind is bool:
-        return "true or false"
-    choices = [str(value) for value in get_args(kind) if isinstance(value, str)]
-    if choices:
-        return " or ".join(choices)
-    limits = [
-        f"{word} {getattr(limit, key):,}".removesuffix(".0")
-        for limit in field.metadata
-        for key, word in LIMITS.items()
-        if hasattr(limit, key)
-    ]
-    # An optional setting is the data set's or the network's own unless it is given.
-    optional = [", or null"] if type(None) in get_args(kind) else []
-    return "".join([", ".join(limits) or "text", *optional])
-
-
-def _yaml(value: Any) -> str:
-    """Write a default as YAML has it; text needs no quotes there."""
-    return value if isinstance(value, str) else json.dumps(value)
+        head, meaning = setting_lines(name, field)
+        print_line(head)
+        print_line(meaning, indent=4)
