@@ -1,5 +1,6 @@
 """Objects in one line and as a table, the public names, and drawings on axes."""
 
+import html
 import importlib
 import re
 from pathlib import Path
@@ -172,3 +173,21 @@ def test_drawings_without_axes_have_a_figure_each(shown, network):
     kipuka.plot.core_map(shown["Cost("])
     assert len(pyplot.get_fignums()) == 3
     pyplot.close("all")
+
+
+def test_a_cost_shows_static_energy_too(shown, rng):
+    cost = shown["Cost("]
+    total = cost.total_energy_j
+    assert total.typical == cost.dynamic_energy_j.typical + cost.static_energy_j.typical
+    line, table = repr(cost), cost._repr_html_()
+    for bounds in (total, cost.dynamic_energy_j, cost.static_energy_j):
+        assert f"{1e6 * bounds.typical:.3g} µJ" in line
+        assert f"{1e6 * bounds.typical:.3g} µJ" in table
+    assert "2 cores of 1 chip)" in line
+    for note in cost.left_out:
+        assert html.escape(note) in table
+    spikes = random_spikes(rng, 2, 4, 20)
+    plain = program(4, random_cuba(rng, 4, 3))
+    older = profile(plain, spikes, simulate(plain, spikes), load_profile("loihi1"))
+    assert "unknown" not in repr(older)
+    assert "range not published" in repr(older)

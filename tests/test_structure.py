@@ -18,6 +18,7 @@ FOLDERS = {
 
 LEAVES = {
     "compiling",
+    "compiling_notice",
     "display",
     "errors",
     "files",

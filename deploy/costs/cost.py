@@ -114,24 +114,40 @@ class Cost:
     def __repr__(self) -> str:
         """Energy, time and cores per sample in one line."""
         few, many = self.cores
+        cores = f"{few} cores" if few == many else f"{few} to {many} cores"
+        chips = "chip" if self.mapping.n_chips == 1 else "chips"
         return (
-            f"Cost({self.hardware}, estimates per sample: dynamic energy "
-            f"{_scaled(self.dynamic_energy_j, 1e6, 'µJ')}, latency at least "
-            f"{_scaled(self.latency_s, 1e6, 'µs')}; {few} to {many} cores)"
+            f"Cost({self.hardware}, estimates per sample: energy "
+            f"{_scaled(self.total_energy_j, 1e6, 'µJ')}, dynamic "
+            f"{_typical(self.dynamic_energy_j, 1e6, 'µJ')}, static "
+            f"{_typical(self.static_energy_j, 1e6, 'µJ')}; latency at least "
+            f"{_scaled(self.latency_s, 1e6, 'µs')}; {cores} of {self.mapping.n_chips} {chips})"
         )
 
     def _repr_html_(self) -> str:
         rows = [
             (
-                layer.layer,
+                str(layer.layer),
                 f"{layer.spikes:,.1f}",
                 f"{layer.synaptic_operations:,.0f}",
                 _scaled(layer.dynamic_energy_j, 1e6, "µJ"),
             )
             for layer in self.layers
         ]
-        columns = ["layer", "spikes", "synaptic operations", "dynamic energy"]
-        return html_table(repr(self), columns, rows)
+        energies = {
+            "all layers, dynamic": self.dynamic_energy_j,
+            "static, as long as a sample takes": self.static_energy_j,
+            "together": self.total_energy_j,
+        }
+        rows += [(name, "", "", _scaled(one, 1e6, "µJ")) for name, one in energies.items()]
+        rows += [(f"left out: {note}", "", "", "") for note in self.left_out]
+        return html_table(repr(self), ["layer", "spikes", "synaptic operations", "energy"], rows)
+
+    @property
+    def total_energy_j(self) -> SiBounds:
+        """Dynamic and static energy of a sample together, bound by bound; None where one is."""
+        pairs = zip(self.dynamic_energy_j, self.static_energy_j, strict=True)
+        return SiBounds(*(None if a is None or b is None else a + b for a, b in pairs))
 
     @property
     def cores(self) -> tuple[int, int]:
@@ -345,7 +361,15 @@ def _always_left_out(
 
 def _scaled(bounds: SiBounds, factor: float, unit: str) -> str:
     """Typical value with its bounds in a unit that is 1 / `factor` of the SI's."""
-    low, typical, high = (
-        "unknown" if bound is None else f"{factor * bound:.3g}" for bound in bounds
+    typical = _typical(bounds, factor, unit)
+    if bounds.low is None and bounds.high is None:
+        return typical if bounds.typical is None else f"{typical} (range not published)"
+    low, high = (
+        "not published" if bound is None else f"{factor * bound:.3g}"
+        for bound in (bounds.low, bounds.high)
     )
-    return f"{typical} {unit} ({low} to {high})"
+    return f"{typical} ({low} to {high})"
+
+
+def _typical(bounds: SiBounds, factor: float, unit: str) -> str:
+    return "not published" if bounds.typical is None else f"{factor * bounds.typical:.3g} {unit}"

@@ -34,17 +34,6 @@ class RealTime:
     static_energy_j: SiBounds
 
 
-def total_energy_j(cost: Cost) -> SiBounds:
-    """Add dynamic and static energy of a sample, bound by bound.
-
-    Parameters
-    ----------
-    cost : Cost
-    """
-    pairs = zip(cost.dynamic_energy_j, cost.static_energy_j, strict=True)
-    return SiBounds(*(None if a is None or b is None else a + b for a, b in pairs))
-
-
 def static_power_w(cost: Cost) -> SiBounds:
     """Static power of the chips in use, by which static energy and latency go together.
 

@@ -9,7 +9,6 @@ from kipuka.deploy.costs.real_time import (
     from_host_s,
     in_real_time,
     static_power_w,
-    total_energy_j,
 )
 from kipuka.deploy.report.numbers import bounds_text, count, si, si_bounds
 from kipuka.hardware_profiles import SiBounds
@@ -81,7 +80,7 @@ def time_view(cost: Cost, hardware: HardwareProfile, step_s: float | None) -> di
     dynamic, static = cost.dynamic_energy_j.typical, cost.static_energy_j.typical
     return {
         "static": si_bounds(cost.static_energy_j, "J"),
-        "together": bounds_text(total_energy_j(cost), "J"),
+        "together": bounds_text(cost.total_energy_j, "J"),
         "times": count(float(f"{static / dynamic:.2g}")) if static and dynamic else None,
         "latency": latency_text(cost.latency_s),
         "replayed": not cost.host_input,

@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from kipuka.compiling_notice import announce_compiling
 from kipuka.convert import fixed
 from kipuka.train.cuba.kernels import integrate, leak_back
 from kipuka.train.cuba.time_shift import shift
 from kipuka.train.slayer import TimeShift, leaky_integrator
 from kipuka.train.triton_support import takes_triton
+
+announce_compiling()
 
 
 @contextmanager

@@ -7,11 +7,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 
+from kipuka.compiling_notice import announce_compiling
 from kipuka.convert import fixed
 from kipuka.convert.operands import whole_number
 from kipuka.errors import KipukaError
 from kipuka.train.delays import kernels
 from kipuka.train.triton_support import takes_triton
+
+announce_compiling()
 
 DelayRule = Literal["finite-difference", "annealed"]
 """How delays learn; see `finite_difference_taps` and `annealed_taps`."""

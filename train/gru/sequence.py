@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import torch
 
+from kipuka.compiling_notice import announce_compiling
 from kipuka.train.gru.cell import Cell, GruStates
 from kipuka.train.gru.compiled_convolutional import FusedConvSequence
 from kipuka.train.gru.compiled_dense import FusedSequence, can_fuse
 from kipuka.train.gru.mixing import MatrixProduct
 from kipuka.train.gru.plain import PlainSequence
 from kipuka.train.triton_support import takes_triton
+
+announce_compiling()
 
 
 def run_sequence(

@@ -13,7 +13,6 @@ from kipuka.deploy.costs.real_time import (
     from_host_s,
     in_real_time,
     static_power_w,
-    total_energy_j,
 )
 from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.report.numbers import si
@@ -53,14 +52,14 @@ def test_static_energy_is_power_times_time(network, spikes):
     real = in_real_time(cost, 0.01)
     assert real.duration_s == STEPS * 0.01
     assert real.static_energy_j.typical == pytest.approx(0.23 * STEPS * 0.01)
-    together = total_energy_j(cost)
+    together = cost.total_energy_j
     assert together.high == cost.dynamic_energy_j.high + cost.static_energy_j.high
     assert from_host_s(cost, hardware).low == pytest.approx(STEPS * 8.05e-3)
 
 
 def test_what_is_not_published_stays_so(network, spikes):
     cost, hardware = priced(network, spikes, "loihi1")
-    assert total_energy_j(cost).low is None
+    assert cost.total_energy_j.low is None
     assert in_real_time(cost, 0.01).static_energy_j.high is None
     numbers = real_time_numbers(cost, hardware, None)
     assert numbers["real_time"] is None
@@ -72,7 +71,7 @@ def test_the_console_says_what_the_figures_are_of(network, spikes, capsys):
     cost, hardware = priced(network, spikes)
     print_profile(cost, hardware, 0.01)
     text = " ".join(capsys.readouterr().out.split())
-    together = total_energy_j(cost)
+    together = cost.total_energy_j
     for part in (
         f"together {si(together.typical, 'J')}",
         f"latency at least {si(cost.latency_s.typical, 's')} at typical times",

@@ -15,7 +15,6 @@ from kipuka.deploy.costs.real_time import (
     from_host_s,
     in_real_time,
     static_power_w,
-    total_energy_j,
 )
 from kipuka.deploy.reference import Simulation
 from kipuka.deploy.report.numbers import NOT_PUBLISHED, bounds_text, si_bounds
@@ -119,7 +118,7 @@ def real_time_numbers(
     if real is not None:
         real["static_energy_j"] = real["static_energy_j"]._asdict()
     return {
-        "total_energy_j": total_energy_j(priced)._asdict(),
+        "total_energy_j": priced.total_energy_j._asdict(),
         "static_power_w": static_power_w(priced)._asdict(),
         "real_time": real,
         "input_from_host_s": from_host_s(priced, hardware)._asdict(),
@@ -145,7 +144,7 @@ def print_profile(priced: Cost, hardware: HardwareProfile, step_s: float | None 
     print_line(
         f"dynamic energy {bounds_text(priced.dynamic_energy_j, 'J')}, "
         f"static energy {bounds_text(priced.static_energy_j, 'J')}, "
-        f"together {bounds_text(total_energy_j(priced), 'J')}"
+        f"together {bounds_text(priced.total_energy_j, 'J')}"
     )
     print_line(f"latency at least {latency_text(priced.latency_s)}")
     if not priced.host_input:
