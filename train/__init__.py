@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from kipuka.train.networks import build_network
     from kipuka.train.runs.config import TrainConfig, load_config
     from kipuka.train.runs.counting import counting_baseline
-    from kipuka.train.runs.network_file import program_of
-    from kipuka.train.runs.result import TrainingResult
+    from kipuka.train.runs.result import TrainingResult, program_of
     from kipuka.train.runs.trainer import load_run, train
     from kipuka.train.script_output import ScriptComparison, compare_script
 
@@ -55,7 +54,7 @@ _MODULES = {
     "load_config": "runs.config",
     "load_dataset": "datasets",
     "load_run": "runs.trainer",
-    "program_of": "runs.network_file",
+    "program_of": "runs.result",
     "trace_blocks": "from_program.network",
     "train": "runs.trainer",
 }

@@ -94,7 +94,7 @@ def test_the_settings_in_a_network_s_metadata_load():
 
 def test_a_stopped_run_becomes_what_it_became(tmp_path):
     samples = digits()
-    from kipuka.train.runs.network_file import program_of
+    from kipuka.train.runs.result import program_of
     from kipuka.train.runs.trainer import load_run, train
 
     run = tmp_path / "run"

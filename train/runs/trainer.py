@@ -39,9 +39,8 @@ from kipuka.train.runs.metrics import (
     write_metrics,
     write_tensorboard,
 )
-from kipuka.train.runs.network_file import program_of, save_trained
 from kipuka.train.runs.parallel import joined_processes
-from kipuka.train.runs.result import TrainingResult
+from kipuka.train.runs.result import TrainingResult, program_of, save_trained
 from kipuka.train.runs.run import Run, configured_network
 from kipuka.train.runs.state import RunState, data_digest, load_state, save_state
 from kipuka.train.threads import summing_in_one_order

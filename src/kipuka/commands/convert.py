@@ -182,7 +182,7 @@ def convert_run(
     json_file : Path, optional
         Receives what is returned.
     """
-    from kipuka.train.runs.network_file import save_trained
+    from kipuka.train.runs.result import save_trained
     from kipuka.train.runs.trainer import load_run
 
     config, network, dataset = load_run(run, data_dir, data=data)

@@ -10,7 +10,7 @@ from kipuka.convert.analysis.state_ranges import analyse_ranges
 from kipuka.deploy.fast.simulator import simulate
 from kipuka.train import load_dataset
 from kipuka.train.runs.config import TrainConfig
-from kipuka.train.runs.network_file import program_of
+from kipuka.train.runs.result import program_of
 from kipuka.train.runs.trainer import train
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ from kipuka.convert.formats.net.file import load_net
 from kipuka.errors import KipukaError
 from kipuka.train.datasets import Dataset, load_dataset
 from kipuka.train.runs.config import TrainConfig, load_config
-from kipuka.train.runs.network_file import program_of
+from kipuka.train.runs.result import program_of
 from kipuka.train.runs.trainer import load_run, train
 from kipuka_recordings import (
     STEPS,

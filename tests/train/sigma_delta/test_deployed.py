@@ -18,7 +18,7 @@ from kipuka.errors import KipukaError  # noqa: E402
 from kipuka.train import load_dataset, train  # noqa: E402
 from kipuka.train.runs.config import TrainConfig  # noqa: E402
 from kipuka.train.runs.losses import output_counts  # noqa: E402
-from kipuka.train.runs.network_file import program_of  # noqa: E402
+from kipuka.train.runs.result import program_of  # noqa: E402
 from kipuka.train.sigma_delta import blocks  # noqa: E402
 from kipuka.train.sigma_delta.as_trained import trace_as_trained  # noqa: E402
 from kipuka.train.slayer import cuba, sigma_delta  # noqa: E402
