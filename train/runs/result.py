@@ -12,7 +12,7 @@ import torch
 
 from kipuka.convert.analysis.state_ranges import with_verdict
 from kipuka.convert.decisions import Decisions
-from kipuka.convert.formats.net.file import GoldenVector
+from kipuka.convert.formats.net.file import GOLDEN_VECTORS, GoldenVector
 from kipuka.convert.formats.network import save_network
 from kipuka.convert.formats.slayer.network import program_from_blocks
 from kipuka.convert.operands import checked_inputs, presented
@@ -24,9 +24,6 @@ from kipuka.train.datasets import Dataset
 from kipuka.train.from_program.network import blocks_from_program, trace_blocks
 from kipuka.train.runs.config import TrainConfig
 from kipuka.train.runs.metrics import EpochMetrics
-
-GOLDEN_VECTORS = 3
-"""Inputs that a network file carries with their results."""
 
 
 def program_of(

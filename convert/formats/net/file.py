@@ -38,6 +38,9 @@ UNITS_PER_STEP, UNIT_STEPS_PER_NUMBER = 1024, 4
 file may unfold to.
 """
 
+GOLDEN_VECTORS = 3
+"""Inputs that commands and training keep in a file with their results."""
+
 
 @dataclass(frozen=True, eq=False)
 class GoldenVector:

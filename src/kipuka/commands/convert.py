@@ -103,7 +103,7 @@ def convert_file(
     """
     from kipuka.commands.console import print_line
     from kipuka.commands.inputs.samples import labelled_samples
-    from kipuka.convert.formats.net.file import load_golden
+    from kipuka.convert.formats.net.file import GOLDEN_VECTORS, load_golden
     from kipuka.convert.formats.network import load_network, save_network
     from kipuka.deploy.golden import golden_vectors
 
