@@ -133,6 +133,8 @@ def _input_block(
         settings, encoder.weight / fixed.WEIGHT_SCALE, encoder.bias / fixed.WEIGHT_SCALE
     )
     block.input_shape = block.neuron.shape = torch.Size(shape)
+    # Of activations it cannot tell by itself what they are counted in.
+    block.encoder = encoder
     return block
 
 

@@ -158,9 +158,10 @@ def _trace_gru(block: Any, x: torch.Tensor) -> LayerTrace:
 
 def _input_units(block: Block) -> int:
     """Units in a nominal unit that the activations of a network's first block are counted in."""
-    encoded = block.kind == "Input" and block.module.neuron is not None
-    fine = encoded and block_values.encoder(block).fine
-    return fixed.STATE_SCALE if fine else fixed.WEIGHT_SCALE
+    if block.kind != "Input" or block.module.neuron is None:
+        return fixed.WEIGHT_SCALE
+    encoder = getattr(block.module, "encoder", None) or block_values.encoder(block)
+    return fixed.STATE_SCALE if encoder.fine else fixed.WEIGHT_SCALE
 
 
 def _trace_cuba(block: Any, x: torch.Tensor, units: int) -> tuple[LayerTrace, torch.Tensor]:
