@@ -33,7 +33,13 @@ COMMAND = re.compile(r"^(\$ |kipuka |python |pip |uv |pytest )", re.MULTILINE)
 PRINTED = {
     "README.md": ["[", "typical="],
     "notebook.md": ["Dataset(tracks", "agrees: True", "Cost(loihi2"],
-    "own_data.md": ["0 spike mismatches, 0 state mismatches", "rates: "],
+    "own_data.md": [
+        "0 spike mismatches, 0 state mismatches",
+        "1 of 8 groups for validation",
+        "16 units x 60 steps of 10 ms",
+        "(1, 16, 60) up",
+        "rates: ",
+    ],
     "slayer.md": ["agree: True", "the script's output: True"],
     "simulator.md": ["(1, 128, 40) 40000 "],
     "training.md": ["SPIKING_GRU", "CUBA", "none differ; delay_shift=True"],

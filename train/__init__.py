@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kipuka.train.runs.config import TrainConfig, load_config
     from kipuka.train.runs.counting import counting_baseline
     from kipuka.train.runs.result import TrainingResult, program_of
+    from kipuka.train.runs.trained_reading import read_as_trained
     from kipuka.train.runs.trainer import load_run, train
     from kipuka.train.script_output import ScriptComparison, compare_script
 
@@ -55,6 +56,7 @@ _MODULES = {
     "load_dataset": "datasets",
     "load_run": "runs.trainer",
     "program_of": "runs.result",
+    "read_as_trained": "runs.trained_reading",
     "trace_blocks": "from_program.network",
     "train": "runs.trainer",
 }
@@ -80,6 +82,7 @@ __all__ = [
     "load_dataset",
     "load_run",
     "program_of",
+    "read_as_trained",
     "trace_blocks",
     "train",
 ]

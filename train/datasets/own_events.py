@@ -51,6 +51,8 @@ class Recorded:
     classes : tuple of str
     n_bytes : int
         Of the files that they come from; 0 if they come from none.
+    labelled : bool
+        Whether labels are known; they are 0 otherwise.
     """
 
     where: str
@@ -62,6 +64,7 @@ class Recorded:
     n_steps: int | None = None
     classes: tuple[str, ...] = ()
     n_bytes: int = 0
+    labelled: bool = True
 
 
 def recorded_events(
@@ -194,7 +197,11 @@ def _whole_row(values: Any, count: int, high: int, where: str, key: str) -> np.n
 
 
 def laid_out(
-    found: Sequence[Recorded], options: DataOptions, name: str, classes: Sequence[str]
+    found: Sequence[Recorded],
+    options: DataOptions,
+    name: str,
+    classes: Sequence[str],
+    trained: EventGrid | None = None,
 ) -> Recordings:
     """Lay recordings on one grid.
 
@@ -207,6 +214,9 @@ def laid_out(
     name : str
     classes : sequence of str
         Names of the classes; those of the recordings if empty.
+    trained : EventGrid, optional
+        Of the recordings that a network was trained on: these have its units and as many steps,
+        or more if they are longer.
 
     Raises
     ------
@@ -214,7 +224,7 @@ def laid_out(
         If recordings differ in shape or in what their times are, events lie outside of it, or the
         options do not fit.
     """
-    shape, grid = _grid(found, options, name)
+    shape, grid = _grid(found, options, name, trained)
     n_bytes = sum(one.n_bytes for one in found)
     if n_bytes:
         check_room(sum(len(one.labels) for one in found), grid, name, n_bytes)
@@ -233,14 +243,16 @@ def laid_out(
         sum(events for _, events, _ in parts),
         sum(left_out for _, _, left_out in parts),
         EventGrid(shape, grid.steps, None if found[0].n_steps is not None else grid.bin_ms),
+        all(one.labelled for one in found),
     )
 
 
 def _grid(
-    found: Sequence[Recorded], options: DataOptions, name: str
+    found: Sequence[Recorded], options: DataOptions, name: str, trained: EventGrid | None
 ) -> tuple[tuple[int, ...], Binning]:
     """Shape of the units and the grid that all recordings are laid on; see `laid_out`."""
-    shape = _common_shape(found, name)
+    shape = _common_shape(found, name) if trained is None else _same_shape(found, name, trained)
+    n_steps = 1 if trained is None else trained.n_steps
     n_units = math.prod(shape)
     if len(shape) > 1 and options.channels is not None:
         raise _refused(
@@ -259,13 +271,17 @@ def _grid(
                 options.bin_ms,
                 "leave it out",
             )
-        longest = max(one.n_steps or 0 for one in found)
+        longest = max(n_steps, *(one.n_steps or 0 for one in found))
+        if longest > STEPS_MAX:
+            limit = f"{STEPS_MAX} steps"
+            remedy = "write coarser steps, or cut the recording"
+            raise _refused("a recording has too many steps", name, limit, longest, remedy)
         # Steps are counted like microseconds.
         return shape, Binning.of(
             replace(options, bin_ms=BIN_MS_MIN), Binning(BIN_MS_MIN, longest, n_units, n_units)
         )
     bin_ms = BIN_MS if options.bin_ms is None else options.bin_ms
-    longest = _longest(found, bin_ms) if options.steps is None else options.steps
+    longest = options.steps or max(n_steps, _longest(found, bin_ms))
     default = Binning(bin_ms, longest, n_units, n_units)
     return shape, Binning.of(options, default)
 
@@ -292,6 +308,20 @@ def _longest(found: Sequence[Recorded], bin_ms: float) -> int:
             "set the number of steps, or longer ones",
         )
     return steps
+
+
+def _same_shape(found: Sequence[Recorded], name: str, trained: EventGrid) -> tuple[int, ...]:
+    """Shape that a network was trained on, which is that of recordings that say none."""
+    for one in found:
+        if one.shape not in ((), trained.shape):
+            raise _refused(
+                "the recordings' shape does not fit the network",
+                f"option data, {one.where}",
+                f"{' x '.join(map(str, trained.shape))} inputs, as it was trained on",
+                " x ".join(map(str, one.shape)),
+                "give recordings like those that the network was trained on",
+            )
+    return trained.shape
 
 
 def _common_shape(found: Sequence[Recorded], name: str) -> tuple[int, ...]:

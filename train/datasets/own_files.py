@@ -37,7 +37,7 @@ from kipuka.train.datasets.own_events import (
     same_times,
 )
 from kipuka.train.datasets.recording_files import FILES_MAX, Reading, no_such_folder, read_file
-from kipuka.train.datasets.recordings import TEST, TRAIN, VALIDATION, Recordings
+from kipuka.train.datasets.recordings import TEST, TRAIN, VALIDATION, EventGrid, Recordings
 from kipuka.train.datasets.splits import DataOptions
 
 PART_NAMES = {
@@ -51,7 +51,13 @@ PART_NAMES = {
 }
 
 
-def recordings_at(name: str, options: DataOptions) -> Recordings:
+def recordings_at(
+    name: str,
+    options: DataOptions,
+    trained: EventGrid | None = None,
+    *,
+    labelled: bool = True,
+) -> Recordings:
     """Read own data onto one grid.
 
     Parameters
@@ -59,6 +65,10 @@ def recordings_at(name: str, options: DataOptions) -> Recordings:
     name : str
         File, folder or ``module:Class``.
     options : DataOptions
+    trained : EventGrid, optional
+        Of the recordings that a network was trained on, which these are like.
+    labelled : bool
+        Whether recordings in ``.npz`` files must have labels.
 
     Raises
     ------
@@ -70,7 +80,7 @@ def recordings_at(name: str, options: DataOptions) -> Recordings:
         refuse_file_options(name, options)
         from kipuka.train.datasets.own_tonic import recorded_class
 
-        return laid_out(recorded_class(name, options), options, title, ())
+        return laid_out(recorded_class(name, options), options, title, (), trained)
     if options.data_dir is not None or options.download:
         raise KipukaError(
             "own data are where they are said to be",
@@ -81,9 +91,9 @@ def recordings_at(name: str, options: DataOptions) -> Recordings:
         )
     check_data(name)
     is_folder = exists(path) and path.is_dir()
-    reading = Reading(name, options)
+    reading = Reading(name, options, labelled=labelled)
     found = _folder(path, reading) if is_folder else [read_file(path, TRAIN, reading)]
-    return laid_out(_same_classes(found), options, title, ())
+    return laid_out(_same_classes(found), options, title, (), trained)
 
 
 def refuse_file_options(name: str, options: DataOptions) -> None:

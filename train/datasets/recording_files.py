@@ -38,6 +38,8 @@ class Reading:
     where : str
         File or folder, for messages.
     options : DataOptions
+    labelled : bool
+        Whether ``.npz`` files must have labels.
 
     Raises
     ------
@@ -45,8 +47,8 @@ class Reading:
         If the pattern of the groups' names cannot be used.
     """
 
-    def __init__(self, where: str, options: DataOptions) -> None:
-        self.options = options
+    def __init__(self, where: str, options: DataOptions, *, labelled: bool = True) -> None:
+        self.options, self.labelled = options, labelled
         self._where, self._count, self._n_bytes = where, 0, 0
         pattern = options.groups_from
         self._pattern = None if pattern is None else group_pattern(pattern)
@@ -151,6 +153,9 @@ def _event_file(path: Path, part: int, reading: Reading, label: int | None) -> R
             value = "labels of its own" if labels is not None else f"{file.n_samples} samples"
             raise no_such_folder(path.parent, f"{path.name} with {value}")
         labels = np.full(file.n_samples, label)
+    known = reading.labelled or labels is not None
+    if not known and file.n_samples <= FILES_MAX:
+        labels = np.zeros(file.n_samples, np.int64)
     groups, parts = file.groups, part if file.parts is None else file.parts
     if groups is not None and groups.ndim == 0 and file.n_samples == 1:
         groups = groups.reshape(1)
@@ -163,6 +168,7 @@ def _event_file(path: Path, part: int, reading: Reading, label: int | None) -> R
         shape=file.shape,
         n_steps=file.n_steps,
         n_bytes=stored_bytes(path),
+        labelled=known,
     )
 
 

@@ -59,6 +59,8 @@ class Recordings:
     events, events_left_out : int
     grid : EventGrid or None
         None of arrays of spikes.
+    labelled : bool
+        Whether labels are known; they are 0 otherwise.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Recordings:
     events: int
     events_left_out: int
     grid: EventGrid | None = None
+    labelled: bool = True
 
 
 def with_parts(recordings: Recordings, options: DataOptions) -> tuple[np.ndarray, str]:

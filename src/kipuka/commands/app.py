@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kipuka import __version__
+from kipuka.commands.classify import classify
 from kipuka.commands.compare import compare
 from kipuka.commands.convert import convert
 from kipuka.commands.demo import demo
@@ -35,7 +36,18 @@ app = typer.Typer(
     help="Spiking networks with axonal delays and a spiking GRU, exact from training to Loihi 2.",
 )
 
-for _command in (demo, train, compare, convert, inspect, simulate, verify, profile, deploy):
+for _command in (
+    demo,
+    train,
+    compare,
+    convert,
+    inspect,
+    simulate,
+    classify,
+    verify,
+    profile,
+    deploy,
+):
     app.command(cls=PathCommand)(_command)
 app.add_typer(hardware_app, name="hardware")
 

@@ -91,11 +91,12 @@ def simulate_file(
     """Run a network on an input file and write the readout's input, or a layer's spikes."""
     from kipuka.commands.backends import BACKENDS, backend_name
     from kipuka.commands.console import print_line, print_table
+    from kipuka.commands.inputs.samples import given_inputs
     from kipuka.commands.inspect import numbering_texts
     from kipuka.convert.trace import decide, readout_input
-    from kipuka.deploy.inputs import load_inputs, save_spikes
+    from kipuka.deploy.inputs import save_spikes
 
-    given = load_inputs(input_file, program)
+    given = given_inputs(input_file, program)
     position = None if layer is None else _position(program, layer)
     if backend == "fast":
         trace, spikes = _fast(program, given.values, position)

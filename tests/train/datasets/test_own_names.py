@@ -144,6 +144,12 @@ def test_a_number_of_steps_cuts_however_long_a_recording_is(tmp_path):
     assert found.events_left_out == len(LABELS)
 
 
+def test_a_file_that_claims_very_many_steps(tmp_path, check_error):
+    path = tmp_path / "a.npz"
+    np.savez(path, times=[0, 0], units=[0, 0], samples=[0, 1], labels=[0, 1], n_steps=1 << 26)
+    refusal(path, check_error, what="too many steps", limit="1048576", value=str(1 << 26))
+
+
 def test_steps_beside_seconds_are_refused(tmp_path, check_error):
     data = write_folder(tmp_path, lambda k, t, u: {"times": seconds(t), "units": u})
     write_single(tmp_path / "a" / "steps.npz", SPIKES[0])

@@ -14,10 +14,15 @@ from kipuka.convert.formats.net.file import load_golden
 from kipuka.convert.formats.network import load_network
 from kipuka.convert.operands import presented
 from kipuka.convert.program import Program, Reset
-from kipuka.deploy.inputs import load_inputs
+from kipuka.deploy.inputs import Inputs, load_inputs
 from kipuka.errors import KipukaError
+from kipuka.lava_door import missing
+from kipuka.names import check_data
 
 ARRAY_FILES = (".npy", ".npz")
+
+TRAINING = ("torch", "lava", "safetensors", "sklearn")
+"""Packages without which the folder train cannot be used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,22 +192,52 @@ def validation_samples(
 def _samples_at(program: Program, data: str, data_dir: Path | None) -> Samples:
     from kipuka.commands.inputs import data_sets
 
+    if Path(data).suffix not in ARRAY_FILES:
+        check_data(data)
     source = f"all of {Path(data).name}"
     if Path(data).suffix in ARRAY_FILES:
         dataset = data_sets.own_data(program, data)
         if dataset is None:
+            if read_like_training(Path(data), program):
+                return _recordings(program, data, source)
             values = load_inputs(data, program).values
             return Samples(values, _labels(Path(data), program, len(values)), source)
     else:
         dataset = data_sets.held_out(program, data, data_dir)
         if dataset is None:
-            recordings = data_sets.all_recordings(program, data, data_dir)
-            values, groups = presented(program, recordings.spikes), recordings.groups
-            known = None if groups is None else np.unique(groups).size
-            return Samples(values, recordings.labels, source, known)
+            return _recordings(program, data, source)
     test, source = dataset.test, f"test part of {Path(data).name}"
     known = len(dataset.groups[2]) if dataset.groups else None
     return Samples(presented(program, test.spikes), test.labels, source, known)
+
+
+def _recordings(program: Program, data: str, source: str) -> Samples:
+    """Own recordings, on the grid that the network was trained with."""
+    from kipuka.train.runs.trained_reading import read_as_trained
+
+    found = read_as_trained(program, data)
+    labels = found.labels if found.labelled else None
+    groups = None if found.groups is None else np.unique(found.groups).size
+    return Samples(presented(program, found.spikes), labels, source, groups)
+
+
+def read_like_training(path: Path, program: Program) -> bool:
+    """Whether a file of events is one of recordings like those that the network was trained on.
+
+    Without what training needs a file has to list the network's own units and steps.
+    """
+    return path.suffix == ".npz" and "recordings" in program.metadata and not missing(*TRAINING)
+
+
+def given_inputs(path: Path, program: Program) -> Inputs:
+    """Inputs of a file, recordings read as the network's training read its own.
+
+    Results of a single recording have no batch axis.
+    """
+    if not read_like_training(path, program):
+        return load_inputs(path, program)
+    samples = _recordings(program, str(path), "")
+    return Inputs(samples.values, len(samples.values) != 1)
 
 
 def _labels(path: Path, program: Program, n_samples: int) -> np.ndarray | None:
