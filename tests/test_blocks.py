@@ -35,7 +35,7 @@ PRINTED = {
     "notebook.md": ["Dataset(tracks", "agrees: True", "Cost(loihi2"],
     "own_data.md": [
         "0 spike mismatches, 0 state mismatches",
-        "1 of 8 groups for validation",
+        "2 of 8 groups for test (02, 05), 1 for validation (01)",
         "16 units x 60 steps of 10 ms",
         "(1, 16, 60) up",
         "rates: ",

@@ -25,6 +25,7 @@ KINDS = {
         "--reset-offset": "number",
         "--json": "output",
     },
+    "classify": {"--json": "output"},
     "verify": {
         "--backends": "backends",
         "--input": "array",
@@ -124,7 +125,7 @@ KINDS = {
 ALWAYS = ("--input", "--output", "--out", "--networks")
 
 ARGUMENTS = {
-    **dict.fromkeys(("inspect", "simulate", "verify", "profile", "deploy"), "network"),
+    **dict.fromkeys(("inspect", "simulate", "verify", "profile", "deploy", "classify"), "network"),
     **dict.fromkeys(("hardware show", "hardware check"), "hardware"),
     "convert": "folder",
 }
@@ -141,6 +142,9 @@ def files(rng, tmp_path, monkeypatch):
     arrays = ["x.npy", f"{HOSTILE_FILE}.npy"]
     for array in arrays:
         np.save(array, random_spikes(rng, 3, 4, 9).astype(np.uint8))
+    recordings = ["r.npz", f"{HOSTILE_FILE}.npz"]
+    for recording in recordings:
+        np.savez(recording, times=[1, 7], units=[0, 3], n_steps=9, n_units=4)
     return {
         "network": nets,
         "array": arrays,
@@ -155,6 +159,7 @@ def files(rng, tmp_path, monkeypatch):
         "name": ["x"],
         "folder": ["run", HOSTILE_FILE, "small.net"],
         "trained": ["sgru", "cuba-ff-delay"],
+        "recording": [*recordings, *arrays],
         "data": ["digits"],
     }
 
@@ -186,6 +191,9 @@ def test_it_ends_well_or_in_one_paragraph(command, files, monkeypatch):
             line.append(pick(rng, good if rng.random() < 0.9 else NAMES))
         if command == "deploy":
             line.append("--dry-run")
+        if command == "classify":
+            good = files["recording"]
+            line.append(pick(rng, good if rng.random() < 0.8 else NAMES))
         line += words(rng, KINDS[command], files, ALWAYS)
         ended.add(check(line, pick(rng, ENCODINGS)))
     assert ended <= ({0, 1, 2} if command == "deploy" else {0, 2})
