@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kipuka.convert.program import Program
+from kipuka.convert.training_facts import class_names, network_facts, unusable_facts
 from kipuka.errors import KipukaError
 from kipuka.names import check_data
 from kipuka.train.datasets import DataOptions
@@ -50,7 +50,7 @@ def read_as_trained(program: Program, recordings: str | Path) -> Recordings:
     # Groups are for drawing parts, and nothing is drawn here.
     options = dataclasses.replace(options_of(settings), groups_from=None)
     found = recordings_at(name, options, trained_grid(program), labelled=False)
-    _check_units(found.spikes.shape[1], program, name)
+    check_units(found.spikes.shape[1], program, name)
     found = _with_names(found, network_facts(program, "data").get("classes"), program, name)
     if found.n_classes > program.n_classes:
         raise KipukaError(
@@ -85,43 +85,7 @@ def trained_grid(program: Program) -> EventGrid | None:
     ):
         return EventGrid(tuple(shape), n_steps, bin_ms)
     limit = f"shape of 1 or 3 whole numbers, n_steps from 1 to {STEPS_MAX}, bin_ms"
-    raise _unusable("recordings", limit, known)
-
-
-def network_facts(program: Program, key: str) -> dict[str, Any]:
-    """Return what a network's file says of its training under a key of its metadata.
-
-    Raises
-    ------
-    KipukaError
-        If it is no JSON object.
-    """
-    text = program.metadata.get(key, "{}")
-    try:
-        known = json.loads(text)
-    except (ValueError, RecursionError):
-        known = None
-    if not isinstance(known, dict):
-        raise _unusable(key, "settings of a training run, as a JSON object", text)
-    return known
-
-
-def _unusable(key: str, limit: str, value: object) -> KipukaError:
-    return KipukaError(
-        "the metadata cannot be used",
-        where=f"the network's metadata, key {key}",
-        limit=limit,
-        value=str(value)[:80],
-        remedy="convert the run again, or give the samples as a file",
-    )
-
-
-def class_names(program: Program) -> tuple[str, ...]:
-    """Return the names of a network's classes; their numbers if it was trained without names."""
-    names = network_facts(program, "data").get("classes")
-    if isinstance(names, list) and len(names) == program.n_classes:
-        return tuple(map(str, names))
-    return tuple(map(str, range(program.n_classes)))
+    raise unusable_facts("recordings", limit, known)
 
 
 def _with_names(found: Recordings, known: Any, program: Program, name: str) -> Recordings:
@@ -144,7 +108,14 @@ def _with_names(found: Recordings, known: Any, program: Program, name: str) -> R
     )
 
 
-def _check_units(n_units: int, program: Program, data: str) -> None:
+def check_units(n_units: int, program: Program, data: str) -> None:
+    """Check that data have as many units as a network has inputs.
+
+    Raises
+    ------
+    KipukaError
+        If they have not.
+    """
     if n_units != program.n_inputs:
         raise KipukaError(
             "the data set does not fit the network",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kipuka.convert.program import Program
-from kipuka.errors import KipukaError
+from kipuka.convert.training_facts import network_facts
 from kipuka.names import DATASET_NAMES, is_own
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ def trained_on(program: Program, data: str, data_dir: Path | None) -> Dataset | 
     """Return a data set with a name, or own data, if the network was trained on it."""
     if data not in DATASET_NAMES and is_own(data):
         return own_data(program, data)
-    from kipuka.train.runs.trained_reading import network_facts
-
     if network_facts(program, "training").get("data") != data:
         return None
     return _named_data(program, data, data_dir)
@@ -52,7 +50,7 @@ def held_out(program: Program, data: str, data_dir: Path | None) -> Dataset | No
 
 def _named_data(program: Program, data: str, data_dir: Path | None) -> Dataset:
     from kipuka.train.datasets import load_dataset
-    from kipuka.train.runs.trained_reading import network_facts, options_of
+    from kipuka.train.runs.trained_reading import check_units, options_of
 
     trained = network_facts(program, "training")
     # What another data set was read with says nothing about this one.
@@ -61,29 +59,17 @@ def _named_data(program: Program, data: str, data_dir: Path | None) -> Dataset:
     folder = None if data_dir is None else str(data_dir)
     options = dataclasses.replace(options, data_dir=folder)
     dataset = load_dataset(data, options)
-    _check_units(dataset.n_units, program, data)
+    check_units(dataset.n_units, program, data)
     return dataset
 
 
 def own_data(program: Program, data: str) -> Dataset | None:
     """Own data if they are what the network was trained on, by their digest."""
-    from kipuka.train.runs.trained_reading import network_facts, options_of
-
     known = network_facts(program, "data")
     if known.get("name") != Path(data).name:
         return None
     from kipuka.train.datasets import load_dataset
+    from kipuka.train.runs.trained_reading import options_of
 
     dataset = load_dataset(data, options_of(network_facts(program, "training")))
     return dataset if dataset.digest == known.get("sha256") else None
-
-
-def _check_units(n_units: int, program: Program, data: str) -> None:
-    if n_units != program.n_inputs:
-        raise KipukaError(
-            "the data set does not fit the network",
-            where=f"option data, {data}",
-            limit=f"{program.n_inputs} inputs",
-            value=f"{n_units} channels",
-            remedy="profile a network that was trained on this data set, or give a .npz of events",
-        )
