@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from kipuka.train.networks import build_network
     from kipuka.train.runs.config import TrainConfig, load_config
     from kipuka.train.runs.counting import counting_baseline
+    from kipuka.train.runs.data_settings import read_as_trained
     from kipuka.train.runs.result import TrainingResult, program_of
-    from kipuka.train.runs.trained_reading import read_as_trained
     from kipuka.train.runs.trainer import load_run, train
     from kipuka.train.script_output import ScriptComparison, compare_script
 
@@ -56,7 +56,7 @@ _MODULES = {
     "load_dataset": "datasets",
     "load_run": "runs.trainer",
     "program_of": "runs.result",
-    "read_as_trained": "runs.trained_reading",
+    "read_as_trained": "runs.data_settings",
     "trace_blocks": "from_program.network",
     "train": "runs.trainer",
 }

@@ -48,7 +48,7 @@ def _classified(program: Any, path: str) -> list[dict[str, Any]]:
     from kipuka.convert.trace import decide
     from kipuka.deploy.fast.recording import record_for_readout
     from kipuka.deploy.fast.simulator import simulate
-    from kipuka.train.runs.trained_reading import read_as_trained
+    from kipuka.train.runs.data_settings import read_as_trained
 
     read = read_as_trained(program, path)
     inputs = presented(program, read.spikes)

@@ -50,7 +50,7 @@ def held_out(program: Program, data: str, data_dir: Path | None) -> Dataset | No
 
 def _named_data(program: Program, data: str, data_dir: Path | None) -> Dataset:
     from kipuka.train.datasets import load_dataset
-    from kipuka.train.runs.trained_reading import check_units, options_of
+    from kipuka.train.runs.data_settings import check_units, options_of
 
     trained = network_facts(program, "training")
     # What another data set was read with says nothing about this one.
@@ -69,7 +69,7 @@ def own_data(program: Program, data: str) -> Dataset | None:
     if known.get("name") != Path(data).name:
         return None
     from kipuka.train.datasets import load_dataset
-    from kipuka.train.runs.trained_reading import options_of
+    from kipuka.train.runs.data_settings import options_of
 
     dataset = load_dataset(data, options_of(network_facts(program, "training")))
     return dataset if dataset.digest == known.get("sha256") else None

@@ -213,7 +213,7 @@ def _samples_at(program: Program, data: str, data_dir: Path | None) -> Samples:
 
 def _recordings(program: Program, data: str, source: str) -> Samples:
     """Own recordings, on the grid that the network was trained with."""
-    from kipuka.train.runs.trained_reading import read_as_trained
+    from kipuka.train.runs.data_settings import read_as_trained
 
     found = read_as_trained(program, data)
     labels = found.labels if found.labelled else None
