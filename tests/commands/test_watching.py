@@ -6,7 +6,7 @@ from rich.console import Console
 
 pytest.importorskip("lava", reason="needs the lava extra")
 
-from kipuka.commands import watching
+from kipuka.commands.tables import watching
 from kipuka.train.runs.config import TrainConfig
 from kipuka.train.runs.metrics import EpochMetrics
 

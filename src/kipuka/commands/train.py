@@ -313,7 +313,7 @@ def train_with_progress(
     start : Path, optional
         Checkpoint to start from, or the run folder that holds it.
     """
-    from kipuka.commands.watching import watched_training
+    from kipuka.commands.tables.watching import watched_training
     from kipuka.train.runs.trainer import train as run
 
     with watched_training(config) if _is_first() else nullcontext() as show:
