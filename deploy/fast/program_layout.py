@@ -15,6 +15,7 @@ from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels import neurons
 from kipuka.deploy.fast.kernels.arithmetic import FAR
 from kipuka.deploy.fast.kernels.lanes import LANES
+from kipuka.deploy.fast.kernels.parts import ABSENT, PRESENT
 from kipuka.deploy.fast.neuron_layout import NeuronLayout, neuron_layout
 from kipuka.deploy.fast.packed_program import Packed
 
@@ -285,6 +286,7 @@ class _Packer:
         links = np.array([row for _, row in self.links], at.LINK)
         links["first_source"] = self.layers["first_unit"][sources + 1]
         reset = self.program.reset
+        models = self.layers["model"][1:]
         network = at.Network(
             layers=self.layers,
             groups=np.array(self.groups, at.GROUP),
@@ -301,6 +303,9 @@ class _Packer:
             delays=self.delays.joined(),
             fan_out=self.fan_out.joined(),
             reset=np.array([reset.interval, reset.offset] if reset else [0, 0], np.int64),
+            convolved=PRESENT if self.geometry.size else ABSENT,
+            gated=PRESENT if np.isin(models, at.GATED).any() else ABSENT,
+            with_payloads=PRESENT if np.isin(models, at.GRADED).any() else ABSENT,
         )
         return Packed(
             network=network,

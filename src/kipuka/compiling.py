@@ -53,15 +53,19 @@ def _refusing(*_: Any) -> Any:
     )
 
 
+INLINED = {
+    "nogil": True,
+    "error_model": "numpy",
+    "forceinline": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
+"""Options of functions that are compiled into those that call them, and for them alone."""
+
+
 def inlined(function: Any) -> Any:
     """Compile a function into those that call it, and for them alone."""
-    return njit(
-        nogil=True,
-        error_model="numpy",
-        forceinline=True,
-        no_cpython_wrapper=True,
-        no_cfunc_wrapper=True,
-    )(function)
+    return njit(**INLINED)(function)
 
 
 def called(function: Any) -> Any:

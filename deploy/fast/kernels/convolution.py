@@ -11,6 +11,7 @@ from numba import int64, uintp
 
 from kipuka.compiling import inlined
 from kipuka.deploy.fast.kernels.lanes import LANES, RUN, add_run
+from kipuka.deploy.fast.kernels.parts import compiled_where
 
 PIXELS, MULTIPLIER, SHIFT, GROUP_OUTPUTS, GATES, GATE, STARTS, CHANNELS = range(8)
 """Entries of a convolution's geometry, all places counted from the first of them.
@@ -79,3 +80,15 @@ def convolved_rows(
     for index in range(n_rows):
         source = int64(rows[first_row + index])
         scatter(source, 1, geometry, first, weights, first_weight, sums, first_sum)
+
+
+@compiled_where("convolved")
+def scatter_message(
+    network: Any, source: Any, payload: Any, first_geometry: Any, first_weight: Any, sums: Any,
+    first_sum: Any,
+) -> None:  # fmt: skip
+    """Do the same with the geometry and weights of a network, if it has any."""
+    scatter(
+        source, payload, network.geometry, first_geometry, network.dense, first_weight, sums,
+        first_sum,
+    )  # fmt: skip

@@ -6,12 +6,12 @@ from typing import Any
 
 from numba import int32, int64, uintp
 
-from kipuka.compiling import inlined
 from kipuka.convert import fixed
 from kipuka.deploy.fast.kernels import layout as at
-from kipuka.deploy.fast.kernels.convolution import scatter
+from kipuka.deploy.fast.kernels.convolution import scatter_message
 from kipuka.deploy.fast.kernels.lanes import LANES
 from kipuka.deploy.fast.kernels.neurons import FIRST, OWN_ROWS
+from kipuka.deploy.fast.kernels.parts import compiled_where
 
 STATE_SHIFT = fixed.STATE_SHIFT
 WEIGHT_SHIFT = fixed.WEIGHT_SCALE_BITS - 1
@@ -21,7 +21,7 @@ GATES, UPDATE_GATE = 3, 2
 """Activations of a GRU, and which of them is the update gate's."""
 
 
-@inlined
+@compiled_where("gated")
 def sum_currents(network: Any, work: Any, row: Any) -> Any:
     """Add the weights of all currents of the step before; return the synaptic operations."""
     current = network.currents[row.current - 1]
@@ -43,15 +43,15 @@ def sum_currents(network: Any, work: Any, row: Any) -> Any:
                 weight = int32(network.dense[uintp(weights + lane)])
                 work.current_sums[uintp(lane)] += int32(message * weight)
         else:
-            scatter(
-                source, message, network.geometry, current.first_geometry, network.dense,
-                current.first_weight, work.current_sums, 0,
+            scatter_message(
+                network, source, message, current.first_geometry, current.first_weight,
+                work.current_sums, 0,
             )  # fmt: skip
     return operations
 
 
-@inlined
-def add_currents(work: Any, row: Any) -> None:
+@compiled_where("gated")
+def add_currents(network: Any, work: Any, row: Any) -> None:
     """Add the weighted sums to the update gates' activations, which are in weight units."""
     for block in range(row.blocks):
         there = row.first_sum + (block * GATES + UPDATE_GATE) * LANES

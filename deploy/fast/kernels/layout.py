@@ -13,6 +13,10 @@ import numpy as np
 CUBA_SHARED, CUBA_OWN, SPIKING_GRU, DELTA, SIGMA_DELTA, SIGMA, SPIKING_MGU = range(7)
 """Models: CUBA neurons share decays and threshold, or have their own."""
 
+GATED = SPIKING_GRU, SPIKING_MGU
+GRADED = DELTA, SIGMA_DELTA, SIGMA
+"""Models whose updates are compiled for networks that have them."""
+
 DENSE, SPARSE, CONVOLUTION, PER_SYNAPSE, WEIGHED = range(5)
 """Kinds of groups; `WEIGHED` are dense rows that payloads multiply."""
 
@@ -135,6 +139,9 @@ class Network(NamedTuple):
         Nonzero weights per row.
     reset : int64 array
         Interval (0 for never) and offset.
+    convolved, gated, with_payloads : arrays
+        Whether there are convolutions, gated neurons and payloads, by their types: see
+        `kernels.parts`.
     """
 
     layers: np.ndarray
@@ -152,6 +159,9 @@ class Network(NamedTuple):
     delays: np.ndarray
     fan_out: np.ndarray
     reset: np.ndarray
+    convolved: np.ndarray
+    gated: np.ndarray
+    with_payloads: np.ndarray
 
 
 class Workspace(NamedTuple):

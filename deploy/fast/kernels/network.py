@@ -10,7 +10,7 @@ from kipuka.compiling import inlined
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels import neurons
 from kipuka.deploy.fast.kernels.arithmetic import states_within_reach, within_reach
-from kipuka.deploy.fast.kernels.convolution import convolved_rows, scatter
+from kipuka.deploy.fast.kernels.convolution import convolved_rows, scatter_message
 from kipuka.deploy.fast.kernels.currents import add_currents, sum_currents
 from kipuka.deploy.fast.kernels.delivery import (
     dense_rows,
@@ -38,6 +38,7 @@ from kipuka.deploy.fast.kernels.lanes import (
     lanes_with,
     lowest_lane,
 )
+from kipuka.deploy.fast.kernels.parts import compiled_where
 from kipuka.deploy.fast.kernels.settling import LOOK_EVERY, has_settled, keep
 from kipuka.deploy.fast.kernels.tables import convolve
 
@@ -183,7 +184,7 @@ def _send(network: Any, work: Any, link: Any, n_spikes: Any, step: Any) -> None:
         )  # fmt: skip
 
 
-@inlined
+@compiled_where("with_payloads")
 def _send_payloads(
     network: Any, work: Any, link: Any, group: Any, n_spikes: Any, step: Any
 ) -> None:
@@ -202,7 +203,7 @@ def _send_payloads(
         )  # fmt: skip
 
 
-@inlined
+@compiled_where("with_payloads")
 def _weigh(network: Any, work: Any, group: Any, first: Any, n_rows: Any) -> None:
     """Add the payloads of a list times their rows of weights."""
     if group.kind == at.WEIGHED:
@@ -219,10 +220,26 @@ def _weigh(network: Any, work: Any, group: Any, first: Any, n_rows: Any) -> None
         for index in range(n_rows):
             source = int64(work.ring[uintp(first + index)])
             payload = work.loads[uintp(first + index)]
-            scatter(
-                source, payload, network.geometry, group.first_geometry, network.dense,
-                group.first_weight, work.sums, group.first_sum,
+            scatter_message(
+                network, source, payload, group.first_geometry, group.first_weight, work.sums,
+                group.first_sum,
             )  # fmt: skip
+
+
+@compiled_where("convolved")
+def _convolve(network: Any, work: Any, group: Any, first: Any, n_rows: Any) -> None:
+    """Add the kernels of a list of rows, by tables where there are many."""
+    if n_rows >= group.fewest:
+        convolve(
+            work.ring, first, n_rows, network.geometry, group.first_geometry, group.first_table,
+            network.dense, group.first_weight, work.sums, group.first_sum, work.seen, work.image,
+            work.tables,
+        )  # fmt: skip
+    else:
+        convolved_rows(
+            work.ring, first, n_rows, network.geometry, group.first_geometry, network.dense,
+            group.first_weight, work.sums, group.first_sum,
+        )  # fmt: skip
 
 
 @inlined
@@ -251,17 +268,8 @@ def _receive(network: Any, work: Any, group: Any, step: Any) -> Any:
             work.ring, first, n_rows, network.starts, group.first_start, network.targets,
             network.sparse, work.sums, group.first_sum,
         )  # fmt: skip
-    elif n_rows >= group.fewest:
-        convolve(
-            work.ring, first, n_rows, network.geometry, group.first_geometry, group.first_table,
-            network.dense, group.first_weight, work.sums, group.first_sum, work.seen, work.image,
-            work.tables,
-        )  # fmt: skip
     else:
-        convolved_rows(
-            work.ring, first, n_rows, network.geometry, group.first_geometry, network.dense,
-            group.first_weight, work.sums, group.first_sum,
-        )  # fmt: skip
+        _convolve(network, work, group, first, n_rows)
     operations = 0
     for index in range(n_rows):
         row = work.ring[uintp(first + index)]
@@ -275,8 +283,8 @@ def _activate(network: Any, work: Any, row: Any) -> Any:
     if row.exponents:
         _combine(row, network.exponents, work.sums)
     if row.current:
-        add_currents(work, row)
-    _update(row, work.states, work.sums, work.peaks)
+        add_currents(network, work, row)
+    _update(network, work, row)
     return _collect(network, work, row)
 
 
@@ -294,26 +302,47 @@ def _combine(row: Any, exponents: Any, sums: Any) -> None:
 
 
 @inlined
-def _update(row: Any, states: Any, sums: Any, peaks: Any) -> None:
-    first, blocks, first_sum = row.first_state, row.blocks, row.first_sum
-    shift, model, first_peak = row.shift, row.model, row.first_peak
-    if model == at.SPIKING_GRU:
-        neurons.spiking_gru(states, first, blocks, sums, first_sum, shift, peaks, first_peak)
-    elif model == at.SPIKING_MGU:
-        neurons.spiking_mgu(states, first, blocks, sums, first_sum, shift, peaks, first_peak)
-    elif model == at.SIGMA_DELTA:
-        sigma_delta(states, first, blocks, sums, first_sum, shift, peaks, first_peak)
-    elif model == at.DELTA:
-        delta(states, first, blocks, sums, first_sum, peaks, first_peak)
-    elif model == at.SIGMA:
-        sigma(states, first, blocks, sums, first_sum, shift, peaks, first_peak)
-    elif model == at.CUBA_OWN:
-        neurons.cuba_own(states, first, blocks, sums, first_sum, shift, peaks, first_peak)
-    else:
+def _update(network: Any, work: Any, row: Any) -> None:
+    if row.model == at.CUBA_SHARED:
         neurons.cuba_shared(
-            states, first, blocks, sums, first_sum, shift, row.current_factor,
-            row.voltage_factor, row.threshold, peaks, first_peak,
+            work.states, row.first_state, row.blocks, work.sums, row.first_sum, row.shift,
+            row.current_factor, row.voltage_factor, row.threshold, work.peaks, row.first_peak,
         )  # fmt: skip
+    elif row.model == at.CUBA_OWN:
+        neurons.cuba_own(
+            work.states, row.first_state, row.blocks, work.sums, row.first_sum, row.shift,
+            work.peaks, row.first_peak,
+        )  # fmt: skip
+    elif row.graded:
+        _update_graded(network, work, row)
+    else:
+        _update_gated(network, work, row)
+
+
+@compiled_where("gated")
+def _update_gated(network: Any, work: Any, row: Any) -> None:
+    first, blocks, first_sum = row.first_state, row.blocks, row.first_sum
+    states, sums, peaks = work.states, work.sums, work.peaks
+    if row.model == at.SPIKING_GRU:
+        neurons.spiking_gru(
+            states, first, blocks, sums, first_sum, row.shift, peaks, row.first_peak
+        )
+    else:
+        neurons.spiking_mgu(
+            states, first, blocks, sums, first_sum, row.shift, peaks, row.first_peak
+        )
+
+
+@compiled_where("with_payloads")
+def _update_graded(network: Any, work: Any, row: Any) -> None:
+    first, blocks, first_sum = row.first_state, row.blocks, row.first_sum
+    states, sums, peaks = work.states, work.sums, work.peaks
+    if row.model == at.SIGMA_DELTA:
+        sigma_delta(states, first, blocks, sums, first_sum, row.shift, peaks, row.first_peak)
+    elif row.model == at.DELTA:
+        delta(states, first, blocks, sums, first_sum, peaks, row.first_peak)
+    else:
+        sigma(states, first, blocks, sums, first_sum, row.shift, peaks, row.first_peak)
 
 
 @inlined
