@@ -41,7 +41,7 @@ def test_a_person_is_told_once(announced, stream, monkeypatch):
     compiled_in("somebody.else")
     assert sys.stderr.getvalue() == ""
     compiled_in("kipuka.deploy.fast.kernels.network")
-    compiled_in("kipuka.train.gru.kernels")
+    compiled_in("kipuka.deploy.fast.kernels.counting")
     assert sys.stderr.getvalue() == f"{NOTICE}\n"
 
 

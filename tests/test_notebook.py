@@ -3,6 +3,7 @@
 import html
 import importlib
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -83,17 +84,18 @@ def test_public_names_and_nothing_else():
 
 
 def test_completion_shows_public_names_and_nothing_else():
-    seen = 0
+    seen, training = 0, find_spec("lava") is not None
     for path in SOURCES:
+        if path.is_relative_to(ROOT / "train") and not training:
+            continue
         if re.search(r"^__all__ = ", path.read_text(), re.MULTILINE):
-            if path.is_relative_to(ROOT / "train"):
-                pytest.importorskip("lava", reason="needs the lava extra")
             module = importlib.import_module(module_name(path))
             shown = set(dir(module)) - {"__version__"}
             assert shown == set(module.__all__), path
-            assert all(hasattr(module, name) for name in shown), path
+            given = shown if training else shown - {"train"}
+            assert all(hasattr(module, name) for name in given), path
             seen += 1
-    assert seen > 15
+    assert seen > (15 if training else 10)
 
 
 def test_drawings_are_a_module_like_any_other():

@@ -158,8 +158,6 @@ def test_a_board_s_spikes_and_figures_are_compared_and_written(
     assert "measured on the board" in capsys.readouterr().out
 
 
-@pytest.mark.lava
-@pytest.mark.skipif(not importlib.util.find_spec("lava"), reason="needs the lava extra")
 def test_a_dry_run_of_samples_of_one_s_own(net, network, rng, tmp_path, capsys):
     bare, x, out = tmp_path / "bare.net", tmp_path / "x.npy", tmp_path / "x.json"
     save_net(bare, network)
@@ -206,6 +204,8 @@ def test_without_samples_it_is_said_how_to_give_some(network, tmp_path, check_er
     check_error(caught.value, value="x.npy")
 
 
+@pytest.mark.lava
+@pytest.mark.skipif(not importlib.util.find_spec("lava"), reason="needs the lava extra")
 def test_lava_sim_streams_the_golden_vectors(net, tmp_path, capsys):
     out = tmp_path / "x.json"
     assert main(["deploy", str(net), "--target", "lava-sim", "--json", str(out)]) == 0
