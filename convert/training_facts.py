@@ -9,6 +9,15 @@ from kipuka.convert.program import Program
 from kipuka.errors import KipukaError
 
 
+def known_facts(program: Program, key: str) -> dict[str, Any] | None:
+    """Return what stands under a key of a network's metadata; None if that is no JSON object."""
+    try:
+        known = json.loads(program.metadata.get(key, "{}"))
+    except (ValueError, RecursionError):
+        return None
+    return known if isinstance(known, dict) else None
+
+
 def network_facts(program: Program, key: str) -> dict[str, Any]:
     """Return what a network's file says of its training under a key of its metadata.
 
@@ -17,13 +26,10 @@ def network_facts(program: Program, key: str) -> dict[str, Any]:
     KipukaError
         If it is no JSON object.
     """
-    text = program.metadata.get(key, "{}")
-    try:
-        known = json.loads(text)
-    except (ValueError, RecursionError):
-        known = None
-    if not isinstance(known, dict):
-        raise unusable_facts(key, "settings of a training run, as a JSON object", text)
+    known = known_facts(program, key)
+    if known is None:
+        limit = "settings of a training run, as a JSON object"
+        raise unusable_facts(key, limit, program.metadata[key])
     return known
 
 

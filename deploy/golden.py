@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from kipuka.convert.formats.net.file import GoldenVector
+from kipuka.convert.formats.net.file import GoldenVector, golden_of
 from kipuka.convert.operands import checked_inputs
 from kipuka.convert.program import Program
-from kipuka.convert.trace import Trace, readout_input
+from kipuka.convert.trace import Trace
 from kipuka.deploy.reference import simulate_reference
 
 
@@ -31,9 +31,7 @@ def golden_vectors(program: Program, inputs: np.ndarray) -> tuple[GoldenVector, 
         If the inputs are not such an array.
     """
     inputs = checked_inputs(program, inputs)
-    trace = simulate_reference(program, inputs).trace
-    outputs = readout_input(program.readout, trace.layers[-1].spikes)
-    return tuple(GoldenVector(inputs[k], outputs[k], trace.digest(k)) for k in range(len(inputs)))
+    return golden_of(program, inputs, simulate_reference(program, inputs).trace)
 
 
 def golden_mismatches(golden: tuple[GoldenVector, ...], trace: Trace) -> int:

@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, Field, model_validator
 
 from kipuka.display import html_table
+from kipuka.errors import expect
 from kipuka.hardware_profiles.architecture import (
     Abilities,
     AxonQuantity,
@@ -337,3 +338,15 @@ def _check_sources(name: str, sources: str, references: tuple[Reference, ...]) -
                 remedy="add the source to references, or correct the key",
                 key=name,
             )
+
+
+def expect_profile(hardware: object) -> None:
+    """Refuse what is no profile, such as the name of a chip.
+
+    Raises
+    ------
+    KipukaError
+        If it is none.
+    """
+    named = 'kipuka.hardware_profiles.load_profile("loihi2") reads one'
+    expect(hardware, HardwareProfile, "argument hardware", named)

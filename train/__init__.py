@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kipuka.lava_door import check_installed
+from kipuka.lava_door import TRAINING, check_installed
 from kipuka.lazy import loaded_on_use
 
 if TYPE_CHECKING:
@@ -29,10 +29,7 @@ if TYPE_CHECKING:
 check_installed(
     "training needs lava-dl",
     "folder train: kipuka train, convert, demo and the backend torch",
-    "torch",
-    "lava",
-    "safetensors",
-    "sklearn",
+    *TRAINING,
 )
 
 _MODULES = {

@@ -210,12 +210,11 @@ def profile(
     """
     if cores is not None:
         cores = whole_number(cores, 1, CORES_MAX, "argument cores")
-    from kipuka.hardware_profiles import HardwareProfile
+    from kipuka.hardware_profiles.schema import expect_profile
 
     expect_program(program)
     expect(simulation, Simulation, "argument simulation", "kipuka.deploy.simulate makes it")
-    named = 'kipuka.hardware_profiles.load_profile("loihi2") reads one'
-    expect(hardware, HardwareProfile, "argument hardware", named)
+    expect_profile(hardware)
     sent = sent_in(program, inputs, simulation)
     groups, counters = groups_of(program), simulation.counters
     return cost_of(groups, counters, sent, hardware, cores=cores, host_input=host_input)

@@ -26,6 +26,7 @@ from kipuka.deploy.loihi2.placement import Placed, Placement, place
 from kipuka.deploy.lowered.streaming import Stream
 from kipuka.errors import KipukaError, expect
 from kipuka.hardware_profiles import HardwareProfile
+from kipuka.hardware_profiles.schema import expect_profile
 
 PORT_BITS = 16
 """``precision`` of the activation port of Lava's ``LIF``; its current has 24 bits and 6 shifts."""
@@ -93,8 +94,7 @@ def dry_run(stream: Stream, hardware: HardwareProfile, *, host_input: bool = Fal
     DryRun
     """
     expect(stream, Stream, "argument stream", "kipuka.deploy.plan_stream makes it")
-    named = 'kipuka.hardware_profiles.load_profile("loihi2") reads one'
-    expect(hardware, HardwareProfile, "argument hardware", named)
+    expect_profile(hardware)
     graph = stream.graph
     findings = [finding for check in CHECKS for finding in check(stream, hardware)]
     placed = Placed((), (0, 0))

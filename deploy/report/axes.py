@@ -9,7 +9,7 @@ import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.operands import as_numbers, whole_number
-from kipuka.convert.program import Program
+from kipuka.convert.program import Program, expect_program
 from kipuka.deploy.costs.cost import Cost
 from kipuka.deploy.report.plots.cores import draw_chip, owners
 from kipuka.deploy.report.plots.style import ticks
@@ -103,7 +103,8 @@ def membranes(
     for neuron, values in enumerate(states[:most]):
         axes.step(np.arange(len(values)), values, where="post", label=f"neuron {neuron}")
     drawn = list(axes.lines)[-len(states[:most]) :]
-    for line, limit in zip(drawn, [] if limits is None else limits, strict=False):
+    shown = [] if limits is None else list(zip(drawn, limits[: len(drawn)], strict=True))
+    for line, limit in shown:
         height = float(fixed.to_state_units(limit))
         axes.axhline(height, color=line.get_color(), linestyle="--", linewidth=0.8)
     axes.set(xlabel="step", ylabel="state units (1/64 weight unit)")
@@ -135,7 +136,7 @@ def delays(
     -------
     matplotlib.axes.Axes
     """
-    expect(program, Program, "argument program", "load_net(path) reads one")
+    expect_program(program)
     every = {label: steps for label, steps in delays_by_label(program).items() if steps.size}
     used = {label: steps for label, steps in every.items() if steps.any()} or every
     earlier = [np.ravel(steps) for label, steps in (before or {}).items() if label in used]

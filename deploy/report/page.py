@@ -25,7 +25,7 @@ from kipuka.deploy.report.provenance import chip_view
 from kipuka.deploy.report.replay import time_view
 from kipuka.deploy.report.tables import Compared, delays_by_label, plural
 from kipuka.deploy.verification import Verification
-from kipuka.errors import KipukaError
+from kipuka.errors import KipukaError, expect
 from kipuka.files import replacing
 from kipuka.hardware_profiles import HardwareProfile
 
@@ -104,6 +104,8 @@ def write_report(path: str | Path, contents: ReportContents) -> None:
     KipukaError
         If the parts of the contents do not belong together, or the file cannot be written.
     """
+    parts = "kipuka.deploy.report.page.ReportContents(...) holds what a report is of"
+    expect(contents, ReportContents, "argument contents", parts)
     contents = replace(contents, inputs=as_numbers(contents.inputs, "report, inputs"))
     _check(contents)
     page = _render(_view(contents))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
 from kipuka.convert.program import Program
+from kipuka.convert.training_facts import known_facts
 from kipuka.deploy.report.numbers import count, si
 from kipuka.deploy.report.tables import plural
 
@@ -88,9 +88,5 @@ def held_out(program: Program) -> str:
 
 
 def _metadata(program: Program, key: str) -> dict[str, Any]:
-    """What stands under a key as a JSON object; empty if it is none."""
-    try:
-        found = json.loads(program.metadata.get(key, "{}"))
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    """What stands under a key; empty if it cannot be used, for which no report is withheld."""
+    return known_facts(program, key) or {}

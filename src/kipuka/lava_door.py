@@ -145,6 +145,10 @@ def open_door() -> None:
         sys.meta_path.insert(0, Door)
 
 
+TRAINING = ("torch", "lava", "safetensors", "sklearn")
+"""Modules without which the folder train cannot be used."""
+
+
 def missing(*modules: str) -> list[str]:
     """Names of those top-level modules that are not installed."""
     return [name for name in modules if importlib.util.find_spec(name) is None]

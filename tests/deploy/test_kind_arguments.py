@@ -16,6 +16,7 @@ from kipuka.deploy import (
     simulate_each,
     simulate_reference,
     verify,
+    write_report,
 )
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import load_profile
@@ -70,3 +71,11 @@ def test_a_trace_is_no_run(network, check_error):
         profile(network, INPUTS, trace, load_profile("loihi2"))
     parts = {"where": "argument simulation", "remedy": "kipuka.deploy.simulate"}
     check_error(caught.value, what="no Simulation", **parts)
+
+
+def test_contents_of_a_report_are_no_text(tmp_path, check_error):
+    with pytest.raises(KipukaError) as caught:
+        write_report(tmp_path / "report.html", "a report")
+    parts = {"where": "argument contents", "remedy": "ReportContents"}
+    check_error(caught.value, what="no ReportContents", **parts)
+    assert not list(tmp_path.iterdir())

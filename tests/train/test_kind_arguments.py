@@ -11,15 +11,21 @@ pytest.importorskip("lava", reason="needs the lava extra")
 
 
 def test_settings_and_data_of_another_class(tmp_path, check_error):
-    from kipuka.train import TrainConfig, counting_baseline, train
+    from kipuka.train import TrainConfig, counting_baseline, program_of, train
 
-    with pytest.raises(KipukaError) as caught:
-        train({"epochs": 1}, tmp_path / "run")
-    check_error(caught.value, what="no TrainConfig", where="argument config", remedy="TrainConfig")
+    for take in (
+        lambda: train({"epochs": 1}, tmp_path / "run"),
+        lambda: program_of(torch.nn.ModuleList(), {"data": "digits"}),
+    ):
+        with pytest.raises(KipukaError) as caught:
+            take()
+        parts = {"where": "argument config", "remedy": "TrainConfig"}
+        check_error(caught.value, what="no TrainConfig", **parts)
     spikes = np.zeros((2, 3, 4), bool)
     takers = (
         lambda: train(TrainConfig(), tmp_path / "run", dataset=(spikes, [0, 1])),
         lambda: counting_baseline("digits"),
+        lambda: program_of(torch.nn.ModuleList(), TrainConfig(), "digits"),
     )
     for take in takers:
         with pytest.raises(KipukaError) as caught:

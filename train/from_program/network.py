@@ -100,6 +100,7 @@ def trace_blocks(
         x = x.reshape(len(x), *input_shape, x.shape[-1])
     if isinstance(modules[0], FLAT):
         x = x.flatten(1, -2)
+    units = _input_units(found[0])
     layers = []
     with torch.no_grad():
         for block in modules:
@@ -115,7 +116,7 @@ def trace_blocks(
                 layers.append(trace)
             elif getattr(block, "neuron", None) is not None:
                 with _at_rest(block):
-                    trace, x = _trace_cuba(block, x, _input_units(found[0]))
+                    trace, x = _trace_cuba(block, x, units)
                 layers.append(trace)
             elif isinstance(block, AudioLayout):
                 x = block(x.flatten(1, -2))

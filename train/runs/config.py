@@ -161,7 +161,7 @@ class PenaltySettings(_Settings):
 
 
 class TrainConfig(_Settings):
-    """Settings of a training run, four groups of them and those that stand alone.
+    """Settings of a training run, five groups of them and those that stand alone.
 
     Names of version 0.1.0 are understood, and so are dotted ones: ``delay_rule="annealed"``,
     ``delays=dict(rule="annealed")`` and ``**{"delays.rule": "annealed"}`` mean the same.

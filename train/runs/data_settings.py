@@ -11,13 +11,28 @@ import numpy as np
 from kipuka.convert.formats.guarded.event_files import ArrayNames
 from kipuka.convert.program import Program
 from kipuka.convert.training_facts import class_names, network_facts, unusable_facts
-from kipuka.errors import KipukaError
+from kipuka.errors import KipukaError, expect
 from kipuka.names import check_data
-from kipuka.train.datasets import DataOptions, Splits
+from kipuka.train.datasets import DataOptions, Dataset, Splits
+from kipuka.train.datasets.dataset import DATASET_MADE
 from kipuka.train.datasets.own_events import STEPS_MAX
 from kipuka.train.datasets.own_files import recordings_at
 from kipuka.train.datasets.recordings import EventGrid, Recordings
 from kipuka.train.runs.config import TrainConfig, make_config
+
+
+def expect_run(config: object, dataset: object | None) -> None:
+    """Refuse settings and data of other classes; the data may be left out.
+
+    Raises
+    ------
+    KipukaError
+        If one of them is something else.
+    """
+    settings = "kipuka.train.TrainConfig(...) holds them, and load_config(path) reads them"
+    expect(config, TrainConfig, "argument config", settings)
+    if dataset is not None:
+        expect(dataset, Dataset, "argument dataset", DATASET_MADE)
 
 
 def data_options(config: TrainConfig) -> DataOptions:

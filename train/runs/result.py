@@ -12,17 +12,17 @@ import torch
 
 from kipuka.convert.analysis.state_ranges import with_verdict
 from kipuka.convert.decisions import Decisions
-from kipuka.convert.formats.net.file import GOLDEN_VECTORS, GoldenVector
+from kipuka.convert.formats.net.file import GOLDEN_VECTORS, golden_of
 from kipuka.convert.formats.network import save_network
 from kipuka.convert.formats.slayer.network import program_from_blocks
 from kipuka.convert.operands import checked_inputs, presented
 from kipuka.convert.program import Program
-from kipuka.convert.trace import readout_input
 from kipuka.display import html_table
 from kipuka.names import NETWORK_FILE
 from kipuka.train.datasets import Dataset
 from kipuka.train.from_program.network import blocks_from_program, trace_blocks
 from kipuka.train.runs.config import TrainConfig
+from kipuka.train.runs.data_settings import expect_run
 from kipuka.train.runs.metrics import EpochMetrics
 
 
@@ -44,7 +44,13 @@ def program_of(
     Returns
     -------
     Program
+
+    Raises
+    ------
+    KipukaError
+        If settings or data are of another class.
     """
+    expect_run(config, dataset)
     name = config.data if dataset is None else dataset.name
     settings = config.with_settings(data=name, data_dir=None, download=False)
     metadata = {"origin": f"kipuka train, network {config.network} on {name}"}
@@ -81,9 +87,7 @@ def save_trained(
     few = presented(program, dataset.validation.spikes[:GOLDEN_VECTORS])
     inputs = checked_inputs(program, few)
     trace = trace_blocks(blocks_from_program(program), inputs)
-    outputs = readout_input(program.readout, trace.layers[-1].spikes)
-    golden = [GoldenVector(inputs[k], outputs[k], trace.digest(k)) for k in range(len(inputs))]
-    save_network(path, program, golden)
+    save_network(path, program, golden_of(program, inputs, trace))
     return program
 
 

@@ -11,13 +11,12 @@ from typing import Any
 
 import torch
 
-from kipuka.errors import KipukaError, expect
+from kipuka.errors import KipukaError
 from kipuka.locks import Lock, locked
 from kipuka.names import NETWORK_FILE
 from kipuka.strangers import exists, inside
 from kipuka.train.cuba.integrator import compiled_integrator
 from kipuka.train.datasets import Dataset, Split, load_dataset
-from kipuka.train.datasets.dataset import DATASET_MADE
 from kipuka.train.runs.checkpoint import checkpoint_digest, load_checkpoint, save_checkpoint
 from kipuka.train.runs.config import (
     CHECKPOINT_FILE,
@@ -31,7 +30,7 @@ from kipuka.train.runs.config import (
     save_config,
     setting_values,
 )
-from kipuka.train.runs.data_settings import data_options
+from kipuka.train.runs.data_settings import data_options, expect_run
 from kipuka.train.runs.losses import count_correct
 from kipuka.train.runs.metrics import (
     EpochMetrics,
@@ -90,10 +89,7 @@ def train(
         data, another process trains in it, the loss stops being a number, the disk is full, or the
         checkpoint is of another network.
     """
-    settings = "kipuka.train.TrainConfig(...) holds them, and load_config(path) reads them"
-    expect(config, TrainConfig, "argument config", settings)
-    if dataset is not None:
-        expect(dataset, Dataset, "argument dataset", DATASET_MADE)
+    expect_run(config, dataset)
     folder = Path(folder)
     if dataset is not None:
         config = config.with_settings(data=dataset.name)

@@ -27,6 +27,7 @@ from kipuka.convert.formats.net.sigma_delta import sends_payloads
 from kipuka.convert.formats.net.writer import write_layers
 from kipuka.convert.operands import as_numbers, as_spikes
 from kipuka.convert.program import Program, Readout, ReadoutKind, Reset, expect_program
+from kipuka.convert.trace import Trace, readout_input
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
 from kipuka.names import NETWORK_FILE
@@ -59,6 +60,20 @@ class GoldenVector:
     input: np.ndarray
     output: np.ndarray
     digest: str
+
+
+def golden_of(program: Program, inputs: np.ndarray, trace: Trace) -> tuple[GoldenVector, ...]:
+    """Keep what a network made of inputs: their spikes, those of the readout, and a digest.
+
+    Parameters
+    ----------
+    program : Program
+    inputs : bool or int32 array (samples, units, steps)
+    trace : Trace
+        Of these inputs.
+    """
+    outputs = readout_input(program.readout, trace.layers[-1].spikes)
+    return tuple(GoldenVector(inputs[k], outputs[k], trace.digest(k)) for k in range(len(inputs)))
 
 
 def save_net(path: str | Path, program: Program, golden: Sequence[GoldenVector] = ()) -> None:

@@ -19,22 +19,14 @@ PERIOD = 2 * fixed.CUBA_STATE_LIMIT >> fixed.STATE_SHIFT
 
 
 @inlined
-def states_within_reach(activation: Any) -> Any:
-    """Do the same to an activation in state units."""
-    reach = int64(FAR) << STATE_SHIFT
-    rest = activation & ((PERIOD << STATE_SHIFT) - 1)
-    if activation > reach:
-        return int32(reach + rest)
-    if activation < -reach:
-        return int32(rest - (PERIOD << STATE_SHIFT) - reach)
-    return int32(activation)
+def within_reach(activation: Any, shift: Any) -> Any:
+    """Replace what is beyond `FAR`: it keeps its sign, and a current that wraps does not notice.
 
-
-@inlined
-def within_reach(activation: Any) -> Any:
-    """Replace what is beyond `FAR`: it keeps its sign, and a current that wraps does not notice."""
-    if activation > FAR:
-        return int32(FAR + (activation & (PERIOD - 1)))
-    if activation < -FAR:
-        return int32((activation & (PERIOD - 1)) - PERIOD - FAR)
+    `shift` is 0 for an activation in weight units and `STATE_SHIFT` for one in state units.
+    """
+    far, period = int64(FAR) << shift, int64(PERIOD) << shift
+    if activation > far:
+        return int32(far + (activation & (period - 1)))
+    if activation < -far:
+        return int32((activation & (period - 1)) - period - far)
     return int32(activation)

@@ -9,7 +9,7 @@ from numba import int32, int64, uintp
 from kipuka.compiling import inlined
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels import neurons
-from kipuka.deploy.fast.kernels.arithmetic import states_within_reach, within_reach
+from kipuka.deploy.fast.kernels.arithmetic import STATE_SHIFT, within_reach
 from kipuka.deploy.fast.kernels.convolution import convolved_rows, scatter_message
 from kipuka.deploy.fast.kernels.currents import add_currents, sum_currents
 from kipuka.deploy.fast.kernels.delivery import (
@@ -110,13 +110,10 @@ def advance(
             n_spikes = 0
             if not (silent and work.settled[layer]):
                 if row.encoded:
+                    shift = STATE_SHIFT if row.encoded == at.IN_STATE_UNITS else 0
                     for k in range(row.neurons):
                         activation = activations[index * activation_step, k]
-                        sums[uintp(row.first_sum + k)] = (
-                            states_within_reach(activation)
-                            if row.encoded == at.IN_STATE_UNITS
-                            else within_reach(activation)
-                        )
+                        sums[uintp(row.first_sum + k)] = within_reach(activation, shift)
                 looks = silent and step % LOOK_EVERY == 0
                 if looks:
                     keep(states, row.first_state, row.blocks, _rows(row.model), work.kept)
@@ -298,7 +295,7 @@ def _combine(row: Any, exponents: Any, sums: Any) -> None:
             total += int64(sums[k + number * width]) << exponents[row.first_exponent + number]
             sums[k + number * width] = 0
         # Weighted payloads fit 32 bits, as a design rule has it.
-        sums[k] = int32(total) if row.graded else within_reach(total)
+        sums[k] = int32(total) if row.graded else within_reach(total, 0)
 
 
 @inlined

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from kipuka.compiling import fingerprint
 from kipuka.convert.program import Encoder, Reset
 from kipuka.deploy import COUNTERS, Events, Record, simulate, simulate_each, simulate_reference
+from kipuka.deploy.fast.kernels import layout as at
+from kipuka.deploy.fast.neuron_layout import LAYOUTS
 from kipuka.deploy.fast.run import STEPS_AT_ONCE, Run
 from kipuka.errors import KipukaError
 from kipuka_cases import (
@@ -360,3 +362,9 @@ def test_weights_do_not_change_by_running(network, spikes, rng):
     other = program(5, cuba(3, dense(even(rng, (3, 5)))))
     simulate(other, spikes)
     assert_same_counters(simulate(network, spikes).counters, first.counters)
+
+
+def test_every_update_is_compiled_for_the_networks_that_need_it():
+    """An update of neither list would be left out without a word."""
+    kernels = [at.CUBA_SHARED, at.CUBA_OWN, *at.GATED, *at.GRADED]
+    assert sorted(kernels) == list(range(len(LAYOUTS) + 1))  # CUBA has two.

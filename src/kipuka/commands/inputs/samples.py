@@ -16,13 +16,10 @@ from kipuka.convert.operands import presented
 from kipuka.convert.program import Program, Reset
 from kipuka.deploy.inputs import Inputs, load_inputs
 from kipuka.errors import KipukaError
-from kipuka.lava_door import missing
+from kipuka.lava_door import TRAINING, missing
 from kipuka.names import check_data
 
 ARRAY_FILES = (".npy", ".npz")
-
-TRAINING = ("torch", "lava", "safetensors", "sklearn")
-"""Packages without which the folder train cannot be used."""
 
 
 @dataclass(frozen=True, eq=False)
