@@ -19,8 +19,8 @@ INPUTS, BATCH, STEPS = 100_000, 5_000, 40
 HIDDEN = 12
 
 
-RESET_GATES = {"sgru-delay": "r", "smgu-delay": "f"}
-"""The gate of each network that says how much of a current is kept."""
+RESET_GATES = {"sgru-delay": "r", "smgu-delay": "f", "slgru-delay": "r"}
+"""The gate of each network that says how much of a current is kept; the last feeds it by a bias."""
 
 
 def trained(folder, network):
@@ -45,7 +45,7 @@ def adversarial(program, rng, count, reset):
     # What a spike adds to the current, and what it keeps of a current of so much by its gate.
     held = rng.random(count)[:, None] * fixed.GRU_STATE_LIMIT * fixed.GATE_SLOPE / fixed.UNITY
     current = sign[:, None] * (weights["i"][neuron].astype(float) * fixed.to_state_units(1))
-    worth = current + held * weights[reset][neuron]
+    worth = current + held * weights.get(reset, np.zeros_like(weights["i"]))[neuron]
     inputs = np.repeat(
         (worth > rng.normal(0, 0.05, worth.shape) * worth.std())[:, :, None], STEPS, 2
     )
