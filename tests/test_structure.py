@@ -26,6 +26,7 @@ LEAVES = {
     "lazy",
     "locks",
     "names",
+    "screen",
     "strangers",
     "streams",
     "yaml_text",

@@ -43,12 +43,13 @@ from kipuka.train.runs.result import TrainingResult, program_of, save_trained
 from kipuka.train.runs.run import Run, configured_network
 from kipuka.train.runs.state import RunState, data_digest, load_state, save_state
 from kipuka.train.threads import summing_in_one_order
+from kipuka.train.watching import Progress, followed
 
 
 def train(
     config: TrainConfig,
     folder: str | Path,
-    progress: Callable[[EpochMetrics], None] | None = None,
+    progress: Progress = True,
     *,
     resume: bool = False,
     dataset: Dataset | None = None,
@@ -65,8 +66,10 @@ def train(
         Run folder; receives ``config.yaml``, ``checkpoint.safetensors`` (the best epoch),
         ``metrics.jsonl``, and ``state.safetensors``, where the run stands after each epoch; at the
         end ``model.net``, the network in integers.
-    progress : callable (EpochMetrics), optional
-        Called after each epoch, by the first process only.
+    progress : callable (EpochMetrics), bool or None
+        By default each epoch is shown: as a bar on a terminal and in a notebook, as lines on a
+        standard error that goes elsewhere. A function is called after each epoch instead, None
+        shows nothing. Of several processes the first one does so.
     resume : bool
         Go on where the run in the folder stands; its settings must be `config`.
     dataset : Dataset, optional
@@ -93,6 +96,7 @@ def train(
     folder = Path(folder)
     if dataset is not None:
         config = config.with_settings(data=dataset.name)
+    watched = followed(config, progress)
     if start is not None and Path(start).is_dir():
         start = inside(Path(start), CHECKPOINT_FILE)
     config = _started(config, start, resume and exists(folder / STATE_FILE))
@@ -117,7 +121,9 @@ def train(
             state = load_state(folder / STATE_FILE, run.network, run.optimizer, run.generator)
             _refuse_other_data(state.data_sha256, dataset, folder / STATE_FILE)
         writer = tensorboard_writer(folder) if config.tensorboard and processes.first else None
-        state = _all_epochs(run, state, folder, lock, progress, writer)
+        left = len(state.metrics) < config.epochs
+        with watched if processes.first and left else nullcontext() as show:
+            state = _all_epochs(run, state, folder, lock, show, writer)
         processes.wait()
         load_checkpoint(folder / CHECKPOINT_FILE, run.network)
         network = run.network.eval()

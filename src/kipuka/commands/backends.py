@@ -171,8 +171,9 @@ def compare_backends(names: Sequence[str], program: Program, inputs: np.ndarray)
     KipukaError
         If there are fewer than two.
     """
-    from kipuka.commands.console import STDERR, duration, print_progress, print_stage
+    from kipuka.commands.console import print_progress, print_stage
     from kipuka.deploy.verification import check_enough, joined, verify
+    from kipuka.screen import STDERR, duration
 
     check_enough(names)
     samples, _, steps = inputs.shape

@@ -24,7 +24,7 @@ from kipuka.commands.options import (
     write_numbers,
 )
 from kipuka.commands.paths import FILLS, path_option
-from kipuka.commands.train import chosen_settings, run_settings, train_with_progress
+from kipuka.commands.train import chosen_settings, run_settings
 from kipuka.errors import KipukaError
 from kipuka.strangers import inside
 
@@ -182,9 +182,10 @@ def _run(config: TrainConfig, dataset: Dataset, out: Path, chip: HardwareProfile
     from kipuka.commands.tables.comparison import ComparedRun
     from kipuka.convert.operands import presented
     from kipuka.deploy.costs.cost import profile
+    from kipuka.train.runs.trainer import train
 
     folder = inside(out, f"{config.network}-seed{config.seed}", is_folder=True)
-    result = train_with_progress(config, folder, resume=True, dataset=dataset)
+    result = train(config, folder, resume=True, dataset=dataset)
     program = result.program
     start = time.perf_counter()
     on_validation = None

@@ -17,9 +17,9 @@ from rich.text import Text
 
 from kipuka.commands.tables.layout import column_widths, folded
 from kipuka.errors import printable
+from kipuka.screen import STDERR, duration
 
 STDOUT = Console(highlight=False, markup=False, emoji=False)
-STDERR = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 GAP, RULE = 2, "─"
 """Spaces between the columns of a table, and what the line below its heads is made of."""
@@ -130,22 +130,6 @@ class _Lines:
             left_s = (gone_s - first_s) / (done - first) * (total - done)
             text += f", {duration(left_s)} left"
         print_progress(text)
-
-
-def duration(seconds: float) -> str:
-    """Return a time for people.
-
-    Examples
-    --------
-    >>> duration(42.4), duration(312), duration(7322)
-    ('42 s', '5 min 12 s', '2 h 2 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 @contextmanager

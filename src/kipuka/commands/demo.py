@@ -15,7 +15,6 @@ import typer
 
 from kipuka.commands.options import COUNT_MAX, MISMATCH, Json, write_numbers
 from kipuka.commands.paths import FILLS, path_option
-from kipuka.commands.train import train_with_progress
 from kipuka.errors import KipukaError
 from kipuka.names import NETWORK_FILE
 from kipuka.strangers import inside
@@ -125,11 +124,12 @@ def run_demo(
     from kipuka.train.datasets import load_dataset
     from kipuka.train.runs.config import make_config
     from kipuka.train.runs.counting import counting_baseline
+    from kipuka.train.runs.trainer import train
 
     config = make_config({"seed": seed, "epochs": epochs}, "command line")
     seconds: dict[str, float] = {}
     with _timed(seconds, "train", "training a spiking GRU on handwritten digits"):
-        result = train_with_progress(config, out)
+        result = train(config, out)
     data = load_dataset(config.data)
     program = load_network(out / NETWORK_FILE)
     inputs, labels = data.test.spikes[:samples], data.test.labels[:samples]

@@ -6,7 +6,6 @@ import difflib
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +19,6 @@ from kipuka.names import NETWORK_FILE
 from kipuka.strangers import exists, inside
 
 if TYPE_CHECKING:
-    from kipuka.train.datasets import Dataset
     from kipuka.train.runs.config import TrainConfig
     from kipuka.train.runs.result import TrainingResult
 
@@ -119,8 +117,9 @@ def train_run(
     # Before anything that loads torch: data that cannot be used are the most frequent mistake.
     dataset = load_dataset(config.data, data_options(config))
     from kipuka.train.runs.counting import counting_baseline
+    from kipuka.train.runs.trainer import train as run
 
-    result = train_with_progress(config, out, resume=resume, start=start, dataset=dataset)
+    result = run(config, out, resume=resume, start=start, dataset=dataset)
     values: dict[str, Any] = {
         "config": config.model_dump(),
         "metrics": list(result.metrics),
@@ -152,7 +151,8 @@ def _outcome(result: TrainingResult) -> dict[str, Any]:
 
 def _print_outcome(values: Mapping[str, Any], config: TrainConfig, output: Path) -> None:
     """Say what came of the training, and what one would type next."""
-    from kipuka.commands.console import duration, print_line
+    from kipuka.commands.console import print_line
+    from kipuka.screen import duration
 
     print_line(
         f"kept epoch {values['best_epoch']} of {config.epochs} "
@@ -292,29 +292,3 @@ def chosen_settings(words: Sequence[str], options: Mapping[str, object]) -> dict
 
         _, chosen[key] = parse_yaml(content, f"option set, {key}", "setting")
     return chosen
-
-
-def train_with_progress(
-    config: TrainConfig,
-    folder: Path,
-    *,
-    resume: bool = False,
-    start: Path | None = None,
-    dataset: Dataset | None = None,
-) -> TrainingResult:
-    """Train and show each epoch, on what the settings name or on `dataset`.
-
-    Parameters
-    ----------
-    config, resume, dataset
-        As in `kipuka.train.train`.
-    folder : Path
-        Run folder.
-    start : Path, optional
-        Checkpoint to start from, or the run folder that holds it.
-    """
-    from kipuka.commands.tables.watching import watched_training
-    from kipuka.train.runs.trainer import train as run
-
-    with watched_training(config) if _is_first() else nullcontext() as show:
-        return run(config, folder, progress=show, resume=resume, start=start, dataset=dataset)

@@ -1,12 +1,14 @@
 import io
 import re
+import sys
 
 import pytest
 from rich.console import Console
 
 pytest.importorskip("lava", reason="needs the lava extra")
 
-from kipuka.commands.tables import watching
+from kipuka.errors import KipukaError
+from kipuka.train import watching
 from kipuka.train.runs.config import TrainConfig
 from kipuka.train.runs.metrics import EpochMetrics
 
@@ -70,3 +72,52 @@ def test_times_are_for_people():
         "59 min 59 s",
         "1 h 0 min",
     ]
+
+
+class Shell(io.StringIO):
+    """Standard error and display of a notebook."""
+
+    __module__ = "ipykernel.iostream"
+
+    def display(self, shown, display_id):
+        assert display_id is True
+        self.update(shown)
+        return self
+
+    def update(self, shown):
+        self.write(shown._repr_html_() + "\n")
+
+
+def test_a_notebook_shows_a_bar_below_the_cell(monkeypatch):
+    shell = Shell()
+    monkeypatch.setattr(sys, "stderr", shell)
+    monkeypatch.setitem(sys.modules, "IPython.display", shell)
+    with watching.watched_training(_config("accuracy")) as show:
+        show(metrics(1, 0.25, True))
+    before, after = shell.getvalue().splitlines()
+    assert '<progress value="0" max="4"></progress> training sgru-delay on own[b]:' in before
+    assert '<progress value="1" max="4">' in after
+    assert "epoch 1 of 4, loss 0.5000, validation 25.00 %" in after
+
+
+def test_people_functions_or_nobody_are_told(capsys, check_error):
+    with watching.followed(_config("accuracy"), True) as show:
+        show(metrics(1, 0.25, True))
+    assert "epoch 1 of 4: loss 0.5000" in capsys.readouterr().err
+    for nobody in (None, False):
+        with watching.followed(_config("accuracy"), nobody) as show:
+            assert show is None
+    with watching.followed(_config("accuracy"), print) as show:
+        assert show is print
+    with pytest.raises(KipukaError) as caught:
+        watching.followed(_config("accuracy"), "bar")
+    check_error(caught.value, what="cannot be shown", where="argument progress", value="str")
+    check_error(caught.value, limit="a function", remedy="progress=None to see nothing")
+
+
+def test_a_log_that_nobody_can_read_stops_no_training(monkeypatch):
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(watching, "STDERR", Console(file=closed))
+    with watching.watched_training(_config("accuracy")) as show:
+        show(metrics(1, 0.25, True))
