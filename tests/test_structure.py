@@ -282,3 +282,9 @@ def test_no_module_shares_its_name_with_what_its_package_exports():
                 exported |= {string.value for string in strings}
         clashes = {name for name in exported if f"{package}.{name}" in MODULES}
         assert not clashes, init
+
+
+def test_a_report_has_the_glossary_of_the_documentation():
+    shown = (ROOT / "docs" / "glossary.md").read_text()
+    kept = (ROOT / "deploy" / "report" / "glossary.md").read_text()
+    assert kept == shown, "copy docs/glossary.md to deploy/report/glossary.md"

@@ -24,6 +24,7 @@ from kipuka.deploy.report.numbers import count, si, si_bounds
 from kipuka.deploy.report.provenance import chip_view
 from kipuka.deploy.report.replay import time_view
 from kipuka.deploy.report.tables import Compared, delays_by_label, plural
+from kipuka.deploy.report.words import how_to_read, words_on
 from kipuka.deploy.verification import Verification
 from kipuka.errors import KipukaError, expect
 from kipuka.files import replacing
@@ -108,7 +109,10 @@ def write_report(path: str | Path, contents: ReportContents) -> None:
     expect(contents, ReportContents, "argument contents", parts)
     contents = replace(contents, inputs=as_numbers(contents.inputs, "report, inputs"))
     _check(contents)
-    page = _render(_view(contents))
+    view = _view(contents)
+    # Below the results stand sources, where a word means what it means everywhere.
+    results = _render({**view, "words": []}).partition('<section id="sources">')[0]
+    page = _render({**view, "words": words_on(results)})
     with replacing(path) as temporary:
         # Metadata may hold halves of characters, which no encoding has.
         temporary.write_text(page, "utf-8", "backslashreplace", "\n")
@@ -204,6 +208,7 @@ def _view(contents: ReportContents) -> dict[str, Any]:
             sensitivities(program, profile, counters.n_samples, hardware)
         ),
         "chips": [chip_view(cost, chip) for cost, chip in contents.profiles],
+        "reading": how_to_read(),
         "seconds": {stage: si(value, "s") for stage, value in contents.seconds.items()},
         "metadata": {key: tables.settings_text(text) for key, text in program.metadata.items()},
     }

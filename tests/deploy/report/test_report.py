@@ -167,6 +167,16 @@ def test_headlines_are_those_of_the_run(page: str) -> None:
 
 
 @pytest.mark.slow
+def test_words_of_the_page_are_explained_at_its_end(page: str) -> None:
+    text = plain(page).partition("Words on this page")[2]
+    assert "synaptic operation One nonzero weight that an arriving message reaches." in text
+    assert "Which number to quote?" in text
+    assert "A Lava worker with all of its children" not in text
+    # Closed on a screen; rules for print open it.
+    assert '<details class="printed" id="words">' in page
+
+
+@pytest.mark.slow
 def test_texts_from_files_are_escaped(page: str) -> None:
     assert "<script" not in page
     assert page.count("&lt;script src=&#39;http://evil.example/x.js&#39;&gt;") == 5
