@@ -10,6 +10,7 @@ import numpy as np
 
 from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, decide
+from kipuka.display import Shown, Table
 from kipuka.errors import KipukaError
 
 DEVIATIONS_95 = 1.959963984540054
@@ -68,8 +69,8 @@ def paired_interval(won: int, lost: int, samples: int) -> tuple[float, float]:
     return max(-1.0, change - reach), min(1.0, change + reach)
 
 
-@dataclass(frozen=True, eq=False)
-class Decisions:
+@dataclass(frozen=True, eq=False, repr=False)
+class Decisions(Shown):
     """Decisions of an integer network on samples whose classes are known.
 
     Attributes
@@ -149,6 +150,15 @@ class Decisions:
             f"the interval takes the samples as independent; they come from {self.groups:,} {noun} "
             "(persons, sessions), and it is too narrow if those of a group resemble each other"
         )
+
+    def _line(self) -> str:
+        return self.text()
+
+    def _table(self) -> Table:
+        rows = [(f"class {number}", *row) for number, row in enumerate(self.confusion.tolist())]
+        classes = [f"as {number}" for number in range(self.n_classes)]
+        notes = [f"always the most frequent class: {self.chance:.2%}", self.groups_text]
+        return Table(["samples of", *classes], rows, [note for note in notes if note])
 
     def text(self) -> str:
         """Return accuracy, count and interval as a sentence would say them."""

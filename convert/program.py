@@ -15,8 +15,8 @@ from kipuka.convert.encoder import Encoder
 from kipuka.convert.neurons import NeuronModel, model_of
 from kipuka.convert.rules.arrays import check_parts
 from kipuka.convert.rules.program import check_program
-from kipuka.convert.synapses import PREVIOUS, RECURRENT, ConvSynapses, Synapses
-from kipuka.display import html_table
+from kipuka.convert.synapses import PREVIOUS, RECURRENT, ConvSynapses, Synapses, weight_bits
+from kipuka.display import Shown, Table
 from kipuka.errors import expect
 from kipuka.lazy import listing
 
@@ -194,8 +194,8 @@ class Reset:
         return (step - self.offset - layer) % self.interval == 0
 
 
-@dataclass(frozen=True, eq=False)
-class Program(ByValue):
+@dataclass(frozen=True, eq=False, repr=False)
+class Program(Shown, ByValue):
     """A network in integers, checked on construction and immutable afterwards.
 
     A Program owns its arrays: what it is given is copied, once, and read-only from then on. It
@@ -241,27 +241,28 @@ class Program(ByValue):
         object.__setattr__(self, "layers", owned(tuple(self.layers)))
         object.__setattr__(self, "readout", owned(self.readout))
 
-    def __repr__(self) -> str:
-        """Input, layers and readout in one line."""
+    def _line(self) -> str:
         layers = "".join(
             f" -> {layer.model} {'x'.join(map(str, layer.shape))}" for layer in self.layers
         )
         inputs = "x".join(map(str, self.input_shape))
-        return (
-            f"Program({inputs} inputs{layers} -> {self.n_classes} classes by {self.readout.kind})"
-        )
+        return f"{inputs} inputs{layers} -> {self.n_classes} classes by {self.readout.kind}"
 
-    def _repr_html_(self) -> str:
+    def _table(self) -> Table:
         rows = [
             (
                 number,
                 layer.model,
                 " x ".join(map(str, layer.shape)),
                 sum(int(p.synapses.fan_out().sum()) for p in layer.projections),
+                max((weight_bits(p.synapses.weights) for p in layer.projections), default=0),
+                delay_text(self.output_delays(position)),
+                delay_text(layer.delays_from(RECURRENT)),
             )
-            for number, layer in zip(self.numbers, self.layers, strict=True)
+            for position, (number, layer) in enumerate(zip(self.numbers, self.layers, strict=True))
         ]
-        return html_table(repr(self), ["layer", "model", "shape", "nonzero synapses"], rows)
+        columns = ["layer", "model", "shape", "nonzero synapses", "weight bits"]
+        return Table([*columns, "delays of its output (steps)", "of its recurrence"], rows)
 
     def __reduce__(self) -> tuple[Any, ...]:
         given = {one.name: getattr(self, one.name) for one in fields(self)}
@@ -358,6 +359,17 @@ def needs_flatten(program: Program, position: int) -> bool:
     # Rules that are yet to come refuse other sources.
     before = [back for back in layer.sources if back > 0]
     return flat and any(len(program.shape_of(position - back)) > 1 for back in before)
+
+
+def delay_range(delays: np.ndarray) -> tuple[int, int] | None:
+    """Shortest and longest of some delays in steps; None if there are none."""
+    return (int(delays.min()), int(delays.max())) if delays.size else None
+
+
+def delay_text(delays: np.ndarray) -> str:
+    """Return the range of some delays in steps for people."""
+    low, high = delay_range(delays) or (0, 0)
+    return f"{low} to {high}" if high else "none"
 
 
 def expect_program(program: object) -> None:

@@ -22,6 +22,7 @@ from kipuka.convert.float_network import FloatLayer, FloatNetwork, FloatProjecti
 from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.program import Layer, Program, Projection, Readout
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses, Synapses
+from kipuka.display import Shown, Table, counted
 from kipuka.errors import KipukaError, choose
 
 EXACT_BELOW = 1e-6
@@ -124,12 +125,19 @@ class LayerQuantization:
         )
 
 
-@dataclass(frozen=True)
-class Quantized:
+@dataclass(frozen=True, repr=False)
+class Quantized(Shown):
     """A Program, and what became of each layer."""
 
     program: Program
     layers: tuple[LayerQuantization, ...]
+
+    def _line(self) -> str:
+        exact = sum(one.rating == "exact" for one in self.layers)
+        return f"{self.program._line()}; {exact} of {counted(len(self.layers), 'layer')} exact"
+
+    def _table(self) -> Table:
+        return Table(["layer", "outcome"], [(one.layer, one.outcome) for one in self.layers])
 
 
 def quantize(

@@ -276,3 +276,35 @@ def _matrix_product(spikes: np.ndarray, weights: np.ndarray) -> np.ndarray:
     # numpy does not offer for integers.
     product = spikes.astype(np.float64) @ weights.astype(np.float64)
     return product.astype(np.int64)
+
+
+def weight_bits(weights: np.ndarray) -> int:
+    """Bits that hold a layer's weights, the sign included, after NetX's scaling by powers of two.
+
+    NetX shifts weights left until they fill 8 bits and undoes that with a negative exponent, which
+    leaves every sum as it was; the bits that stay zero need no memory.
+
+    Parameters
+    ----------
+    weights : int16 array
+
+    Returns
+    -------
+    int
+        0 if all weights are 0, otherwise 1 to 8.
+    """
+    low, high = int(weights.min(initial=0)), int(weights.max(initial=0))
+    if low == high == 0:
+        return 0
+    mixed = low < 0 < high
+    if mixed:
+        scale = min(127 / high, -128 / low)
+    elif high > 0:
+        scale = 255 / high
+    else:
+        scale = -256 / low
+    scale_bits = int(np.floor(np.log2(scale))) + mixed
+    # A number and its negative end in as many zeros.
+    common = int(np.bitwise_or.reduce(weights, axis=None))
+    trailing_zeros = (common & -common).bit_length() - 1
+    return 8 - scale_bits - (min(trailing_zeros, 8) - mixed)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from kipuka.convert.program import Program, Readout, expect_program
+from kipuka.display import Shown, Table, counted
 from kipuka.errors import KipukaError
 
 
-@dataclass(frozen=True, eq=False)
-class LayerTrace:
+@dataclass(frozen=True, eq=False, repr=False)
+class LayerTrace(Shown):
     """One layer's activity.
 
     Attributes
@@ -42,12 +43,26 @@ class LayerTrace:
                     remedy="take traces as a backend returns them",
                 )
 
+    def _line(self) -> str:
+        return f"{_held(self)}, states {_states(self)}"
 
-@dataclass(frozen=True, eq=False)
-class Trace:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Trace(Shown):
     """Activity of all layers, first to last, with the backend's constant latency removed."""
 
     layers: tuple[LayerTrace, ...]
+
+    def _line(self) -> str:
+        held = "; ".join(map(_held, self.layers))
+        return f"{counted(len(self.layers), 'layer')}: {held}"
+
+    def _table(self) -> Table:
+        rows = [
+            (*one.spikes.shape, int(np.count_nonzero(one.spikes)), _states(one))
+            for one in self.layers
+        ]
+        return Table(["samples", "neurons", "steps", "spikes", "states"], rows)
 
     @classmethod
     def joined(cls, traces: Sequence[Trace]) -> Trace:
@@ -71,6 +86,16 @@ class Trace:
             for name in sorted(layer.states):
                 sha.update(layer.states[name][sample].astype("<i4").tobytes())
         return sha.hexdigest()
+
+
+def _held(layer: LayerTrace) -> str:
+    samples, neurons, steps = layer.spikes.shape
+    size = f"{samples:,} samples x {neurons:,} neurons x {steps:,} steps"
+    return f"{size}, {counted(int(np.count_nonzero(layer.spikes)), 'spike')}"
+
+
+def _states(layer: LayerTrace) -> str:
+    return " ".join(layer.states) or "none"
 
 
 def readout_input(readout: Readout, spikes: np.ndarray) -> np.ndarray:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kipuka.display import Shown, Table, counted
 
-@dataclass(frozen=True, eq=False)
-class LayerCounters:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LayerCounters(Shown):
     """Work of one layer.
 
     Attributes
@@ -54,9 +56,18 @@ class LayerCounters:
         """Neurons of the layer."""
         return int(self.spikes_per_neuron.size)
 
+    def _line(self) -> str:
+        return (
+            f"layer {self.layer}: {counted(self.n_neurons, 'neuron')}, in the whole run "
+            f"{counted(int(self.spikes_per_neuron.sum()), 'spike')}, "
+            f"{counted(int(self.synaptic_operations.sum()), 'synaptic operation')}, "
+            f"{counted(int(self.saturations.sum()), 'saturation')}, "
+            f"{counted(int(self.wraps.sum()), 'wrap')}"
+        )
 
-@dataclass(frozen=True, eq=False)
-class Counters:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Counters(Shown):
     """Work of all layers.
 
     Attributes
@@ -90,3 +101,26 @@ class Counters:
     def wraps(self) -> int:
         """State updates of the whole run in which a current wrapped."""
         return int(sum(layer.wraps.sum() for layer in self.layers))
+
+    def _line(self) -> str:
+        spikes = ", ".join(f"{row[2]}" for row in self._table().rows)
+        return (
+            f"{counted(self.n_samples, 'sample')} x {counted(self.n_steps, 'step')}; "
+            f"spikes per sample of each layer: {spikes}"
+        )
+
+    def _table(self) -> Table:
+        samples = max(self.n_samples, 1)
+        rows = [
+            (
+                layer.layer,
+                layer.n_neurons,
+                f"{layer.spikes_per_neuron.sum() / samples:,.1f}",
+                f"{layer.synaptic_operations.sum() / samples:,.1f}",
+                int(layer.saturations.sum()),
+                int(layer.wraps.sum()),
+            )
+            for layer in self.layers
+        ]
+        columns = ["layer", "neurons", "spikes per sample", "synaptic operations per sample"]
+        return Table([*columns, "saturations", "wraps"], rows)

@@ -13,6 +13,7 @@ from kipuka.convert.operands import checked_inputs
 from kipuka.convert.quantization import Quantized, quantize
 from kipuka.convert.trace import LayerTrace, decide, largest_class, readout_input
 from kipuka.deploy.fast.simulator import simulate
+from kipuka.display import Shown, Table, counted
 from kipuka.errors import KipukaError, expect
 
 CALIBRATION_PERCENTILES = (100.0, 99.9, 99.5, 99.0, 98.0)
@@ -50,8 +51,8 @@ class LayerFidelity:
     membrane_error: float | None
 
 
-@dataclass(frozen=True)
-class Fidelity:
+@dataclass(frozen=True, repr=False)
+class Fidelity(Shown):
     """Outcome of a comparison.
 
     Attributes
@@ -66,6 +67,27 @@ class Fidelity:
     steps: int
     layers: tuple[LayerFidelity, ...]
     same_decisions: int
+
+    def _line(self) -> str:
+        return (
+            f"floats and integers decide alike on {self.same_decisions:,} of "
+            f"{counted(self.samples, 'sample')} of {counted(self.steps, 'step')}; "
+            f"{counted(len(self.layers), 'layer')}"
+        )
+
+    def _table(self) -> Table:
+        rows = [
+            (
+                one.layer,
+                one.float_spikes,
+                one.integer_spikes,
+                _percent(one.coincidence),
+                _percent(one.membrane_error),
+            )
+            for one in self.layers
+        ]
+        columns = ["layer", "spikes in floats", "in integers", "spikes in the same step"]
+        return Table([*columns, "error of membranes that do not spike"], rows)
 
 
 def measure_fidelity(floats: FloatNetwork, quantized: Quantized, spikes: np.ndarray) -> Fidelity:
@@ -103,6 +125,10 @@ def measure_fidelity(floats: FloatNetwork, quantized: Quantized, spikes: np.ndar
     )
     same = int(np.sum(_float_decisions(quantized, expected[-1]) == decide(program, found[-1])))
     return Fidelity(len(spikes), spikes.shape[-1], layers, same)
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.2%}"
 
 
 def _compared(name: str, wanted: np.ndarray, layer: LayerTrace, scale: float) -> LayerFidelity:

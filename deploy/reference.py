@@ -13,33 +13,21 @@ from kipuka.convert.operands import checked_inputs
 from kipuka.convert.program import RECURRENT, Layer, Program, Projection
 from kipuka.convert.trace import LayerTrace, Trace
 from kipuka.deploy.counters import Counters, LayerCounters
-from kipuka.display import html_table
+from kipuka.display import Shown, Table
 
 
-@dataclass(frozen=True, eq=False)
-class Simulation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Simulation(Shown):
     """What a simulator returns: the trace of every layer and the counters of the work done."""
 
     trace: Trace
     counters: Counters
 
-    def __repr__(self) -> str:
-        """Samples, steps and spikes of each layer in one line."""
-        counters = self.counters
-        spikes = ", ".join(f"{n:,.1f}" for n in self._spikes())
-        return (
-            f"Simulation({counters.n_samples} samples x {counters.n_steps} steps; "
-            f"spikes per sample of each layer: {spikes})"
-        )
+    def _line(self) -> str:
+        return self.counters._line()
 
-    def _repr_html_(self) -> str:
-        rows = [(number, f"{n:,.1f}") for number, n in enumerate(self._spikes(), start=1)]
-        return html_table(repr(self), ["layer, as they follow", "spikes per sample"], rows)
-
-    def _spikes(self) -> list[float]:
-        samples = max(self.counters.n_samples, 1)
-        layers = self.counters.layers
-        return [float(layer.spikes_per_neuron.sum()) / samples for layer in layers]
+    def _table(self) -> Table:
+        return self.counters._table()
 
 
 def simulate_reference(program: Program, inputs: np.ndarray) -> Simulation:

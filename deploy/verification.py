@@ -9,6 +9,7 @@ import numpy as np
 
 from kipuka.convert.program import Program, expect_program
 from kipuka.convert.trace import Trace, decide
+from kipuka.display import Shown, Table, counted
 from kipuka.errors import KipukaError
 
 
@@ -37,8 +38,8 @@ class Mismatch:
     first: str
 
 
-@dataclass(frozen=True)
-class Verification:
+@dataclass(frozen=True, repr=False)
+class Verification(Shown):
     """Outcome of a comparison.
 
     Attributes
@@ -84,6 +85,24 @@ class Verification:
     def agree(self) -> bool:
         """Whether nothing differs."""
         return not self.mismatches
+
+    def _line(self) -> str:
+        wrong = self.spike_mismatches + self.state_mismatches
+        found = "agree" if self.agree else f"differ in {counted(wrong, 'value')}"
+        return (
+            f"{', '.join(self.backends)} {found}: {self.values_compared:,} spikes and states "
+            f"compared, {counted(self.samples, 'sample')} x {counted(self.steps, 'step')}"
+            f"{self.parts_text}"
+        )
+
+    def _table(self) -> Table:
+        rows = [
+            (one.backend, one.against, one.layer, one.variable, one.count, one.first)
+            for one in self.mismatches
+        ]
+        columns = ["backend", "against", "layer", "variable", "values that differ", "the first"]
+        agreed = [(name, self.backends[0], "all", "all", 0, "") for name in self.backends[1:]]
+        return Table(columns, rows or agreed)
 
 
 def verify(

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
-from kipuka.display import html_table
+from kipuka.display import Shown, Table
 from kipuka.errors import expect
 from kipuka.hardware_profiles.architecture import (
     Abilities,
@@ -216,7 +216,7 @@ class SystemProfile(Strict):
         return self
 
 
-class HardwareProfile(Strict):
+class HardwareProfile(Shown, Strict):
     """Everything known about one chip.
 
     Parameters
@@ -266,19 +266,26 @@ class HardwareProfile(Strict):
     system: SystemProfile | None = Field(default=None, exclude=True)
     taken_over: tuple[str, ...] = Field(default=(), exclude=True)
 
-    def __repr__(self) -> str:
-        """Chip and number of quantities in one line."""
-        return f"HardwareProfile({self.title}: {sum(1 for _ in self.quantities())} quantities)"
+    def _line(self) -> str:
+        return f"{self.title}: {sum(1 for _ in self.quantities())} quantities"
 
-    __str__ = __repr__
+    __str__ = Shown.__repr__
 
-    def _repr_html_(self) -> str:
+    def _table(self) -> Table:
         rows = [
-            (key, quantity.value, quantity.unit, quantity.confidence or "", quantity.source)
+            (
+                key,
+                quantity.value,
+                "" if quantity.low is None else quantity.low,
+                "" if quantity.high is None else quantity.high,
+                quantity.unit,
+                quantity.confidence or "",
+                quantity.source,
+            )
             for key, quantity in self.quantities()
         ]
-        columns = ["quantity", "value", "unit", "confidence", "source"]
-        return html_table(repr(self), columns, rows)
+        columns = ["quantity", "value", "low", "high", "unit", "confidence", "source"]
+        return Table(columns, rows)
 
     @property
     def title(self) -> str:

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 import kipuka
+from kipuka.convert import Decisions, inspect
+from kipuka.convert.trace import LayerTrace, Trace
 from kipuka.deploy.costs.cost import profile
 from kipuka.deploy.fast.simulator import simulate
+from kipuka.deploy.verification import verify
 from kipuka.display import html_table
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import load_profile
@@ -44,6 +47,11 @@ def shown(network, rng):
         "Simulation(": run,
         "Cost(": profile(network, spikes, run, load_profile("loihi2")),
         "HardwareProfile(": load_profile("loihi2"),
+        "Trace(": run.trace,
+        "Counters(": run.counters,
+        "Verification(": verify(network, {"fast": run.trace, "again": run.trace}),
+        "Decisions(": Decisions.of(network, run.trace.layers[-1], np.array([0, 2])),
+        "LayerSummary(": inspect(network)[0],
     }
 
 
@@ -53,11 +61,48 @@ def test_objects_show_themselves_in_one_line_and_in_one_table(shown):
         assert line.startswith(start)
         assert line.endswith(")")
         assert "\n" not in line
-        assert len(line) < 200
+        assert len(line) < 250
         assert one._repr_html_().count("<table>") == 1
     assert repr(shown["Program("]) == (
         "Program(4 inputs -> SPIKING_GRU 6 -> CUBA 3 -> 3 classes by spike_count)"
     )
+
+
+def test_parts_show_themselves_in_one_line(shown):
+    run = shown["Simulation("]
+    layer = run.trace.layers[0]
+    spikes = int(layer.spikes.sum())
+    assert repr(layer) == (
+        f"LayerTrace(2 samples x 6 neurons x 20 steps, {spikes} spikes, states i v)"
+    )
+    assert f"6 neurons, in the whole run {spikes} spikes, " in repr(run.counters.layers[0])
+    assert run.counters.layers[0]._repr_html_() is None
+
+
+def test_what_differs_is_shown(shown, network):
+    trace = shown["Trace("]
+    layer = trace.layers[1]
+    other = Trace((trace.layers[0], LayerTrace(~layer.spikes, layer.states)))
+    found = verify(network, {"fast": trace, "other": other})
+    assert "fast, other differ in 120 values" in repr(found)
+    assert "<td>other</td><td>fast</td><td>2</td><td>spikes</td><td>120</td>" in found._repr_html_()
+
+
+def test_a_network_shows_delays_and_weight_bits_of_each_layer(shown, network):
+    summary = inspect(network)
+    table = shown["Program("]._repr_html_()
+    for one in summary:
+        low, high = one.delays_output
+        delays = f"{low} to {high}" if high else "none"
+        assert f"<td>{one.weight_bits}</td><td>{delays}</td>" in table
+    low, high = summary[0].delays_recurrent
+    assert f"<td>{low} to {high}</td></tr>" in table
+
+
+def test_many_rows_are_folded_and_notes_stand_below():
+    long = html_table("t", ["a"], [[row] for row in range(40)])
+    assert long.startswith("<details><summary>t</summary><table>")
+    assert html_table("t", ["a"], [[1]], ["<note>"]).endswith("</table><div>&lt;note&gt;</div>")
 
 
 def test_a_table_is_text():

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from kipuka.convert.formats.net.differences import netx_differences, weight_bits
-from kipuka.convert.program import RECURRENT, Layer, Program, expect_program
-from kipuka.convert.synapses import ConvSynapses
+from kipuka.convert.formats.net.differences import netx_differences
+from kipuka.convert.program import RECURRENT, Layer, Program, delay_range, expect_program
+from kipuka.convert.synapses import ConvSynapses, weight_bits
+from kipuka.display import Shown, Table
 
 
-@dataclass(frozen=True)
-class LayerSummary:
+@dataclass(frozen=True, repr=False)
+class LayerSummary(Shown):
     """What one layer holds.
 
     Attributes
@@ -57,6 +58,25 @@ class LayerSummary:
     delays_output: tuple[int, int] | None
     delays_recurrent: tuple[int, int] | None
     netx: tuple[str, ...]
+
+    def _line(self) -> str:
+        delays = "".join(
+            f", {name} delays {found[0]} to {found[1]} steps"
+            for name, found in (
+                ("output", self.delays_output),
+                ("recurrent", self.delays_recurrent),
+            )
+            if found and any(found)
+        )
+        shape = " x ".join(map(str, self.shape))
+        return (
+            f"layer {self.layer}: {self.kind} {self.model}, {shape} neurons, "
+            f"{self.nonzero_synapses:,} of {self.synapses:,} synapses not 0, "
+            f"weights of {self.weight_bits} bits{delays}"
+        )
+
+    def _table(self) -> Table:
+        return Table(["", ""], [(one.name, getattr(self, one.name)) for one in fields(self)])
 
 
 def inspect(program: Program) -> tuple[LayerSummary, ...]:
@@ -127,8 +147,3 @@ def _connections(synapses: object) -> int:
         kernel = int(np.prod(synapses.weights.shape[1:]))
         return synapses.n_targets * kernel
     return int(synapses.weights.size)  # type: ignore[attr-defined]
-
-
-def delay_range(delays: np.ndarray) -> tuple[int, int] | None:
-    """Shortest and longest of some delays in steps; None if there are none."""
-    return (int(delays.min()), int(delays.max())) if delays.size else None

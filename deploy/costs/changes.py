@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kipuka.convert.formats.net.differences import weight_bits
 from kipuka.convert.program import Program, Projection
-from kipuka.convert.synapses import DenseSynapses
+from kipuka.convert.synapses import DenseSynapses, weight_bits
 from kipuka.deploy.counters import Counters
 
 LAYERS = 3

@@ -23,7 +23,7 @@ from kipuka.deploy.costs.mapping import (
 from kipuka.deploy.costs.program_run import sent_in
 from kipuka.deploy.counters import Counters
 from kipuka.deploy.reference import Simulation
-from kipuka.display import html_table
+from kipuka.display import Shown, Table, counted
 from kipuka.errors import expect
 from kipuka.hardware_profiles import SiBounds
 from kipuka.lazy import listing
@@ -65,8 +65,8 @@ class LayerCost:
     dynamic_energy_j: SiBounds
 
 
-@dataclass(frozen=True, eq=False)
-class Cost:
+@dataclass(frozen=True, eq=False, repr=False)
+class Cost(Shown):
     """Cost of a run per sample.
 
     Attributes
@@ -111,20 +111,19 @@ class Cost:
     host_input: bool
     left_out: tuple[str, ...]
 
-    def __repr__(self) -> str:
-        """Energy, time and cores per sample in one line."""
+    def _line(self) -> str:
         few, many = self.cores
         cores = f"{few} cores" if few == many else f"{few} to {many} cores"
-        chips = "chip" if self.mapping.n_chips == 1 else "chips"
+        chips = counted(self.mapping.n_chips, "chip")
         return (
-            f"Cost({self.hardware}, estimates per sample: energy "
+            f"{self.hardware}, estimates per sample: energy "
             f"{_scaled(self.total_energy_j, 1e6, 'µJ')}, dynamic "
             f"{_typical(self.dynamic_energy_j, 1e6, 'µJ')}, static "
             f"{_typical(self.static_energy_j, 1e6, 'µJ')}; latency at least "
-            f"{_scaled(self.latency_s, 1e6, 'µs')}; {cores} of {self.mapping.n_chips} {chips})"
+            f"{_scaled(self.latency_s, 1e6, 'µs')}; {cores} of {chips}"
         )
 
-    def _repr_html_(self) -> str:
+    def _table(self) -> Table:
         rows = [
             (
                 str(layer.layer),
@@ -140,8 +139,8 @@ class Cost:
             "together": self.total_energy_j,
         }
         rows += [(name, "", "", _scaled(one, 1e6, "µJ")) for name, one in energies.items()]
-        rows += [(f"left out: {note}", "", "", "") for note in self.left_out]
-        return html_table(repr(self), ["layer", "spikes", "synaptic operations", "energy"], rows)
+        columns = ["layer", "spikes", "synaptic operations", "energy, typical (low to high)"]
+        return Table(columns, rows, [f"left out: {note}" for note in self.left_out])
 
     @property
     def total_energy_j(self) -> SiBounds:
@@ -287,16 +286,16 @@ def _layer_costs(
 ) -> tuple[LayerCost, ...]:
     n_samples = counters.n_samples
     costs = []
-    for own, counted in zip(mapping.groups, counters.layers, strict=True):
+    for own, work in zip(mapping.groups, counters.layers, strict=True):
         energy = energy_of(activity, own.cores, prices, n_samples)
         costs.append(
             LayerCost(
                 layer=own.layer,
-                neurons=counted.n_neurons,
+                neurons=work.n_neurons,
                 cores=own.n_cores,
-                spikes=float(counted.spikes.sum(axis=1).mean()),
-                synaptic_operations=float(counted.synaptic_operations.sum(axis=1).mean()),
-                multiplications=counted.multiplications / n_samples,
+                spikes=float(work.spikes.sum(axis=1).mean()),
+                synaptic_operations=float(work.synaptic_operations.sum(axis=1).mean()),
+                multiplications=work.multiplications / n_samples,
                 neuron_updates=float(activity.updates[own.cores].sum() / n_samples),
                 messages=float(activity.messages[own.cores].sum() / n_samples),
                 dynamic_energy_j=total_of(energy, prices),

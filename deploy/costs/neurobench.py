@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kipuka.convert.formats.net.differences import weight_bits
 from kipuka.convert.program import RECURRENT, Layer, Program, Projection
-from kipuka.convert.synapses import ConvSynapses, Synapses
+from kipuka.convert.synapses import ConvSynapses, Synapses, weight_bits
 from kipuka.deploy.counters import Counters
 
 

@@ -1,27 +1,75 @@
-"""How objects show themselves in a notebook: one small table each, without scripts or styles."""
+"""How objects show themselves: in one line, and in a notebook as a small table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import NamedTuple
+
+FOLDED_FROM = 25
+"""Rows from which on a table opens only when it is asked for."""
 
 
-def html_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+class Table(NamedTuple):
+    """What a notebook shows below an object's line.
+
+    Attributes
+    ----------
+    columns : sequence of str
+    rows : sequence of sequences
+        As many cells each as there are columns.
+    notes : sequence of str
+        Paragraphs below it.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    notes: Sequence[str] = ()
+
+
+class Shown:
+    """Base of objects that show themselves in one line, however large they are, and as a table.
+
+    Dataclasses need ``repr=False`` beside it, so that they do not write their own.
+    """
+
+    def _line(self) -> str:
+        """What the line says of the object, between its class's name and parentheses."""
+        raise NotImplementedError
+
+    def _table(self) -> Table | None:
+        """What a notebook shows; None for the line alone."""
+        return None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._line()})"
+
+    def _repr_html_(self) -> str | None:
+        table = self._table()
+        return None if table is None else html_table(repr(self), *table)
+
+
+def html_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    notes: Sequence[str] = (),
+) -> str:
     """Return a table as HTML; everything in it is text.
 
-    Numbers are written in groups of three digits, and None as what nobody has published.
+    Numbers are written in groups of three digits, and None as what nobody has published. Many rows
+    are folded below the title.
 
     Parameters
     ----------
     title : str
-    columns : sequence of str
-    rows : sequence of sequences
-        As many cells each as there are columns.
+    columns, rows, notes
+        See `Table`.
 
     Examples
     --------
     >>> html_table("a < b", ["n"], [[3]])
-    '<table><caption>a &lt; b</caption><tr><th>n</th></tr><tr><td>3</td></tr></table>'
+    '<div>a &lt; b</div><table><tr><th>n</th></tr><tr><td>3</td></tr></table>'
     """
 
     def text(cell: object) -> str:
@@ -33,4 +81,19 @@ def html_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     body = "".join(
         f"<tr>{''.join(f'<td>{escape(text(cell))}</td>' for cell in row)}</tr>" for row in rows
     )
-    return f"<table><caption>{escape(title)}</caption><tr>{head}</tr>{body}</table>"
+    table = f"<table><tr>{head}</tr>{body}</table>"
+    below = "".join(f"<div>{escape(note)}</div>" for note in notes)
+    if len(rows) >= FOLDED_FROM:
+        return f"<details><summary>{escape(title)}</summary>{table}{below}</details>"
+    return f"<div>{escape(title)}</div>{table}{below}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words.
+
+    Examples
+    --------
+    >>> counted(1, "chip"), counted(1200, "step")
+    ('1 chip', '1,200 steps')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kipuka.convert.formats.net.differences import weight_bits
+from kipuka.convert.synapses import weight_bits
 from kipuka.deploy.costs.mapping import core_limits, map_by_halving, map_groups
 from kipuka.deploy.costs.mapping.demand import list_words, tap_words
 from kipuka.deploy.costs.mapping.limits import (

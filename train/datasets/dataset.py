@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kipuka.display import html_table
+from kipuka.display import Shown, Table
 from kipuka.train.datasets.own_events import laid_out, recorded_events, recordings_of_arrays
 from kipuka.train.datasets.recordings import (
     TEST,
@@ -29,8 +29,8 @@ DATASET_MADE = "Dataset.from_arrays, from_events or from_tonic make one of your 
 """Remedy where something else was given."""
 
 
-@dataclass(frozen=True, eq=False)
-class Dataset:
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset(Shown):
     """A data set that is split once and for all, whatever the seed of a training run.
 
     Attributes
@@ -97,16 +97,15 @@ class Dataset:
             found.update(part.labels.astype("<i8").tobytes())
         return found.hexdigest()
 
-    def __repr__(self) -> str:
-        """Name, sizes and how the parts came about, in one line."""
+    def _line(self) -> str:
         parts = (self.train, self.validation, self.test)
         n_train, n_validation, n_test = (len(part.labels) for part in parts)
         units = " x ".join(map(str, self.shape or (self.n_units,)))
         step = "" if self.grid is None else self.grid.text
         return (
-            f"Dataset({self.name}: {n_train} training, {n_validation} validation and {n_test} test "
+            f"{self.name}: {n_train} training, {n_validation} validation and {n_test} test "
             f"samples of {self.n_classes} classes, {units} units x {self.n_steps} steps{step}; "
-            f"{self.held_out}{self._lost()})"
+            f"{self.held_out}{self._lost()}"
         )
 
     def _lost(self) -> str:
@@ -119,15 +118,16 @@ class Dataset:
             found += "with another, together one spike"
         return found
 
-    def _repr_html_(self) -> str:
+    def _table(self) -> Table:
         parts = {"training": self.train, "validation": self.validation, "test": self.test}
         rows = []
         for number, (name, part) in enumerate(parts.items()):
             counts = np.bincount(part.labels, minlength=self.n_classes)
-            row = (name, len(part.labels), f"{counts.min()} to {counts.max()}")
+            few, many = int(counts.min()), int(counts.max())
+            row = (name, len(part.labels), str(few) if few == many else f"{few} to {many}")
             rows.append((*row, ", ".join(self.groups[number])) if self.groups else row)
         columns = ["part", "samples", "of each class", *(["groups"] if self.groups else [])]
-        return html_table(repr(self), columns, rows)
+        return Table(columns, rows)
 
     @classmethod
     def from_recordings(cls, recordings: Recordings, options: DataOptions) -> Dataset:

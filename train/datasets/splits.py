@@ -9,6 +9,7 @@ import numpy as np
 
 from kipuka.convert.formats.guarded.event_files import ArrayNames
 from kipuka.convert.operands import as_numbers, as_spikes
+from kipuka.display import Shown, Table, counted
 from kipuka.errors import KipukaError
 
 Validation = Literal["speakers", "samples"]
@@ -82,8 +83,8 @@ class DataOptions:
     groups_from: str | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
+@dataclass(frozen=True, eq=False, repr=False)
+class Split(Shown):
     """One part of a data set.
 
     Attributes
@@ -111,6 +112,20 @@ class Split:
             spikes = as_spikes(spikes, "spikes of a part")
         object.__setattr__(self, "spikes", spikes)
         object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
+
+    def _line(self) -> str:
+        samples, units, steps = self.spikes.shape
+        return (
+            f"{counted(samples, 'sample')} of {counted(units, 'unit')} x {counted(steps, 'step')}, "
+            f"{counted(len(np.unique(self.labels)), 'label')}"
+        )
+
+    def _table(self) -> Table:
+        return Table(["label", "samples"], list(zip(*self._counts(), strict=True)))
+
+    def _counts(self) -> tuple[list[int], list[int]]:
+        labels, counts = np.unique(self.labels, return_counts=True)
+        return labels.tolist(), counts.tolist()
 
     def joined(self, other: Split) -> Split:
         """One part with the samples of both."""

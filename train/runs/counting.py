@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from kipuka.display import Shown, counted
 from kipuka.errors import expect
 from kipuka.train.datasets import Dataset, Split
 from kipuka.train.datasets.dataset import DATASET_MADE
@@ -18,8 +19,8 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Weights of the squared norm that the validation part chooses from."""
 
 
-@dataclass(frozen=True)
-class CountingBaseline:
+@dataclass(frozen=True, repr=False)
+class CountingBaseline(Shown):
     """The best fit on validation.
 
     Attributes
@@ -34,6 +35,12 @@ class CountingBaseline:
     validation_accuracy: float
     test_accuracy: float
     parameters: int
+
+    def _line(self) -> str:
+        return (
+            f"{self.test_accuracy:.2%} on test, {self.validation_accuracy:.2%} on validation, from "
+            f"counts of spikes alone; {counted(self.parameters, 'parameter')}"
+        )
 
 
 def counting_baseline(dataset: Dataset) -> CountingBaseline:

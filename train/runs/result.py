@@ -17,7 +17,7 @@ from kipuka.convert.formats.network import save_network
 from kipuka.convert.formats.slayer.network import program_from_blocks
 from kipuka.convert.operands import checked_inputs, presented
 from kipuka.convert.program import Program
-from kipuka.display import html_table
+from kipuka.display import Shown, Table, counted
 from kipuka.names import NETWORK_FILE
 from kipuka.train.datasets import Dataset
 from kipuka.train.from_program.network import blocks_from_program, trace_blocks
@@ -92,7 +92,7 @@ def save_trained(
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TrainingResult:
+class TrainingResult(Shown):
     """A finished run.
 
     Attributes
@@ -131,20 +131,18 @@ class TrainingResult:
         last = trace_blocks(blocks, presented(self.program, test.spikes)).layers[-1]
         return Decisions.of(self.program, last, test.labels)
 
-    def __repr__(self) -> str:
-        """Epochs, which one is kept, its accuracy, and where the network is, in one line."""
-        epochs = "1 epoch" if len(self.metrics) == 1 else f"{len(self.metrics)} epochs"
+    def _line(self) -> str:
         return (
-            f"TrainingResult({epochs} in {self.metrics[-1].seconds:.0f} s, "
+            f"{counted(len(self.metrics), 'epoch')} in {self.metrics[-1].seconds:.0f} s, "
             f"kept epoch {self.kept.epoch}: {self.kept.validation_accuracy:.2%} on validation; "
-            f"network: {self.folder / NETWORK_FILE})"
+            f"network: {self.folder / NETWORK_FILE}"
         )
 
-    def _repr_html_(self) -> str:
+    def _table(self) -> Table:
         rows = [
             ("validation accuracy", f"{self.kept.validation_accuracy:.2%}"),
             ("test accuracy", self.decisions.text()),
             ("spikes per hidden neuron and step", f"{self.kept.spike_rate:.3f}"),
             ("network", repr(self.program)),
         ]
-        return html_table(repr(self), [f"kept epoch {self.kept.epoch}", ""], rows)
+        return Table([f"kept epoch {self.kept.epoch}", ""], rows)

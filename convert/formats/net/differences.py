@@ -114,35 +114,3 @@ def _of_convolution(feeding: list[Projection]) -> list[str]:
 
 def _of_input(neuron: CubaParameters) -> list[str]:
     return ["has no bias besides the encoder's"] if np.any(neuron.bias) else []
-
-
-def weight_bits(weights: np.ndarray) -> int:
-    """Bits that hold a layer's weights, the sign included, after NetX's scaling by powers of two.
-
-    NetX shifts weights left until they fill 8 bits and undoes that with a negative exponent, which
-    leaves every sum as it was; the bits that stay zero need no memory.
-
-    Parameters
-    ----------
-    weights : int16 array
-
-    Returns
-    -------
-    int
-        0 if all weights are 0, otherwise 1 to 8.
-    """
-    low, high = int(weights.min(initial=0)), int(weights.max(initial=0))
-    if low == high == 0:
-        return 0
-    mixed = low < 0 < high
-    if mixed:
-        scale = min(127 / high, -128 / low)
-    elif high > 0:
-        scale = 255 / high
-    else:
-        scale = -256 / low
-    scale_bits = int(np.floor(np.log2(scale))) + mixed
-    # A number and its negative end in as many zeros.
-    common = int(np.bitwise_or.reduce(weights, axis=None))
-    trailing_zeros = (common & -common).bit_length() - 1
-    return 8 - scale_bits - (min(trailing_zeros, 8) - mixed)

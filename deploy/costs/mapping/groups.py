@@ -14,9 +14,8 @@ from functools import cached_property
 import numpy as np
 
 from kipuka.convert.delivery import sent_message
-from kipuka.convert.formats.net.differences import weight_bits
 from kipuka.convert.program import Program, Projection
-from kipuka.convert.synapses import ConvSynapses, DenseSynapses, Synapses
+from kipuka.convert.synapses import ConvSynapses, DenseSynapses, Synapses, weight_bits
 
 INPUT = -1
 """Sender of what comes from outside the chip."""

@@ -42,9 +42,9 @@ def inspect(
     Says what stock NetX would do differently with the file.
     """
     from kipuka.commands.inputs.samples import open_network
-    from kipuka.convert.analysis.summary import delay_range
     from kipuka.convert.analysis.summary import inspect as summarise
     from kipuka.convert.formats.net.file import load_golden
+    from kipuka.convert.program import delay_range
     from kipuka.deploy.lowered.size import lowered_size
 
     program, golden = open_network(net, clamp_delays=clamp_delays), load_golden(net)
@@ -90,7 +90,7 @@ def _print(
     texts: Sequence[str],
 ) -> None:
     from kipuka.commands.console import print_line, print_table
-    from kipuka.convert.analysis.summary import delay_range
+    from kipuka.convert.program import delay_range
 
     columns = {
         "layer": "layer",

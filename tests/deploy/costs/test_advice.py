@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from kipuka.convert.formats.net.differences import weight_bits
+from kipuka.convert.synapses import weight_bits
 from kipuka.convert.trace import decide
 from kipuka.deploy.costs.advice import Advice, advise, record_for_advice
 from kipuka.deploy.costs.changes import changes
