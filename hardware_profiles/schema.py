@@ -212,7 +212,7 @@ class SystemProfile(Strict):
     @model_validator(mode="after")
     def _citations_resolve(self) -> "SystemProfile":
         """Require a reference for every citation key that a quantity uses."""
-        _check_citations(self.quantities(), self.references)
+        check_citations(self.quantities(), self.references)
         return self
 
 
@@ -314,7 +314,7 @@ class HardwareProfile(Shown, Strict):
     @model_validator(mode="after")
     def _citations_resolve(self) -> "HardwareProfile":
         """Require a reference for every citation key that a quantity or an ability uses."""
-        _check_citations(self.quantities(), self.references)
+        check_citations(self.quantities(), self.references)
         for name, ability in self.abilities.each():
             _check_sources(f"abilities.{name}", ability.source, self.references)
         return self
@@ -327,9 +327,10 @@ class HardwareProfile(Shown, Strict):
         return self
 
 
-def _check_citations(
+def check_citations(
     quantities: Iterator[tuple[str, Quantity]], references: tuple[Reference, ...]
 ) -> None:
+    """Refuse quantities with a citation key that `references` lacks."""
     for name, quantity in quantities:
         _check_sources(name, " ".join(quantity.sources()), references)
 

@@ -15,13 +15,14 @@ from kipuka.convert.operands import as_numbers
 from kipuka.convert.program import Program
 from kipuka.convert.trace import Trace
 from kipuka.deploy.costs.advice import Advice
+from kipuka.deploy.costs.conventional import on_processors
 from kipuka.deploy.costs.cost import Cost
 from kipuka.deploy.costs.sensitivity import sensitivities
 from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered
 from kipuka.deploy.reference import Simulation
 from kipuka.deploy.report import plots, question, tables
 from kipuka.deploy.report.numbers import count, si, si_bounds
-from kipuka.deploy.report.provenance import chip_view
+from kipuka.deploy.report.provenance import chip_view, elsewhere_view
 from kipuka.deploy.report.replay import time_view
 from kipuka.deploy.report.tables import Compared, delays_by_label, plural
 from kipuka.deploy.report.words import how_to_read, words_on
@@ -29,6 +30,7 @@ from kipuka.deploy.verification import Verification
 from kipuka.errors import KipukaError, expect
 from kipuka.files import replacing
 from kipuka.hardware_profiles import HardwareProfile
+from kipuka.hardware_profiles.processors import load_processors
 
 TEMPLATE = "page.html.jinja"
 
@@ -207,6 +209,8 @@ def _view(contents: ReportContents) -> dict[str, Any]:
         "sensitivities": tables.sensitivity_rows(
             sensitivities(program, profile, counters.n_samples, hardware)
         ),
+        "elsewhere": [elsewhere_view(one) for one in on_processors(program, counters)],
+        "elsewhere_references": load_processors().references,
         "chips": [chip_view(cost, chip) for cost, chip in contents.profiles],
         "reading": how_to_read(),
         "seconds": {stage: si(value, "s") for stage, value in contents.seconds.items()},

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from kipuka.deploy.costs.conventional import ConventionalCost
 from kipuka.deploy.costs.cost import Cost
-from kipuka.deploy.report.numbers import NOT_PUBLISHED, SPACE, count, si_bounds
-from kipuka.hardware_profiles import Ability, HardwareProfile, Quantity
+from kipuka.deploy.report.numbers import NOT_PUBLISHED, SPACE, count, si, si_bounds
+from kipuka.hardware_profiles import Ability, HardwareProfile, Quantity, SiBounds
 
 
 def chip_view(profile: Cost, hardware: HardwareProfile) -> dict[str, Any]:
@@ -35,6 +36,32 @@ def chip_view(profile: Cost, hardware: HardwareProfile) -> dict[str, Any]:
         "groups": groups,
         "references": hardware.references,
     }
+
+
+def elsewhere_view(cost: ConventionalCost) -> dict[str, Any]:
+    """Row of a processor that is no spiking chip, with the boundary of its figure.
+
+    Parameters
+    ----------
+    cost : ConventionalCost
+    """
+    figure = cost.processor.multiply_accumulate
+    return {
+        "name": cost.processor.title,
+        "sparse": _energy(cost.where_spikes_arrive_j),
+        "dense": _energy(cost.every_step_j),
+        "boundary": figure.note,
+        "each": f"{count(figure.value or 0)}{SPACE}{_unit(figure.unit)}",
+        "source": figure.source,
+        "secondary": figure.secondary,
+        "measured": any(one.confidence == "measured" for one in figure.inputs),
+    }
+
+
+def _energy(bounds: SiBounds) -> tuple[str, str]:
+    """Typical energy, and below it what is known of its bounds."""
+    low = "" if bounds.low is None else f"from {si(bounds.low, 'J')}"
+    return si(bounds.typical, "J"), low
 
 
 def _provenance(name: str, quantity: Quantity) -> dict[str, Any]:

@@ -253,6 +253,11 @@ def test_profile_shows_mapping_metrics_advice_and_a_second_network(net, tmp_path
     assert values["mapping"]["cores_used"] == len(values["mapping"]["cores"]) == 4
     assert sum(values["mapping"]["timeline"]["steps_bounded_by"].values()) == 60
     assert values["neurobench"]["effective_acs"] == values["synops_per_sample"]
+    elsewhere = {one["processor"]: one for one in values["on_processors"]}
+    operations = values["synops_per_sample"] + values["neuron_updates_per_sample"]
+    best = elsewhere["CPU at its best, Intel i7-4960X"]
+    assert best["where_spikes_arrive_j"]["typical"] == pytest.approx(8.6e-9 * operations)
+    assert all("Boundary:" in one["boundary"] for one in elsewhere.values())
     assert values["compare"]["dynamic_energy_j"] == values["dynamic_energy_j"]
     assert all(one["energy_gain"] < 1 for one in values["advice"])
     text = capsys.readouterr().out

@@ -255,7 +255,12 @@ def _verified(program: Program, inputs: np.ndarray) -> Verification | None:
 
 
 def _numbers(answer: Answer) -> dict[str, Any]:
-    from kipuka.commands.tables.costs import advice_numbers, profile_numbers, real_time_numbers
+    from kipuka.commands.tables.costs import (
+        advice_numbers,
+        processor_numbers,
+        profile_numbers,
+        real_time_numbers,
+    )
     from kipuka.commands.tables.lowered_form import lowered_numbers
     from kipuka.commands.tables.verification import verification_numbers
     from kipuka.deploy.costs.neurobench import neurobench
@@ -267,6 +272,7 @@ def _numbers(answer: Answer) -> dict[str, Any]:
     values["decisions"] = None if own.decisions is None else own.decisions.numbers()
     values["samples_from"] = own.samples.source
     values["neurobench"] = dataclasses.asdict(neurobench(own.program, own.simulation.counters))
+    values["on_processors"] = processor_numbers(own.program, own.simulation)
     values["without_microcode"] = lowered_numbers(answer.lowered)
     found = answer.verification
     values["verification"] = None if found is None else verification_numbers(found)

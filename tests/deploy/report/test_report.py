@@ -167,6 +167,15 @@ def test_headlines_are_those_of_the_run(page: str) -> None:
 
 
 @pytest.mark.slow
+def test_rows_of_a_cpu_and_a_gpu_state_their_boundary(page: str) -> None:
+    table = page.partition('aria-label="Energy on a CPU or GPU"')[2].partition("</table>")[0]
+    rows = table.partition("<tbody>")[2].split("</tr>")[:-1]
+    assert len(rows) == 5
+    assert all("Boundary:" in row for row in rows)
+    assert [("secondary" in row) for row in rows] == [False, False, False, True, True]
+
+
+@pytest.mark.slow
 def test_words_of_the_page_are_explained_at_its_end(page: str) -> None:
     text = plain(page).partition("Words on this page")[2]
     assert "synaptic operation One nonzero weight that an arriving message reaches." in text

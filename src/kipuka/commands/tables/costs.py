@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kipuka.commands.console import print_line, print_table
+from kipuka.convert.program import Program
 from kipuka.deploy.costs.advice import SMALLEST_GAIN, Advice
+from kipuka.deploy.costs.conventional import on_processors
 from kipuka.deploy.costs.cost import TERMS, Cost
 from kipuka.deploy.costs.mapping.limits import NAMES
 from kipuka.deploy.costs.ndns import ndns_proxy
@@ -123,6 +125,21 @@ def real_time_numbers(
         "real_time": real,
         "input_from_host_s": from_host_s(priced, hardware)._asdict(),
     }
+
+
+def processor_numbers(program: Program, simulation: Simulation) -> list[dict[str, Any]]:
+    """Return what the operations of a run take on processors that are no spiking chips."""
+    return [
+        {
+            "processor": one.processor.title,
+            "where_spikes_arrive_j": one.where_spikes_arrive_j._asdict(),
+            "every_step_j": one.every_step_j._asdict(),
+            "boundary": one.processor.multiply_accumulate.note,
+            "source": one.processor.multiply_accumulate.source,
+            "secondary": one.processor.multiply_accumulate.secondary,
+        }
+        for one in on_processors(program, simulation.counters)
+    ]
 
 
 def print_profile(priced: Cost, hardware: HardwareProfile, step_s: float | None = None) -> None:
