@@ -16,7 +16,7 @@ from kipuka.train.gru.gates import GateNames, gates_of
 from kipuka.train.gru.mixing import Mixing
 from kipuka.train.gru.neuron import neuron_from
 from kipuka.train.gru.sequence import run_sequence
-from kipuka.train.silence import warn_if_silent
+from kipuka.train.silence import SilenceRule, warn_if_silent
 
 MAX_SIZE = (1 << 31) - 1
 """Neurons, or channels, that a block may be asked for."""
@@ -72,6 +72,8 @@ class GruBlock(torch.nn.Module):
         Of the last forward pass; see `kipuka.train.gru.cell.GruStates`.
     name : str
         What messages call the block; whoever puts it into a network may give it another one.
+    silence : SilenceRule
+        When a warning names the block that stays silent in training, and what it advises.
     """
 
     input_synapse: Any
@@ -102,6 +104,7 @@ class GruBlock(torch.nn.Module):
         self.update_gate_input = update_gate_input
         self.overshoot = torch.zeros(0)
         self.name = f"{type(self).__name__} of {channels}"
+        self.silence = SilenceRule()
         self.input_shape: tuple[int, ...] = ()
 
     def add_delays(
@@ -199,7 +202,7 @@ class GruBlock(torch.nn.Module):
         """Spikes (batch, neurons or channels x height x width, time) as the next layer has them."""
         spikes, _ = self.dynamics(x)
         self.input_shape = tuple(x.shape[1:-1])
-        warn_if_silent(self, self.name, x, spikes)
+        warn_if_silent(self, self.name, self.silence, x, spikes)
         if self.delay_shift:
             spikes = _one_step_later(spikes)
         if self.delay is not None:

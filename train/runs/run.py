@@ -27,6 +27,10 @@ from kipuka.train.runs.parallel import Processes
 from kipuka.train.runs.phases import Phase, phase_at
 from kipuka.train.runs.state import RunState
 from kipuka.train.sigma_delta.blocks import Input
+from kipuka.train.silence import PATIENCE, SilenceRule
+
+WAKING = "set penalties.rate to 1, which holds silence against it, or raise learning_rate"
+"""What helps a layer without spikes, of the settings of a run."""
 
 
 def named_delays(network: torch.nn.ModuleList) -> list[tuple[str, AxonalDelay]]:
@@ -85,7 +89,16 @@ class Run:
         groups = [{"params": self.weights}]
         groups += [{"params": [delay.delay for delay in self.delays]}] if self.delays else []
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate)
+        self._name_layers(-(-len(self.labels) // config.batch_size))
         self.keep_in_range()
+
+    def _name_layers(self, n_batches: int) -> None:
+        """Have layers that stay silent for a whole epoch named by their number, with a setting."""
+        rule = SilenceRule(max(PATIENCE, n_batches), WAKING)
+        layers = [one for one in self.network if not isinstance(one, AudioLayout)]
+        for number, block in enumerate(layers, start=1):
+            if isinstance(block, GruBlock):
+                block.name, block.silence = f"layer {number} ({block.name})", rule
 
     def initial_state(self) -> RunState:
         """State before the first epoch."""

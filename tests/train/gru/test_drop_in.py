@@ -16,7 +16,7 @@ from kipuka.train.from_program.network import trace_blocks
 from kipuka.train.gru import neuron
 from kipuka.train.gru.convolutional import ConvSpikingGRU
 from kipuka.train.gru.dense import SpikingGRU
-from kipuka.train.silence import SilentLayerWarning
+from kipuka.train.silence import SilenceRule, SilentLayerWarning
 from kipuka.train.slayer import cuba
 
 TUTORIAL = {
@@ -242,16 +242,27 @@ def test_a_silent_layer_is_named_once(monkeypatch):
     block(few)  # without input there is nothing to say
     few[:, 0, 1:] = 1
     block(few)  # nor with less than a spike per step
-    with pytest.warns(SilentLayerWarning, match=r"SpikingGRU of 7 had \d+ input spikes"):
-        block(spikes(3, 12, 30))
+    block.silence = SilenceRule(batches=3)
+    many = spikes(3, 12, 30)
+    for _ in range(2):
+        block(many)  # nor before training had a chance to change it
+        block(few)
+    with pytest.warns(SilentLayerWarning, match=r"SpikingGRU of 7 emitted no spike in 3 .* \d+ in"):
+        block(many)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        block(spikes(3, 12, 30))
+        block(many)
         other = SpikingGRU({"threshold": 20.0}, 12, 7).eval()
-        other(spikes(3, 12, 30))
+        other(many)
+        awake = SpikingGRU({"threshold": 20.0}, 12, 7)
+        for _ in range(silence.PATIENCE - 1):
+            silence.warn_if_silent(awake, "awake", awake.silence, many, few * 0)
+        silence.warn_if_silent(awake, "awake", awake.silence, many, many)  # it does spike
+        silence.warn_if_silent(awake, "awake", awake.silence, many, few * 0)
     other.train().name = "layer 2"
-    with pytest.warns(SilentLayerWarning, match="layer 2 had"):
-        other(spikes(3, 12, 30))
+    other.silence = SilenceRule(1, "give it a chance")
+    with pytest.warns(SilentLayerWarning, match="layer 2 emitted .* give it a chance"):
+        other(many)
     assert block in silence._SAID
 
 
