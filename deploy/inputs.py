@@ -77,7 +77,7 @@ def load_inputs(path: str | Path, program: Program) -> Inputs:
             limit="a .npy file of numbers",
             value=" ".join(str(error).split()),
             remedy="write it with numpy.save",
-        ) from error
+        ) from None
     return _checked(array, program, str(path))
 
 

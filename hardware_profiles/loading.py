@@ -100,7 +100,7 @@ def _parse(content: bytes, file_name: str) -> HardwareProfile:
             return _of_chip(data)
         system = SystemProfile.model_validate(data)
     except ValidationError as error:
-        raise _schema_error(error, root, file_name) from error
+        raise _schema_error(error, root, file_name) from None
     return _of_system(system, f"{file_name}, key chip_profile, line {_line_of(root, _CHIP)}")
 
 

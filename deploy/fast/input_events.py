@@ -115,7 +115,7 @@ def windows(program: Program, piece: Piece, where: str) -> Iterator[Window]:
         yield _listed(program, piece, where)
         return
     piece = as_numbers(piece, where)
-    _check_dense(program, piece.shape, piece.dtype, where)
+    check_dense(program, piece.shape, piece.dtype, where)
     n_steps = piece.shape[1]
     at_once = max(1, WINDOW_ENTRIES // program.n_inputs)
     for start in range(0, n_steps, at_once):
@@ -123,9 +123,14 @@ def windows(program: Program, piece: Piece, where: str) -> Iterator[Window]:
         yield _activations(part) if program.encoder else _scanned(part)
 
 
-def _check_dense(
-    program: Program, shape: tuple[int, ...], dtype: np.dtype[Any], where: str
-) -> None:
+def check_dense(program: Program, shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None:
+    """Refuse an array (units, steps) of another size or type than the network takes.
+
+    Raises
+    ------
+    KipukaError
+        If it is one; the message starts its place with `where`.
+    """
     wanted = np.int32 if program.encoder else np.bool_
     if len(shape) != 2 or shape[0] != program.n_inputs or shape[1] == 0:
         raise KipukaError(

@@ -13,7 +13,7 @@ import numpy as np
 from kipuka.compiling_notice import announce_compiling
 from kipuka.convert.operands import as_numbers, whole_number
 from kipuka.convert.program import Program, expect_program
-from kipuka.deploy.fast.input_events import Events, Piece, Sample, steps_of
+from kipuka.deploy.fast.input_events import Events, Piece, Sample, check_dense, steps_of
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.recording import COUNTERS, EVERYTHING, Record
 from kipuka.deploy.fast.run import Progress, Run, available_cores
@@ -208,6 +208,8 @@ def _common_steps(program: Program, inputs: np.ndarray | Sequence[Piece]) -> int
             remedy="check how the input was made",
         )
     if isinstance(inputs, np.ndarray):
+        # Before there are threads, whose frames would bury the message.
+        check_dense(program, inputs.shape[1:], inputs.dtype, "input, sample 0")
         return int(inputs.shape[2])
     steps = [steps_of(piece, f"input, sample {k}") for k, piece in enumerate(inputs)]
     different = [k for k, n in enumerate(steps) if n != steps[0]]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import TypeVar
 from unicodedata import category
 
@@ -40,6 +42,30 @@ class KipukaError(Exception):
             f"{self.what}. Where: {self.where}. Limit: {self.limit}. Found: {readable(value)}. "
             f"What to do: {self.remedy}."
         )
+
+    def _render_traceback_(self) -> list[str]:
+        """Lines that IPython and notebooks show, by the name that they look for.
+
+        The reader's own lines and the paragraph: how Kipuka found it out would bury both.
+        """
+        frames = [
+            (frame, line)
+            for frame, line in traceback.walk_tb(self.__traceback__)
+            if _package(frame.f_globals) != "IPython"
+        ]
+        own = takewhile(lambda place: _package(place[0].f_globals) != "kipuka", frames)
+        lines = traceback.StackSummary.extract(own).format()
+        return [
+            "Traceback (most recent call last):",
+            *"".join(lines).splitlines(),
+            f"{type(self).__name__}: {self}",
+            "(Lines within Kipuka: import traceback; traceback.print_last(), or %debug.)",
+        ]
+
+
+def _package(names: Mapping[str, object]) -> str:
+    """Top-level package of the module that has those global names."""
+    return str(names.get("__name__", "")).partition(".")[0]
 
 
 def readable(value: object) -> str:

@@ -88,7 +88,7 @@ def _target(path: Path) -> Path | None:
         return Path(os.path.realpath(path)) if path.is_symlink() else path
     # ValueError: a path with a null character.
     except (OSError, ValueError) as error:
-        raise _unwritten(path, error) from error
+        raise _unwritten(path, error) from None
     kind = kind_of(state.st_mode)
     if kind in ("a folder", "a socket"):
         raise KipukaError(
@@ -138,7 +138,7 @@ def _poured(path: Path) -> Iterator[Path]:
                 limit="a device or pipe that takes all of it",
                 value=error.strerror,
                 remedy="choose another path",
-            ) from error
+            ) from None
 
 
 def _poured_into(path: Path) -> int:
@@ -174,7 +174,7 @@ def _replaced(path: Path) -> Iterator[Path]:
     try:
         handle, name = tempfile.mkstemp(prefix=owner, suffix=suffix, dir=path.parent or Path())
     except OSError as error:
-        raise _unwritten(path, error) from error
+        raise _unwritten(path, error) from None
     os.close(handle)
     temporary = Path(name)
     _OPEN.add(temporary)
@@ -187,7 +187,7 @@ def _replaced(path: Path) -> Iterator[Path]:
         # The new name is on the disk only when the folder is.
         _sync(path.parent, os.O_RDONLY)
     except OSError as error:
-        raise _unwritten(path, error) from error
+        raise _unwritten(path, error) from None
     finally:
         temporary.unlink(missing_ok=True)
         _OPEN.discard(temporary)

@@ -81,14 +81,14 @@ def locked(folder: str | Path) -> Iterator[Lock]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = _taken(folder)
-    except BlockingIOError as error:
+    except BlockingIOError:
         raise KipukaError(
             "another process works in the folder",
             where=str(folder),
             limit="one process at a time",
             value=f"process {_owner(folder / LOCK_FILE)}",
             remedy="wait until that process is done, end it, or choose another folder",
-        ) from error
+        ) from None
     # ValueError: a path with a null character.
     except (OSError, ValueError) as error:
         raise KipukaError(
@@ -97,7 +97,7 @@ def locked(folder: str | Path) -> Iterator[Lock]:
             limit="a folder on a disk with room that may be written to and takes locks",
             value=getattr(error, "strerror", None) or str(error),
             remedy="choose another folder, on a local disk",
-        ) from error
+        ) from None
     try:
         yield lock
     finally:

@@ -89,7 +89,7 @@ def opened(path: str | Path, what: str) -> Iterator[BinaryIO]:
             limit="an existing file",
             value=_described(error),
             remedy="check the path for a typing error",
-        ) from error
+        ) from None
     with os.fdopen(handle, "rb") as file:
         yield file
 

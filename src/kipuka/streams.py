@@ -133,7 +133,7 @@ def _said() -> Iterator[None]:
             limit="a terminal, file or pipe with room that is open for writing",
             value=error.strerror,
             remedy="make room or send the output elsewhere; files that were asked for are written",
-        ) from error
+        ) from None
 
 
 @contextmanager

@@ -74,7 +74,7 @@ def read_limited(path: Path, what: str, remedy: str) -> bytes:
             limit="a readable YAML file",
             value=getattr(error, "strerror", None) or str(error),
             remedy=remedy,
-        ) from error
+        ) from None
     if len(content) > MAX_BYTES:
         raise KipukaError(
             f"The {what} is too large",
@@ -101,7 +101,7 @@ def parse_yaml(content: bytes, file: str, what: str) -> tuple[yaml.Node | None, 
             _refuse_duplicate_keys(root, file, ())
         return root, None if root is None else loader.construct_document(root)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise _syntax_error(error, file, what) from error
+        raise _syntax_error(error, file, what) from None
 
 
 def short(value: Any) -> str:

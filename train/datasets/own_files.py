@@ -127,7 +127,7 @@ def _entries(folder: Path) -> list[Path]:
     try:
         found = sorted(itertools.islice(folder.iterdir(), FILES_MAX + 1))
     except OSError as error:
-        raise no_such_folder(folder, str(error.strerror)) from error
+        raise no_such_folder(folder, str(error.strerror)) from None
     if len(found) > FILES_MAX:
         raise no_such_folder(folder, f"more than {FILES_MAX} entries")
     found = [entry for entry in found if not entry.name.startswith(".")]

@@ -84,7 +84,7 @@ def _reading(path: str | Path) -> Iterator[None]:
             limit="a complete safetensors file",
             value=" ".join(str(error).split()),
             remedy="train again; checkpoints are written whole, so look for a disk fault",
-        ) from error
+        ) from None
 
 
 def _refuse_another_network(path: str | Path, header: Header, network: torch.nn.Module) -> None:

@@ -83,7 +83,7 @@ def tensorboard_writer(folder: Path) -> Any:
             limit="the package tensorboard",
             value=str(error),
             remedy="install it with: pip install tensorboard, or leave the setting out",
-        ) from error
+        ) from None
     writer: Any = vars(tensorboard)["SummaryWriter"]
     return writer(str(inside(folder, "tensorboard", is_folder=True)))
 

@@ -114,7 +114,7 @@ def load_state(
             limit="a complete state of this network's training",
             value=" ".join(f"{type(error).__name__}: {error}".split())[:300],
             remedy="train again in a new folder; the best checkpoint so far is beside this file",
-        ) from error
+        ) from None
 
 
 def data_digest(path: Path) -> str:

@@ -104,7 +104,7 @@ def read_event_file(path: Path, names: ArrayNames | None = None) -> EventFile:
         if missing:
             raise _missing(path, missing, wanted, npz_names(path))
     except UNREADABLE as error:
-        raise not_events(path, " ".join(str(error).split())) from error
+        raise not_events(path, " ".join(str(error).split())) from None
     times, units = arrays["times"], arrays["units"]
     n_steps = _count(path, arrays, "n_steps") if "n_steps" in arrays else None
     samples = arrays.get("samples", np.zeros(times.shape, np.int64))

@@ -233,7 +233,7 @@ class GuardedFile:
         except Exception as error:
             # h5py hands on what HDF5 finds damaged as any of a dozen types.
             value = " ".join(f"a damaged HDF5 file ({error})".split())
-            raise self._expected.refused(where, value) from error
+            raise self._expected.refused(where, value) from None
 
 
 _COMPLETE = "as many numbers as the file holds, packed by deflate or not at all"
@@ -266,9 +266,9 @@ def opened(path: str | Path, name: str, expected: Expected) -> Iterator[GuardedF
     with opened_file(path, name) as stored:
         try:
             file = h5py.File(path, "r")
-        except Exception as error:  # as in GuardedFile._reported
+        except Exception:  # as in GuardedFile._reported
             value = "not an HDF5 file, or a truncated one"
-            raise expected.refused(str(path), value) from error
+            raise expected.refused(str(path), value) from None
         with file:
             if file.userblock_size:
                 value = f"{file.userblock_size} bytes before the HDF5 part"

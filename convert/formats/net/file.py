@@ -168,7 +168,7 @@ def load_net(path: str | Path, *, clamp_delays: bool = False) -> Program:
                 limit=error.limit,
                 value=error.value,
                 remedy=error.remedy,
-            ) from error
+            ) from None
 
 
 def load_golden(path: str | Path) -> tuple[GoldenVector, ...]:

@@ -160,7 +160,7 @@ def _check_name(value: str, flag: str) -> None:
             limit="the name of a file or folder",
             value=getattr(error, "strerror", None) or str(error),
             remedy="give another name; a point stands for the current folder",
-        ) from error
+        ) from None
 
 
 def _recorder(flag: str, role: str) -> Callable[[typer.Context, Path | None], Path | None]:
