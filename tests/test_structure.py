@@ -72,12 +72,14 @@ def test_folders_look_only_where_they_may(folder):
 LAVA_FILES = {
     "deploy/lava/channels.py",
     "deploy/lava/graph.py",
+    "deploy/lava/hosting.py",
     "deploy/lava/lowered_network.py",
     "deploy/lava/netx_graph.py",
     "deploy/lava/processes/spiking_gru.py",
     "deploy/lava/processes/spiking_gru_model.py",
     "deploy/lava/processes/spiking_mgu.py",
     "deploy/lava/processes/spiking_mgu_model.py",
+    "deploy/lava/shortcuts.py",
     "deploy/lava/worker.py",
 }
 """Files that import Lava as they are loaded, in processes that have been started for it."""

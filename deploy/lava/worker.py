@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,8 +24,10 @@ from kipuka.convert.formats.net.file import load_net
 from kipuka.convert.program import Program
 from kipuka.deploy.lava.channels import use_no_threads
 from kipuka.deploy.lava.graph import LATENCY_STEPS, LavaGraph, build_graph, played_by_source
+from kipuka.deploy.lava.hosting import ending_worker, host_processes_together
 from kipuka.deploy.lava.job_files import JOB_INPUTS, JOB_NETWORK, JOB_TRACE
 from kipuka.deploy.lava.process_sessions import die_with_parent
+from kipuka.deploy.lava.shortcuts import take_shortcuts
 from kipuka.deploy.lowered.lowering import lower
 from kipuka.deploy.lowered.streaming import plan_stream
 from kipuka.deploy.reference import state_names
@@ -171,15 +171,19 @@ def _zero(variable: Any) -> None:
 
 
 def run_or_end_worker(process: multiprocessing.Process) -> None:
-    """Run one of Lava's processes; an error in it is printed and ends the worker.
-
-    Lava keeps the error for later, while all others wait for ever for the messages of this process.
-    """
-    try:
+    """Run a process that Lava has forked; an error in it is printed and ends the worker."""
+    with ending_worker():
         multiprocessing.Process.run(process)
-    except Exception:
-        traceback.print_exc()
-        os.kill(os.getppid(), signal.SIGTERM)
+
+
+def prepare() -> None:
+    """Have Lava in this process run as `run_lava` needs it: lean, and ended by any error."""
+    # Each process that Lava forks does so in turn; else it would wait for messages for ever.
+    os.register_at_fork(after_in_child=die_with_parent)
+    SystemProcess.run = run_or_end_worker
+    use_no_threads()
+    host_processes_together()
+    take_shortcuts()
 
 
 def main(kind: str, folders: list[str]) -> None:
@@ -201,9 +205,6 @@ def main(kind: str, folders: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    # Each process that Lava forks does so in turn; else it would wait for messages for ever.
-    os.register_at_fork(after_in_child=die_with_parent)
     die_with_parent(int(sys.argv[1]))
-    SystemProcess.run = run_or_end_worker
-    use_no_threads()
+    prepare()
     main(sys.argv[2], sys.argv[3:])

@@ -58,12 +58,10 @@ def tried(backend, jobs, folder):
 def main(backend, folders):
     """Fork a process for each job folder; it writes the trace, or says why not."""
     from kipuka.deploy.lava import worker as lava_worker
-    from kipuka.deploy.lava.channels import use_no_threads
 
     if backend == "netx":
         import kipuka.deploy.lava.netx_graph  # noqa: F401 - imported once, before any fork
-    os.register_at_fork(after_in_child=die_with_parent)
-    use_no_threads()
+    lava_worker.prepare()
     for folder in map(Path, folders):
         child = os.fork()
         if child:
