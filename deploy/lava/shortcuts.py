@@ -3,6 +3,8 @@
 - A variable is read and written as one array. Lava passes each number of it from the process to the
   service and on to the runtime, as a message of its own each time.
 - Synapses with delays keep the matrix of their weights by delay. Lava builds it in every step.
+- The models of a process are looked for once for each kind of process. Lava runs all files beside
+  it for each one of a graph.
 - Plain values become attributes of a process as they are. Lava asks each whether it is a port.
 """
 
@@ -13,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs
 from lava.magma.core.model.py.model import AbstractPyProcessModel
 from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND, MGMT_RESPONSE, enum_to_np
 from lava.magma.runtime.runtime import Runtime
@@ -45,6 +48,8 @@ def take_shortcuts() -> None:
     Runtime.get_var, Runtime.set_var = get_var, set_var
     for model in (AbstractPyDelayDenseModel, AbstractPyDelaySparseModel):
         model.get_delay_wgts_mat = _kept(model.get_delay_wgts_mat)
+    found = _once_for_each_kind(ProcGroupDiGraphs._find_proc_models)
+    ProcGroupDiGraphs._find_proc_models = staticmethod(found)
     AbstractPyProcessModel.__setattr__ = _set_attribute(AbstractPyProcessModel.__setattr__)
 
 
@@ -121,6 +126,17 @@ def _kept(build: Callable[..., Any]) -> Callable[..., Any]:
         return kept[1]
 
     return matrix
+
+
+def _once_for_each_kind(find: Callable[[Any], list[Any]]) -> Callable[[Any], list[Any]]:
+    known: dict[type, list[Any]] = {}
+
+    def models(proc: Any) -> list[Any]:
+        if type(proc) not in known:
+            known[type(proc)] = find(proc)
+        return list(known[type(proc)])
+
+    return models
 
 
 def _set_attribute(look_for_ports: Callable[..., None]) -> Callable[..., None]:

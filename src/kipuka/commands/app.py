@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -65,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     with guarded_streams():
         try:
-            result = app(words, prog_name="kipuka", standalone_mode=False)
+            result = _commands()(words, prog_name="kipuka", standalone_mode=False)
             sys.stdout.flush()
             if result == INTERRUPTED:  # what the option parser makes of Ctrl-C
                 return _complain("interrupted; nothing half-written is left", INTERRUPTED)
@@ -86,6 +87,12 @@ def entry_point() -> None:
     status = main()
     let_go()
     sys.exit(status)
+
+
+@functools.cache
+def _commands() -> Any:
+    """Read the options of all commands, once in a process: it takes as long as many a command."""
+    return typer.main.get_command(app)
 
 
 def _is_usage(error: Exception) -> bool:

@@ -37,6 +37,26 @@ def test_a_matrix_is_built_again_for_other_weights_alone(rng, model):
     assert len(made) == 3
 
 
+def test_models_are_looked_for_once_for_each_kind_and_are_what_lava_finds():
+    from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs
+    from lava.proc.dense.process import Dense
+    from lava.proc.lif.process import LIF
+
+    looked_for = []
+
+    def find(proc):
+        looked_for.append(proc)
+        return ProcGroupDiGraphs._find_proc_models(proc)
+
+    models = shortcuts._once_for_each_kind(find)
+    processes = [Dense(weights=np.eye(2)), LIF(shape=(2,)), Dense(weights=np.eye(3))]
+    for process in processes:
+        found = models(proc=process)
+        assert found == ProcGroupDiGraphs._find_proc_models(process)
+        found.clear()
+    assert looked_for == processes[:2]
+
+
 def test_what_may_be_a_port_is_looked_at():
     looked_at = []
     set_attribute = shortcuts._set_attribute(lambda *given: looked_at.append(given))
