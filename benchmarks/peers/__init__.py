@@ -1,0 +1,1 @@
+"""Other simulators on Kipuka's networks: one file per engine, run by ``benchmarks/peers.py``."""
