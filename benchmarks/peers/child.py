@@ -57,6 +57,15 @@ class Built:
 
 def serve(build: Callable[[Network, int, str, Path], Built]) -> None:
     """Build, then run turn by turn; `build` gets network, samples of a call, variant and folder."""
+    answer_turns(
+        lambda folder, samples, variant: build(
+            load_network(folder / NETWORK), samples, variant, folder
+        )
+    )
+
+
+def answer_turns(make: Callable[[Path, int, str], Built]) -> None:
+    """Make what is measured from folder, samples of a call and variant, and run it turn by turn."""
     folder, samples, variant = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     # Engines print what they like to the standard output, some as they are imported.
     answers = os.fdopen(int(sys.argv[4]), "w")
@@ -65,12 +74,10 @@ def serve(build: Callable[[Network, int, str, Path], Built]) -> None:
         answers.write(json.dumps(contents) + "\n")
         answers.flush()
 
-    network = load_network(folder / NETWORK)
     start = time.perf_counter()
     try:
-        built = build(network, samples, variant, folder)
-        chosen = range(min(samples, len(network.samples)))
-        spikes, _ = built.run(chosen)
+        built = make(folder, samples, variant)
+        spikes, _ = built.run(range(samples))
     except UnsupportedError as error:
         answer(unsupported=str(error))
         return
@@ -81,7 +88,7 @@ def serve(build: Callable[[Network, int, str, Path], Built]) -> None:
         seconds_to_build=time.perf_counter() - start,
     )
     for _ in sys.stdin:
-        answer(**_turn(built.run, chosen))
+        answer(**_turn(built.run, range(samples)))
 
 
 def _turn(run: Run, chosen: Sequence[int]) -> dict[str, float]:
