@@ -11,7 +11,12 @@ from kipuka.lazy import loaded_on_use
 
 if TYPE_CHECKING:
     from kipuka.convert.analysis.summary import LayerSummary, inspect
-    from kipuka.convert.decisions import Decisions, paired_interval
+    from kipuka.convert.decisions import (
+        Decisions,
+        PairedDifference,
+        compare_decisions,
+        paired_interval,
+    )
     from kipuka.convert.formats.net.file import GoldenVector, load_golden, load_net, save_net
     from kipuka.convert.formats.network import load_network, save_network
     from kipuka.convert.formats.nir.file import floats_of, quantized_nir
@@ -21,7 +26,8 @@ if TYPE_CHECKING:
 
 _MODULES = {
     **dict.fromkeys(("LayerSummary", "inspect"), "analysis.summary"),
-    **dict.fromkeys(("Decisions", "paired_interval"), "decisions"),
+    **dict.fromkeys(("Decisions", "PairedDifference"), "decisions"),
+    **dict.fromkeys(("compare_decisions", "paired_interval"), "decisions"),
     **dict.fromkeys(("GoldenVector", "load_golden", "load_net", "save_net"), "formats.net.file"),
     **dict.fromkeys(("load_network", "save_network"), "formats.network"),
     **dict.fromkeys(("floats_of", "quantized_nir"), "formats.nir.file"),
@@ -36,10 +42,12 @@ __all__ = [
     "Layer",
     "LayerSummary",
     "LayerTrace",
+    "PairedDifference",
     "Program",
     "Projection",
     "Readout",
     "Trace",
+    "compare_decisions",
     "decide",
     "floats_of",
     "inspect",

@@ -11,7 +11,7 @@ import numpy as np
 from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, decide
 from kipuka.display import Shown, Table
-from kipuka.errors import KipukaError
+from kipuka.errors import KipukaError, expect
 
 DEVIATIONS_95 = 1.959963984540054
 """Standard deviations to either side that hold 95 % of a normal distribution."""
@@ -179,3 +179,92 @@ class Decisions(Shown):
             "groups": self.groups,
             "confusion": self.confusion.tolist(),
         }
+
+
+@dataclass(frozen=True, repr=False)
+class PairedDifference(Shown):
+    """Change of accuracy between two networks on the same samples.
+
+    Attributes
+    ----------
+    won, lost : int
+        Samples that only the second network decides right, and only the first.
+    samples : int
+        All of them.
+    """
+
+    won: int
+    lost: int
+    samples: int
+
+    @classmethod
+    def of(cls, before: np.ndarray, after: np.ndarray) -> PairedDifference:
+        """Count from whether each sample is decided right by either: bool arrays (samples,)."""
+        won, lost = int((after & ~before).sum()), int((before & ~after).sum())
+        return cls(won, lost, len(after))
+
+    @property
+    def change(self) -> float:
+        """Accuracy of the second less that of the first."""
+        return (self.won - self.lost) / self.samples
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the change on new samples of the same kind, all independent."""
+        return paired_interval(self.won, self.lost, self.samples)
+
+    def text(self) -> str:
+        """Return change, counts and interval as a sentence would say them."""
+        low, high = self.interval
+        verdict = "" if low > 0 or high < 0 else "; these samples do not tell the two apart"
+        return (
+            f"{100 * self.change:+.2f} points (only the second right on {self.won:,}, only the "
+            f"first on {self.lost:,} of {self.samples:,} samples; 95 % interval {100 * low:+.1f} "
+            f"to {100 * high:+.1f} points{verdict})"
+        )
+
+    def numbers(self) -> dict[str, Any]:
+        """Return all of it as plain values."""
+        return {
+            "accuracy_change": self.change,
+            "only_second_correct": self.won,
+            "only_first_correct": self.lost,
+            "samples": self.samples,
+            "interval_95": list(self.interval),
+        }
+
+    def _line(self) -> str:
+        return self.text()
+
+
+def compare_decisions(first: Decisions, second: Decisions) -> PairedDifference:
+    """Compare two networks on the same samples, sample by sample.
+
+    That is sharper than comparing two accuracies, whose intervals are those of unrelated samples.
+
+    Parameters
+    ----------
+    first, second : Decisions
+        As `Decisions.of` makes them of each network, and a training's result has them.
+
+    Returns
+    -------
+    PairedDifference
+
+    Raises
+    ------
+    KipukaError
+        If they are decisions on other samples.
+    """
+    for name, one in (("first", first), ("second", second)):
+        made = "Decisions.of(program, trace of its last layer, labels) makes them"
+        expect(one, Decisions, f"argument {name}", made)
+    if not np.array_equal(first.labels, second.labels):
+        raise KipukaError(
+            "the two networks decided on other samples",
+            where="argument second, labels",
+            limit=f"the {first.samples} labels of the first",
+            value=f"{second.samples} labels, and not the same",
+            remedy="run both networks on the same samples in the same order",
+        )
+    return PairedDifference.of(first.decided == first.labels, second.decided == second.labels)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kipuka.convert.decisions import paired_interval
+from kipuka.convert.decisions import PairedDifference
 from kipuka.convert.program import Program
 from kipuka.convert.trace import decide
 from kipuka.deploy.costs.changes import Change, changes
@@ -191,11 +191,10 @@ def judged(found: Advice, before: np.ndarray, after: np.ndarray) -> Advice:
     before, after : bool array (samples,)
         Whether each sample is decided right by the network and by the changed one.
     """
-    won, lost = int((after & ~before).sum()), int((before & ~after).sum())
     return replace(
         found,
         accuracy_change=float(after.mean()) - float(before.mean()),
-        accuracy_interval=paired_interval(won, lost, len(after)),
+        accuracy_interval=PairedDifference.of(before, after).interval,
     )
 
 

@@ -259,6 +259,7 @@ def test_profile_shows_mapping_metrics_advice_and_a_second_network(net, tmp_path
     assert best["where_spikes_arrive_j"]["typical"] == pytest.approx(8.6e-9 * operations)
     assert all("Boundary:" in one["boundary"] for one in elsewhere.values())
     assert values["compare"]["dynamic_energy_j"] == values["dynamic_energy_j"]
+    assert values["compare"]["difference"] is None  # golden vectors have no classes
     assert all(one["energy_gain"] < 1 for one in values["advice"])
     text = capsys.readouterr().out
     assert "fits: 4 cores on 1 chip in the fused form, with microcode" in " ".join(text.split())

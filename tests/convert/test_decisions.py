@@ -3,7 +3,13 @@ import math
 import numpy as np
 import pytest
 
-from kipuka.convert.decisions import Decisions, wilson_interval
+from kipuka.convert.decisions import (
+    Decisions,
+    compare_decisions,
+    paired_interval,
+    wilson_interval,
+)
+from kipuka.errors import KipukaError
 
 
 @pytest.mark.parametrize(("correct", "samples"), [(0, 1), (1, 1), (0, 7), (3, 20), (233, 240)])
@@ -39,3 +45,35 @@ def test_samples_of_few_groups_are_not_independent(groups, words):
     assert words in found.groups_text
     assert "too narrow if those of a group resemble each other" in found.groups_text
     assert found.numbers()["groups"] == groups
+
+
+def test_two_networks_are_compared_sample_by_sample():
+    labels = np.repeat(np.arange(3), 10)
+    first, second = labels.copy(), labels.copy()
+    first[:5], second[4:6] = 2, 1
+    found = compare_decisions(Decisions(labels, first, 3), Decisions(labels, second, 3))
+    assert (found.won, found.lost, found.samples) == (4, 1, 30)
+    assert found.change == 3 / 30
+    assert found.interval == paired_interval(4, 1, 30)
+    low, high = found.interval
+    assert repr(found) == (
+        "PairedDifference(+10.00 points (only the second right on 4, only the first on 1 of 30 "
+        f"samples; 95 % interval {100 * low:+.1f} to {100 * high:+.1f} points; these samples do "
+        "not tell the two apart))"
+    )
+    assert found.numbers()["interval_95"] == [low, high]
+    sure = compare_decisions(Decisions(labels, (labels + 1) % 3, 3), Decisions(labels, labels, 3))
+    assert "tell the two apart" not in sure.text()
+
+
+def test_decisions_on_other_samples_are_not_compared(check_error):
+    labels = np.array([0, 1, 1])
+    first = Decisions(labels, labels, 2)
+    with pytest.raises(KipukaError) as caught:
+        compare_decisions(first, Decisions(labels[::-1], labels, 2))
+    check_error(caught.value, what="other samples", where="labels", limit="3 labels")
+    check_error(caught.value, value="not the same", remedy="same samples")
+    with pytest.raises(KipukaError) as caught:
+        compare_decisions(first, labels)
+    check_error(caught.value, what="no Decisions", where="argument second", value="ndarray")
+    check_error(caught.value, limit="Decisions", remedy="Decisions.of")

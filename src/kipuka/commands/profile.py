@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from kipuka.commands.inputs.samples import Samples
-    from kipuka.convert.decisions import Decisions
+    from kipuka.convert.decisions import Decisions, PairedDifference
     from kipuka.convert.program import Program
     from kipuka.deploy.costs.advice import Advice
     from kipuka.deploy.costs.cost import Cost
@@ -168,6 +168,17 @@ class Priced:
         """Fraction of samples that are decided right."""
         return None if self.decisions is None else self.decisions.accuracy
 
+    def beside(self, other: Priced) -> PairedDifference | None:
+        """Return the change of accuracy to another network; None without the same labels."""
+        import numpy as np
+
+        from kipuka.convert.decisions import compare_decisions
+
+        first, second = self.decisions, other.decisions
+        if first is None or second is None or not np.array_equal(first.labels, second.labels):
+            return None
+        return compare_decisions(first, second)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Answer:
@@ -283,6 +294,8 @@ def _numbers(answer: Answer) -> dict[str, Any]:
         path, other = answer.second
         numbers = profile_numbers(other.cost, other.simulation)
         values["compare"] = {"network": str(path), **numbers, "accuracy": other.accuracy}
+        change = own.beside(other)
+        values["compare"]["difference"] = None if change is None else change.numbers()
         if answer.second_lowered is not None:
             values["compare"]["without_microcode"] = lowered_numbers(answer.second_lowered)
     return values
@@ -313,6 +326,9 @@ def _print(answer: Answer) -> None:
         costs.print_advice(answer.changes, answer.changes_from)
     if answer.compared:
         costs.print_comparison(answer.compared)
+    change = answer.second and own.beside(answer.second[1])
+    if change:
+        print_line(f"accuracy from the first network to the second: {change.text()}")
     if answer.second_lowered is not None:
         pair = (answer.lowered, answer.second_lowered)
         print_both_lowered([one.name for one in answer.compared], pair, answer.hardware.name)
