@@ -176,7 +176,7 @@ def quantize(
             value=f"{weight_max}; {percentile}",
             remedy="leave the options out",
         )
-    rounding = choose(ROUNDINGS, decays, "rounding of decays", "option decays")
+    rounding = choose(ROUNDINGS, decays, "rounding of decays", "argument or option decays")
     layers, reports = [], []
     for one in network.layers:
         layer, report = _quantized(one, weight_max, percentile, rounding)

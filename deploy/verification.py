@@ -167,10 +167,11 @@ def check_enough(backends: Collection[str]) -> None:
     if len(backends) < 2:
         raise KipukaError(
             "there is nothing to compare",
-            where="option backends",
+            where="argument traces, or option backends",
             limit="at least 2 different backends",
             value=", ".join(backends) or "none",
-            remedy="name two or more, for example --backends reference,lava",
+            remedy="give the traces of two or more, by their names; on the command line "
+            "--backends reference,fast",
         )
 
 

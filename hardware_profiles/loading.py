@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from kipuka.errors import KipukaError
+from kipuka.errors import KipukaError, nearest
 from kipuka.hardware_profiles.architecture import ARCHITECTURE
 from kipuka.hardware_profiles.schema import HardwareProfile, SystemProfile
 from kipuka.yaml_text import parse_yaml, place, read_limited, short
@@ -65,7 +65,8 @@ def load_profile(name_or_path: str | Path) -> HardwareProfile:
             where="the name of the hardware profile",
             limit=f"one of {', '.join(profile_names())}, or the path of a .yaml file",
             value=repr(name_or_path),
-            remedy="take one of these names; write a file of this folder as ./name.yaml",
+            remedy=nearest(name_or_path, profile_names())
+            + "take one of these names; write a file of this folder as ./name.yaml",
         )
     remedy = f"check the path, or take a bundled profile: {', '.join(profile_names())}"
     return _parse(read_limited(path, _WHAT, remedy), str(path))

@@ -44,7 +44,7 @@ def audio_shape(n_units: int, layout: str) -> Shape3:
     if n_units < 1 or layout not in ("csgru", "frequency"):
         raise KipukaError(
             "the units cannot be laid out",
-            where="option layout",
+            where="setting or option layout",
             limit="csgru or frequency, of at least 1 unit",
             value=f"{layout}, {n_units} units",
             remedy="choose one of the layouts",

@@ -218,7 +218,7 @@ def build_network(
     KipukaError
         If there is no network, layout or input of update gates of that name.
     """
-    build = choose(NETWORKS, name, what="network", where="option network")
+    build = choose(NETWORKS, name, what="network", where="setting or option network")
     # Also of networks that have no use for them, so that no misspelling goes unnoticed.
     n_inputs, n_classes, hidden = (
         whole_number(value, 1, MAX_SIZE, f"network {name}, {what}")

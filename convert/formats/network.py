@@ -11,7 +11,7 @@ from kipuka.convert.formats.net.file import GoldenVector, load_net, save_net
 from kipuka.convert.formats.nir.file import OPTIONS as NIR_OPTIONS
 from kipuka.convert.formats.nir.file import load_nir, save_nir
 from kipuka.convert.program import Program, expect_program
-from kipuka.errors import KipukaError
+from kipuka.errors import KipukaError, nearest
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ def load_network(path: str | Path, **options: Any) -> Program:
         if name not in found.options:
             raise KipukaError(
                 "the option does not go with the format of the file",
-                where=f"{path}, option {name}",
+                where=f"{path}, argument or option {name}",
                 limit=f"options of the format {found.name}: {', '.join(found.options)}",
                 value=name,
-                remedy="leave the option out",
+                remedy=nearest(name, found.options) + "leave it out",
             )
     return found.load(path, **options)
 

@@ -71,12 +71,12 @@ def plan_stream(program: Program, n_steps: int, interval: int | None = None) -> 
     """
     n_steps = whole_number(n_steps, 1, MAX_STEPS, "argument n_steps")
     if interval is not None:
-        interval = whole_number(interval, 1, MAX_STEPS, "option interval")
+        interval = whole_number(interval, 1, MAX_STEPS, "argument or option interval")
     graph = lower(program, n_steps)
     if interval is not None and interval < graph.hardware_steps(n_steps):
         raise KipukaError(
             "a sample takes longer than the interval",
-            where="option interval",
+            where="argument or option interval",
             limit=f"at least {graph.hardware_steps(n_steps)} hardware steps, and a pause",
             value=interval,
             remedy="give a longer interval, or leave it to Kipuka",
@@ -86,7 +86,7 @@ def plan_stream(program: Program, n_steps: int, interval: int | None = None) -> 
     if interval is not None and interval > longest:
         raise KipukaError(
             "the pause between samples is too long",
-            where="option interval",
+            where="argument or option interval",
             limit=f"at most {longest} hardware steps, {LONGEST_PAUSE} times what a sample needs",
             value=interval,
             remedy="give a shorter interval, or leave it to Kipuka",

@@ -207,6 +207,9 @@ def _axes(axes: Axes | None) -> Axes:
     return axes
 
 
+SAMPLE = "run.trace.layers[0].spikes[0]"
+
+
 def _one_sample(values: np.ndarray, what: str) -> np.ndarray:
     values = as_numbers(values, f"kipuka.plot, {what}")
     if values.ndim != 2:
@@ -215,6 +218,7 @@ def _one_sample(values: np.ndarray, what: str) -> np.ndarray:
             where=f"kipuka.plot, {what}",
             limit="an array (neurons, steps)",
             value=f"shape {values.shape}",
-            remedy="take one, for example run.trace.layers[0].spikes[0]",
+            remedy="take one, for example "
+            + ("run.trace.layers[0].states['v'][0]" if what == "states" else SAMPLE),
         )
     return values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import takewhile
 from typing import TypeVar
 from unicodedata import category
@@ -124,6 +124,19 @@ def expect(value: object, kind: type, where: str, remedy: str) -> None:
         )
 
 
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return a question for the name that is spelled most like `name`, large or small; or nothing.
+
+    Examples
+    --------
+    >>> nearest("Loihi2", ("loihi1", "loihi2"))
+    'did you mean loihi2? '
+    """
+    small = {one.lower(): one for one in names}
+    near = difflib.get_close_matches(name.lower(), small, 1)
+    return f"did you mean {small[near[0]]}? " if near else ""
+
+
 def choose(
     options: Mapping[str, Choice], name: str, what: str, where: str, otherwise: str = ""
 ) -> Choice:
@@ -145,13 +158,11 @@ def choose(
         that is spelled most like it.
     """
     if name not in options:
-        near = difflib.get_close_matches(name, options, 1)
         raise KipukaError(
             f"the {what} is not known",
             where=where,
             limit=", ".join(sorted(options)),
             value=name,
-            remedy=(f"did you mean {near[0]}? " if near else "")
-            + f"choose one of the names in the limit{otherwise}",
+            remedy=nearest(name, options) + f"choose one of the names in the limit{otherwise}",
         )
     return options[name]

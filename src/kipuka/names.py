@@ -73,13 +73,13 @@ def check_data(name: str) -> None:
     if _is_path(name):
         raise KipukaError(
             "the data cannot be read: there is no such file or folder",
-            where=f"option data, {name}",
+            where=f"setting or option data, {name}",
             limit=f"a file or folder of recordings, or a data set: {', '.join(DATASET_NAMES)}",
             value=name,
             remedy="check the path, which starts from the current folder",
         )
     other = ", or give the path of your own data: no file or folder here has that name"
-    choose(dict.fromkeys(DATASET_NAMES), name, "data set", "option data", other)
+    choose(dict.fromkeys(DATASET_NAMES), name, "data set", "setting or option data", other)
 
 
 def _is_path(name: str) -> bool:

@@ -82,11 +82,13 @@ def _missing(source: Source, data_dir: str | None, name: str) -> KipukaError:
     folder = data_dir or "DIR"
     return KipukaError(
         f"the data set {source.name} is not there",
-        where=f"option data-dir, {folder}" if data_dir else "option data-dir",
+        where=f"setting data_dir, option data-dir, {folder}"
+        if data_dir
+        else "setting data_dir, option data-dir",
         limit=f"a folder with {', '.join(source.files)}",
         value=f"no {name}" if data_dir else "no folder given",
         remedy=f"download {', '.join(source.files)} from {source.address} and put them, unpacked, "
-        f"into {folder}, or let tonic do it with the option --download",
+        f"into {folder}, or let tonic do it with download=True (--download)",
     )
 
 

@@ -191,7 +191,9 @@ def _whole_row(values: Any, count: int, high: int, where: str, key: str) -> np.n
             f"{where}, key {key}",
             f"{count} whole numbers {limit}, one for each sample",
             f"{outside[0]}" if fits else f"shape {row.shape}, {row.dtype}",
-            "give one for each sample",
+            "give one for each sample"
+            if row.dtype.kind not in "USO"
+            else "number them: names, numbers = numpy.unique(given, return_inverse=True)",
         )
     return row.astype(np.int64)
 
@@ -316,7 +318,7 @@ def _same_shape(found: Sequence[Recorded], name: str, trained: EventGrid) -> tup
         if one.shape not in ((), trained.shape):
             raise _refused(
                 "the recordings' shape does not fit the network",
-                f"option data, {one.where}",
+                f"setting or option data, {one.where}",
                 f"{' x '.join(map(str, trained.shape))} inputs, as it was trained on",
                 " x ".join(map(str, one.shape)),
                 "give recordings like those that the network was trained on",

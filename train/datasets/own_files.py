@@ -84,7 +84,9 @@ def recordings_at(
     if options.data_dir is not None or options.download:
         raise KipukaError(
             "own data are where they are said to be",
-            where="option data-dir" if options.data_dir is not None else "option download",
+            where="setting data_dir, option data-dir"
+            if options.data_dir is not None
+            else "setting or option download",
             limit="nothing besides the path",
             value=options.data_dir or options.download,
             remedy=f"leave it out; the data are {name}",

@@ -156,8 +156,8 @@ def _module(name: str) -> Any:
 def _refused(name: str, limit: str, error: Exception) -> KipukaError:
     return KipukaError(
         "the class of a data set cannot be used",
-        where=f"option data, {name}",
+        where=f"setting or option data, {name}",
         limit=limit,
         value=" ".join(f"{type(error).__name__}: {error}".split())[:300],
-        remedy="write it like --data tonic.datasets:NMNIST or --data mydata.py:MyRecordings",
+        remedy="write it like tonic.datasets:NMNIST or mydata.py:MyRecordings",
     )

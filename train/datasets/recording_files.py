@@ -88,7 +88,7 @@ class Reading:
         if self._count > limit:
             raise KipukaError(
                 "the recordings unfold to more than their files can mean",
-                where=f"option data, {self._where}, up to {one.where}",
+                where=f"setting or option data, {self._where}, up to {one.where}",
                 limit=f"{limit} numbers, for files of {self._n_bytes} bytes",
                 value=self._count,
                 remedy="check how the files were made, or give fewer of them",
@@ -120,7 +120,7 @@ def read_file(path: Path, part: int, reading: Reading, label: int | None = None)
         return _read(path, _hdf5_file(path, part), reading)
     raise KipukaError(
         "the recordings are in no known form",
-        where=f"option data, {path}",
+        where=f"setting or option data, {path}",
         limit=f"a folder, {', '.join((*EVENT_FILES, *HDF5_FILES))}, or module:Class",
         value=path.suffix or "no suffix",
         remedy="write them as events in a .npz file",
@@ -196,7 +196,7 @@ def _timed(file: EventFile, unit: TimeUnit | None, where: str) -> EventFile:
             f"{where}, array times",
             "n_steps beside times in steps, seconds as floating-point numbers, or a time_unit",
             f"times of {times.dtype} from {times.min()} to {times.max()}, without n_steps",
-            "say it: --set time_unit=us (or ms, s); or write n_steps",
+            "say it with the setting time_unit, --set time_unit=us (or ms, s); or write n_steps",
         )
     if kind not in "iuf" or unit is None or (unit == "us" and kind in "iu"):
         return file
@@ -237,7 +237,7 @@ def no_such_folder(path: Path, value: str) -> KipukaError:
     """Error that says how a folder of recordings is arranged."""
     return KipukaError(
         "the folder is no data set",
-        where=f"option data, {path}",
+        where=f"setting or option data, {path}",
         limit="files or folders named train, validation and test; or a folder for each class with "
         "a .npz file for each recording; or files with labels",
         value=value,

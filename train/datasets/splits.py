@@ -134,6 +134,11 @@ class Split(Shown):
         )
 
 
+COMPLETE = "use the complete file, or another choice of validation samples"
+
+FROM_ZERO = "labels count from 0: subtract 1 from labels that count from 1, or use a complete file"
+
+
 def check_classes(labels: np.ndarray, n_classes: int, where: str) -> None:
     """Check that a part has samples of every class and of no other.
 
@@ -159,7 +164,7 @@ def check_classes(labels: np.ndarray, n_classes: int, where: str) -> None:
             where=where,
             limit=f"samples of all {n_classes} classes",
             value=f"none of class {', '.join(map(str, missing))}",
-            remedy="use the complete file, or another choice of validation samples",
+            remedy=FROM_ZERO if labels.size and labels.min() > 0 else COMPLETE,
         )
 
 

@@ -86,7 +86,7 @@ def read_as_trained(program: Program, recordings: str | Path) -> Recordings:
     if found.n_classes > program.n_classes:
         raise KipukaError(
             "the recordings have more classes than the network",
-            where=f"option data, {name}",
+            where=f"setting or option data, {name}",
             limit=f"{program.n_classes} classes",
             value=found.n_classes,
             remedy="give data with the classes that the network was trained on",
@@ -128,7 +128,7 @@ def _with_names(found: Recordings, known: Any, program: Program, name: str) -> R
     if strange:
         raise KipukaError(
             "the recordings have a class that the network does not know",
-            where=f"option data, {name}",
+            where=f"setting or option data, {name}",
             limit=", ".join(names),
             value=strange[0],
             remedy="give data with the classes that the network was trained on",
@@ -150,8 +150,8 @@ def check_units(n_units: int, program: Program, data: str) -> None:
     if n_units != program.n_inputs:
         raise KipukaError(
             "the data set does not fit the network",
-            where=f"option data, {data}",
+            where=f"setting or option data, {data}",
             limit=f"{program.n_inputs} inputs",
             value=f"{n_units} channels",
-            remedy="profile a network that was trained on this data set, or give a .npz of events",
+            remedy="take a network that was trained on this data set, or give a .npz of events",
         )

@@ -172,7 +172,8 @@ def _missing(
     return not_events(
         path,
         f"no {lost} among the arrays {shown}{more}",
-        f"say which arrays are meant (kipuka train {' '.join(settings)}), or {WRITTEN}",
+        f"say which arrays are meant (kipuka train {' '.join(settings)}, in Python the setting "
+        f"arrays of TrainConfig), or {WRITTEN}",
     )
 
 

@@ -109,22 +109,23 @@ def floats_of(
     KipukaError
         If the graph or an option is one that `quantized_nir` refuses.
     """
-    habit = choose(PRESETS, preset, "preset", "option preset")
-    choose({name: name for name in BIASES}, bias, "treatment of biases", "option bias")
+    habit = choose(PRESETS, preset, "preset", "argument or option preset")
+    choose({name: name for name in BIASES}, bias, "treatment of biases", "argument or option bias")
     dt = habit.dt_s if dt is None else dt
     if dt is None or not np.isfinite(dt) or dt <= 0:
         raise KipukaError(
             "the step of a NIR graph is not known",
-            where=f"{path}, option dt",
+            where=f"{path}, argument or option dt",
             limit="seconds per step, more than 0",
             value="none given" if dt is None else dt,
             remedy="give the dt that the network was trained with: exporters use 1e-4, 1e-3 or 1, "
             "and no file says which",
         )
-    if choose({name: name for name in RESETS}, reset, "reset", "option reset") != "zero":
+    known = {name: name for name in RESETS}
+    if choose(known, reset, "reset", "argument or option reset") != "zero":
         raise KipukaError(
             "a soft reset is not a reset of Lava's neuron",
-            where=f"{path}, option reset",
+            where=f"{path}, argument or option reset",
             limit="zero: a membrane that returns to 0 after a spike",
             value=reset,
             remedy="train the network with a reset to zero; the file would read the same, and "

@@ -131,10 +131,10 @@ def check_spread(splits: list[Split], spread: Spread) -> None:
     if spread.cores < fewest:
         raise KipukaError(
             "the network does not fit so few cores",
-            where="option cores",
+            where="argument or option cores",
             limit=f"at least {fewest}",
             value=spread.cores,
-            remedy="give more cores, or leave the option out to use the fewest",
+            remedy="give more cores, or leave it out to use the fewest",
         )
 
 
