@@ -8,13 +8,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from kipuka.display import Shown
+
 Owner = TypeVar("Owner")
 
 _OWNED: weakref.WeakValueDictionary[int, np.ndarray] = weakref.WeakValueDictionary()
 """Arrays that `owned` has made: nobody outside ever held them writable."""
 
 
-class ByValue:
+class ByValue(Shown):
     """Base of frozen dataclasses with arrays: equal if all fields are, down to dtype and shape.
 
     Objects that compare equal have the same hash, which looks at shapes and not at every value.

@@ -69,7 +69,7 @@ def paired_interval(won: int, lost: int, samples: int) -> tuple[float, float]:
     return max(-1.0, change - reach), min(1.0, change + reach)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class Decisions(Shown):
     """Decisions of an integer network on samples whose classes are known.
 

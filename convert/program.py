@@ -16,7 +16,7 @@ from kipuka.convert.neurons import NeuronModel, model_of
 from kipuka.convert.rules.arrays import check_parts
 from kipuka.convert.rules.program import check_program
 from kipuka.convert.synapses import PREVIOUS, RECURRENT, ConvSynapses, Synapses, weight_bits
-from kipuka.display import Shown, Table
+from kipuka.display import Table
 from kipuka.errors import expect
 from kipuka.lazy import listing
 
@@ -194,8 +194,8 @@ class Reset:
         return (step - self.offset - layer) % self.interval == 0
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Program(Shown, ByValue):
+@dataclass(frozen=True, eq=False)
+class Program(ByValue):
     """A network in integers, checked on construction and immutable afterwards.
 
     A Program owns its arrays: what it is given is copied, once, and read-only from then on. It

@@ -125,9 +125,16 @@ class LayerQuantization:
         )
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Quantized(Shown):
-    """A Program, and what became of each layer."""
+    """A network in integers, and what rounding did to it.
+
+    Attributes
+    ----------
+    program : Program
+    layers : tuple of LayerQuantization
+        What became of each layer.
+    """
 
     program: Program
     layers: tuple[LayerQuantization, ...]

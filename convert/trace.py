@@ -13,7 +13,7 @@ from kipuka.display import Shown, Table, counted
 from kipuka.errors import KipukaError
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class LayerTrace(Shown):
     """One layer's activity.
 
@@ -47,9 +47,15 @@ class LayerTrace(Shown):
         return f"{_held(self)}, states {_states(self)}"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class Trace(Shown):
-    """Activity of all layers, first to last, with the backend's constant latency removed."""
+    """Activity of all layers, with the backend's constant latency removed.
+
+    Attributes
+    ----------
+    layers : tuple of LayerTrace
+        First to last, each with its ``spikes`` and ``states``.
+    """
 
     layers: tuple[LayerTrace, ...]
 

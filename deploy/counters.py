@@ -10,7 +10,7 @@ import numpy as np
 from kipuka.display import Shown, Table, counted
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class LayerCounters(Shown):
     """Work of one layer.
 
@@ -66,7 +66,7 @@ class LayerCounters(Shown):
         )
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class Counters(Shown):
     """Work of all layers.
 

@@ -51,7 +51,7 @@ class LayerFidelity:
     membrane_error: float | None
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Fidelity(Shown):
     """Outcome of a comparison.
 

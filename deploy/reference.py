@@ -16,9 +16,18 @@ from kipuka.deploy.counters import Counters, LayerCounters
 from kipuka.display import Shown, Table
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class Simulation(Shown):
-    """What a simulator returns: the trace of every layer and the counters of the work done."""
+    """What a simulator returns of a run.
+
+    Attributes
+    ----------
+    trace : Trace
+        Spikes and states of every layer in every step, as far as they were recorded; the last layer
+        is ``trace.layers[-1]``.
+    counters : Counters
+        Spikes, synaptic operations, saturations and wraps of every layer.
+    """
 
     trace: Trace
     counters: Counters

@@ -38,7 +38,7 @@ class Mismatch:
     first: str
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Verification(Shown):
     """Outcome of a comparison.
 

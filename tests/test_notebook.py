@@ -79,6 +79,20 @@ def test_parts_show_themselves_in_one_line(shown):
     assert run.counters.layers[0]._repr_html_() is None
 
 
+def test_what_has_no_words_of_its_own_shows_its_fields(shown, network):
+    layer = network.layers[0]
+    assert repr(layer) == (
+        "Layer(neuron=SpikingGruParameters, shape=(6), projections=(Projection, Projection, "
+        "Projection, Projection and 2 more))"
+    )
+    assert repr(layer.projections[0].synapses) == "DenseSynapses(weights=int16 (6, 4))"
+    assert "projections" not in repr(layer.projections[0])
+    cost = shown["Cost("]
+    parts = (cost.mapping, cost.mapping.groups[0], cost.activity, cost.timing, cost.layers[0])
+    assert all(len(repr(one)) < 500 for one in (*parts, network.readout, *layer.projections))
+    assert layer._repr_html_() is None
+
+
 def test_what_differs_is_shown(shown, network):
     trace = shown["Trace("]
     layer = trace.layers[1]

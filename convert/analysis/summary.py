@@ -12,7 +12,7 @@ from kipuka.convert.synapses import ConvSynapses, weight_bits
 from kipuka.display import Shown, Table
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class LayerSummary(Shown):
     """What one layer holds.
 

@@ -13,6 +13,7 @@ from kipuka.deploy.costs.mapping.groups import Bundle, Group
 from kipuka.deploy.costs.mapping.mapping import Mapping as CoreMapping
 from kipuka.deploy.costs.mapping.traffic import Routes, routes_of
 from kipuka.deploy.counters import Counters
+from kipuka.display import Shown
 
 _VALUES_AT_ONCE = 40_000_000
 """Messages of one group, over samples and steps, that are laid out at the same time."""
@@ -48,7 +49,7 @@ class Sent:
 
 
 @dataclass(frozen=True, eq=False)
-class CoreActivity:
+class CoreActivity(Shown):
     """Activity of a run by core and link.
 
     Attributes

@@ -65,7 +65,7 @@ class LayerCost:
     dynamic_energy_j: SiBounds
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class Cost(Shown):
     """Cost of a run per sample.
 

@@ -18,6 +18,7 @@ import numpy as np
 from kipuka.deploy.costs.core_activity import CoreActivity
 from kipuka.deploy.costs.mapping import Mapping
 from kipuka.deploy.costs.mapping.limits import NEURONS
+from kipuka.display import Shown
 from kipuka.hardware_profiles import SiBounds
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Laid(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Timing:
+class Timing(Shown):
     """When the run's steps end.
 
     Attributes

@@ -12,6 +12,8 @@ from typing import Literal
 
 import numpy as np
 
+from kipuka.display import Shown
+
 Kind = Literal["source", "LIF", "LIFReset", "GradedVec", "ProdNeuron"]
 """Neuron processes by Lava's own names, and the sources of what arrives from outside."""
 
@@ -27,7 +29,7 @@ the steps after the last one, in which the cells are closed."""
 
 
 @dataclass(frozen=True, eq=False)
-class Node:
+class Node(Shown):
     """A population: one neuron process, or a source.
 
     Attributes
@@ -164,7 +166,7 @@ class LayerReadings:
 
 
 @dataclass(frozen=True, eq=False)
-class Draft:
+class Draft(Shown):
     """A lowered network without times.
 
     Attributes

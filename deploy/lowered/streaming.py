@@ -14,6 +14,7 @@ from kipuka.deploy.lowered.cells.cell import power_above
 from kipuka.deploy.lowered.graph import LoweredGraph, Node
 from kipuka.deploy.lowered.lowering import lower
 from kipuka.deploy.lowered.schedule import MEMORYLESS
+from kipuka.display import Shown
 from kipuka.errors import KipukaError
 
 LONGEST_PAUSE = 16
@@ -24,7 +25,7 @@ PARTS = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Stream:
+class Stream(Shown):
     """A graph and the beat at which it takes samples.
 
     Attributes

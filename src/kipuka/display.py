@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+
+SHOWN_OF_MANY = 4
+"""Parts of a tuple or mapping that an object's line names."""
 
 FOLDED_FROM = 25
 """Rows from which on a table opens only when it is asked for."""
@@ -28,14 +34,21 @@ class Table(NamedTuple):
 
 
 class Shown:
-    """Base of objects that show themselves in one line, however large they are, and as a table.
+    """Base of objects that show themselves in one line, however large they are, and as a table."""
 
-    Dataclasses need ``repr=False`` beside it, so that they do not write their own.
-    """
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        # Found in the class itself, so that a dataclass does not write its own.
+        if "__repr__" not in vars(cls):
+            cls.__repr__ = Shown.__repr__  # type: ignore[method-assign]
 
     def _line(self) -> str:
-        """What the line says of the object, between its class's name and parentheses."""
-        raise NotImplementedError
+        """What the line says of the object, within parentheses behind its class's name.
+
+        Of a dataclass that says nothing itself: its fields, arrays by type and shape.
+        """
+        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
+        return ", ".join(f"{name}={_short(getattr(self, name))}" for name in names)
 
     def _table(self) -> Table | None:
         """What a notebook shows; None for the line alone."""
@@ -47,6 +60,25 @@ class Shown:
     def _repr_html_(self) -> str | None:
         table = self._table()
         return None if table is None else html_table(repr(self), *table)
+
+
+def _short(value: object) -> str:
+    """Return a value within its object's line."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} ({', '.join(map(str, value.shape))})"
+    if isinstance(value, Mapping):
+        return f"{{{_few([str(key) for key in value])}}}"
+    if isinstance(value, tuple) and not hasattr(value, "_fields"):
+        return f"({_few([_short(one) for one in value])})"
+    # An object within an object is named alone, if it is no handful of numbers.
+    nested = isinstance(value, Shown) or is_dataclass(value)
+    arrays = isinstance(value, tuple) and any(isinstance(one, np.ndarray) for one in value)
+    return type(value).__name__ if nested or arrays else repr(value)
+
+
+def _few(words: Sequence[str]) -> str:
+    more = f" and {len(words) - SHOWN_OF_MANY} more" if len(words) > SHOWN_OF_MANY else ""
+    return ", ".join(words[:SHOWN_OF_MANY]) + more
 
 
 def html_table(

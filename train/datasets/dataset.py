@@ -29,7 +29,7 @@ DATASET_MADE = "Dataset.from_arrays, from_events or from_tonic make one of your 
 """Remedy where something else was given."""
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class Dataset(Shown):
     """A data set that is split once and for all, whatever the seed of a training run.
 

@@ -83,7 +83,7 @@ class DataOptions:
     groups_from: str | None = None
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class Split(Shown):
     """One part of a data set.
 

@@ -19,7 +19,7 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Weights of the squared norm that the validation part chooses from."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class CountingBaseline(Shown):
     """The best fit on validation.
 

@@ -91,7 +91,7 @@ def save_trained(
     return program
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class TrainingResult(Shown):
     """A finished run.
 

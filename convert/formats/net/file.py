@@ -28,6 +28,7 @@ from kipuka.convert.formats.net.writer import write_layers
 from kipuka.convert.operands import as_numbers, as_spikes
 from kipuka.convert.program import Program, Readout, ReadoutKind, Reset, expect_program
 from kipuka.convert.trace import Trace, readout_input
+from kipuka.display import Shown
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
 from kipuka.names import NETWORK_FILE
@@ -44,7 +45,7 @@ GOLDEN_VECTORS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class GoldenVector:
+class GoldenVector(Shown):
     """One input with what the reference simulator made of it, for checking any backend later.
 
     Attributes

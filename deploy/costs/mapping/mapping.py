@@ -24,6 +24,7 @@ from kipuka.deploy.costs.mapping.spreading import (
     times_of,
     within_output_axons,
 )
+from kipuka.display import Shown
 from kipuka.errors import KipukaError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class GroupMapping:
+class GroupMapping(Shown):
     """One group on its cores.
 
     Attributes
@@ -67,7 +68,7 @@ class GroupMapping:
 
 
 @dataclass(frozen=True, eq=False)
-class Mapping:
+class Mapping(Shown):
     """A network on a chip, or on several.
 
     Attributes
