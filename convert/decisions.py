@@ -8,40 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from kipuka.convert.intervals import DEVIATIONS_95, interval_over_groups, wilson_interval
 from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, decide
 from kipuka.display import Shown, Table
 from kipuka.errors import KipukaError, expect
-
-DEVIATIONS_95 = 1.959963984540054
-"""Standard deviations to either side that hold 95 % of a normal distribution."""
-
-
-def wilson_interval(correct: int, samples: int) -> tuple[float, float]:
-    """Return the 95 % interval of a fraction by its score (Wilson, J. Am. Stat. Assoc. 22, 1927).
-
-    Parameters
-    ----------
-    correct, samples : int
-        `samples` is at least 1.
-
-    Examples
-    --------
-    >>> low, high = wilson_interval(9, 10)
-    >>> f"{low:.3f} to {high:.3f}"
-    '0.596 to 0.982'
-    """
-    square = DEVIATIONS_95**2
-    found = correct / samples
-    middle = found + square / (2 * samples)
-    reach = DEVIATIONS_95 * math.sqrt(
-        found * (1 - found) / samples + square / (4 * samples * samples)
-    )
-    scale = 1 + square / samples
-    # Both ends of the range are met exactly, which rounding would miss.
-    low = (middle - reach) / scale if correct else 0.0
-    high = (middle + reach) / scale if correct < samples else 1.0
-    return low, high
 
 
 def paired_interval(won: int, lost: int, samples: int) -> tuple[float, float]:
@@ -79,18 +50,26 @@ class Decisions(Shown):
     n_classes : int
     groups : int or None
         Persons, sessions or the like that the samples come from, at most; None if nobody knows.
+    group_of : array (samples,) or None
+        Group of each sample, where that is known.
     """
 
     labels: np.ndarray
     decided: np.ndarray
     n_classes: int
     groups: int | None = None
+    group_of: np.ndarray | None = None
 
     @classmethod
     def of(
-        cls, program: Program, last: LayerTrace, labels: np.ndarray, groups: int | None = None
+        cls,
+        program: Program,
+        last: LayerTrace,
+        labels: np.ndarray,
+        groups: int | None = None,
+        group_of: np.ndarray | None = None,
     ) -> Decisions:
-        """Decide from the trace of the last layer.
+        """Decide from the trace of the last layer; `groups` are counted where `group_of` is known.
 
         Raises
         ------
@@ -106,7 +85,9 @@ class Decisions(Shown):
                 value=f"shape {row.shape}, {row.dtype}",
                 remedy="give the class of each sample that was run",
             )
-        return cls(row, decided, program.n_classes, groups)
+        if group_of is not None:
+            groups = len(np.unique(group_of))
+        return cls(row, decided, program.n_classes, groups, group_of)
 
     @property
     def samples(self) -> int:
@@ -129,6 +110,13 @@ class Decisions(Shown):
         return wilson_interval(self.correct, self.samples)
 
     @property
+    def interval_over_groups(self) -> tuple[float, float] | None:
+        """95 % interval of the accuracy on new groups; None if it is not known who is in which."""
+        if self.group_of is None:
+            return None
+        return interval_over_groups(self.decided == self.labels, self.group_of)
+
+    @property
     def chance(self) -> float:
         """Accuracy of always naming the most frequent class of these samples."""
         return float(np.bincount(self.labels).max() / self.samples)
@@ -146,6 +134,13 @@ class Decisions(Shown):
         if self.groups is None:
             return ""
         noun = "group" if self.groups == 1 else "groups"
+        over = self.interval_over_groups
+        if over is not None:
+            low, high = (100 * end for end in over)
+            return (
+                f"on other persons or sessions, from the {self.groups:,} {noun} that the samples "
+                f"come from: 95 % interval {low:.1f} to {high:.1f} %"
+            )
         return (
             f"the interval takes the samples as independent; they come from {self.groups:,} {noun} "
             "(persons, sessions), and it is too narrow if those of a group resemble each other"
@@ -175,6 +170,7 @@ class Decisions(Shown):
             "correct": self.correct,
             "samples": self.samples,
             "interval_95": list(self.interval),
+            "interval_95_over_groups": self.interval_over_groups,
             "chance": self.chance,
             "groups": self.groups,
             "confusion": self.confusion.tolist(),

@@ -3,12 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from kipuka.convert.decisions import (
-    Decisions,
-    compare_decisions,
-    paired_interval,
-    wilson_interval,
-)
+from kipuka.convert.decisions import Decisions, compare_decisions, paired_interval
+from kipuka.convert.intervals import interval_over_groups, t_quantile, wilson_interval
 from kipuka.errors import KipukaError
 
 
@@ -77,3 +73,50 @@ def test_decisions_on_other_samples_are_not_compared(check_error):
         compare_decisions(first, labels)
     check_error(caught.value, what="no Decisions", where="argument second", value="ndarray")
     check_error(caught.value, limit="Decisions", remedy="Decisions.of")
+
+
+@pytest.mark.parametrize(
+    ("freedom", "within"), [(1, 12.7062), (2, 4.3027), (9, 2.2622), (120, 1.9799)]
+)
+def test_student_s_quantiles_are_those_of_the_tables(freedom, within):
+    assert t_quantile(freedom) == pytest.approx(within, abs=1e-4)
+
+
+def test_groups_that_are_right_or_wrong_as_a_whole_count_about_once_each():
+    right = np.repeat([True, False, True, True, False, True], 100)
+    low, high = interval_over_groups(right, np.repeat(np.arange(6), 100))
+    alone = wilson_interval(4, 6)
+    assert low < alone[0]
+    assert alone[1] < high < 1
+    narrow = wilson_interval(400, 600)
+    assert low < narrow[0] < narrow[1] < high
+
+
+def test_the_interval_over_groups_is_that_of_its_equations():
+    right = np.array([1, 1, 1, 0, 1, 0, 0, 0, 1, 1], dtype=bool)
+    groups = np.array(["a", "a", "a", "a", "b", "b", "b", "b", "b", "c"])
+    # 0.6 of 10; group by group 3 of 4, 2 of 5, 1 of 1.
+    variance = ((3 - 2.4) ** 2 + (2 - 3.0) ** 2 + (1 - 0.6) ** 2) * 3 / 2 / 100
+    worth = 0.24 / variance * (2.262157 / 4.302653) ** 2
+    assert worth < 10
+    assert interval_over_groups(right, groups) == pytest.approx(
+        wilson_interval(0.6 * worth, worth), abs=1e-6
+    )
+
+
+def test_groups_never_make_an_interval_narrower():
+    right = np.tile([True, True, True, False], 12)
+    assert interval_over_groups(right, np.repeat(np.arange(12), 4)) == wilson_interval(36, 48)
+    assert interval_over_groups(np.ones(6, bool), np.arange(6) // 2) == wilson_interval(6, 6)
+    assert interval_over_groups(right, np.zeros(48)) is None
+
+
+def test_decisions_say_what_other_persons_may_see():
+    labels = np.repeat([0, 1, 0, 1], 5)
+    decided = np.where(np.arange(20) < 10, labels, 1 - labels)
+    found = Decisions(labels, decided, 2, 4, np.repeat([7, 8, 9, 10], 5))
+    low, high = found.interval_over_groups
+    assert found.numbers()["interval_95_over_groups"] == (low, high)
+    assert f"95 % interval {100 * low:.1f} to {100 * high:.1f} %" in found.groups_text
+    assert "the 4 groups" in found.groups_text
+    assert low < found.interval[0]

@@ -148,7 +148,8 @@ class Dataset(Shown):
         splits = []
         for part, kind in ((TRAIN, "training"), (VALIDATION, "validation"), (TEST, "test")):
             own = parts == part
-            split = Split(recordings.spikes[own], recordings.labels[own])
+            groups = None if recordings.groups is None else recordings.groups[own]
+            split = Split(recordings.spikes[own], recordings.labels[own], groups)
             check_classes(split.labels, recordings.n_classes, f"{recordings.name}, {kind} part")
             splits.append(split)
         train, validation, test = splits

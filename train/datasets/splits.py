@@ -91,10 +91,13 @@ class Split(Shown):
     ----------
     spikes : bool array (samples, units, steps)
     labels : int64 array (samples,)
+    groups : array (samples,) or None
+        Speaker or session of each sample, where that is known.
     """
 
     spikes: np.ndarray
     labels: np.ndarray
+    groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         spikes, labels = as_numbers(self.spikes, "spikes of a part"), np.asarray(self.labels)
@@ -129,8 +132,11 @@ class Split(Shown):
 
     def joined(self, other: Split) -> Split:
         """One part with the samples of both."""
+        known = self.groups is not None and other.groups is not None
         return Split(
-            np.concatenate([self.spikes, other.spikes]), np.concatenate([self.labels, other.labels])
+            np.concatenate([self.spikes, other.spikes]),
+            np.concatenate([self.labels, other.labels]),
+            np.concatenate([self.groups, other.groups]) if known else None,
         )
 
 

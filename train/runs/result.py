@@ -129,7 +129,7 @@ class TrainingResult(Shown):
         test = self.dataset.test
         blocks = blocks_from_program(self.program)
         last = trace_blocks(blocks, presented(self.program, test.spikes)).layers[-1]
-        return Decisions.of(self.program, last, test.labels)
+        return Decisions.of(self.program, last, test.labels, group_of=test.groups)
 
     def _line(self) -> str:
         return (

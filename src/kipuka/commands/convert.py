@@ -230,8 +230,7 @@ def show_accuracy(
     traced = simulate(
         program, presented(program, test.spikes), record=record_for_readout(program)
     ).trace
-    groups = len(dataset.groups[2]) if dataset.groups else None
-    decisions = Decisions.of(program, traced.layers[-1], test.labels, groups)
+    decisions = Decisions.of(program, traced.layers[-1], test.labels, group_of=test.groups)
     accuracies = {"torch": accuracy_of(network, test), "fast": decisions.accuracy}
     lowered = lowered_size(program, test.spikes.shape[-1])
     values = {

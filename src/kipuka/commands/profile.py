@@ -378,7 +378,8 @@ def _priced(
     )
     found = None
     if samples.labels is not None:
-        found = Decisions.of(program, simulation.trace.layers[-1], samples.labels, samples.groups)
+        last = simulation.trace.layers[-1]
+        found = Decisions.of(program, last, samples.labels, group_of=samples.groups)
     return Priced(program, samples, simulation, cost, found)
 
 

@@ -32,14 +32,14 @@ class Samples:
     labels : int64 array (samples,) or None
     source : str
         Where they come from, in words.
-    groups : int or None
-        Persons, sessions or the like that they come from, at most; None if nobody knows.
+    groups : array (samples,) or None
+        Person, session or the like that each comes from; None if nobody knows.
     """
 
     values: np.ndarray
     labels: np.ndarray | None = None
     source: str = ""
-    groups: int | None = None
+    groups: np.ndarray | None = None
 
     def first(self, n: int | None) -> Samples:
         """Take only the first `n`, and say so; None takes all."""
@@ -47,7 +47,7 @@ class Samples:
             return self
         labels = None if self.labels is None else self.labels[:n]
         source = f"first {n:,} of {len(self.values):,} samples, {self.source}"
-        groups = None if self.groups is None else min(self.groups, n)
+        groups = None if self.groups is None else self.groups[:n]
         return Samples(self.values[:n], labels, source, groups)
 
 
@@ -183,7 +183,8 @@ def validation_samples(
         return None
     part = dataset.validation
     source = f"validation part of {Path(data).name}"
-    return Samples(presented(program, part.spikes[:first]), part.labels[:first], source)
+    groups = None if part.groups is None else part.groups[:first]
+    return Samples(presented(program, part.spikes[:first]), part.labels[:first], source, groups)
 
 
 def _samples_at(program: Program, data: str, data_dir: Path | None) -> Samples:
@@ -204,8 +205,7 @@ def _samples_at(program: Program, data: str, data_dir: Path | None) -> Samples:
         if dataset is None:
             return _recordings(program, data, source)
     test, source = dataset.test, f"test part of {Path(data).name}"
-    known = len(dataset.groups[2]) if dataset.groups else None
-    return Samples(presented(program, test.spikes), test.labels, source, known)
+    return Samples(presented(program, test.spikes), test.labels, source, test.groups)
 
 
 def _recordings(program: Program, data: str, source: str) -> Samples:
@@ -214,8 +214,7 @@ def _recordings(program: Program, data: str, source: str) -> Samples:
 
     found = read_as_trained(program, data)
     labels = found.labels if found.labelled else None
-    groups = None if found.groups is None else np.unique(found.groups).size
-    return Samples(presented(program, found.spikes), labels, source, groups)
+    return Samples(presented(program, found.spikes), labels, source, found.groups)
 
 
 def read_like_training(path: Path, program: Program) -> bool:

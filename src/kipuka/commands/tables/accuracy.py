@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kipuka.convert.decisions import wilson_interval
+from kipuka.convert.intervals import wilson_interval
 
 COLUMNS = ["backend", "accuracy", "correct", "95 % interval"]
 
