@@ -101,16 +101,18 @@ class _Watch:
         return f"epoch {metrics.epoch} of {self._epochs}: {self.numbers(metrics)}"
 
     def numbers(self, metrics: EpochMetrics) -> str:
-        """Loss, validation accuracy, best so far, spike rate, time left."""
+        """Loss, validation accuracy, best so far, spike rate, time left or taken."""
         self._seen += 1
         found = f"{100 * metrics.validation_accuracy:.2f} %"
         if metrics.best:
             self._best = f"{found} in epoch {metrics.epoch}"
-        per_epoch_s = (time.perf_counter() - self._start_s) / self._seen
-        left_s = per_epoch_s * (self._epochs - metrics.epoch)
+        gone_s = time.perf_counter() - self._start_s
+        left_s = gone_s / self._seen * (self._epochs - metrics.epoch)
+        ends = metrics.epoch == self._epochs
+        lasts = f"done in {duration(gone_s)}" if ends else f"{duration(left_s)} left"
         return (
             f"loss {metrics.loss:.4f}, validation {found}, {self._best_by} {self._best}, "
-            f"{metrics.spike_rate:.3f} spikes per neuron and step, {duration(left_s)} left"
+            f"{metrics.spike_rate:.3f} spikes per neuron and step, {lasts}"
         )
 
 

@@ -43,6 +43,11 @@ def test_a_log_has_one_line_per_epoch(monkeypatch):
     assert re.search(r", \d+ s left$", lines[2])
 
 
+def test_the_last_epoch_says_how_long_it_took(monkeypatch):
+    text = shown(monkeypatch, False, [metrics(3, 0.5, True), metrics(4, 0.5, True)])
+    assert re.search(r"epoch 4 of 4: .*, done in \d+ s$", text.strip())
+
+
 def test_a_run_that_goes_on_does_not_claim_to_know_the_best_epoch(monkeypatch):
     text = shown(monkeypatch, False, [metrics(3, 0.25, False)])
     assert "best of an earlier start" in text
