@@ -148,10 +148,10 @@ class ConvSynapses(ByValue):
             outputs = slice(group * out_per_group, (group + 1) * out_per_group)
             for i, j, window in self._windows():
                 seen = padded[(slice(None), channels, *window)]
-                flat = np.moveaxis(seen, 1, -1).reshape(-1, in_per_group)
+                flat = seen.transpose(0, 2, 3, 1).reshape(-1, in_per_group)
                 product = _matrix_product(flat, self.weights[outputs, :, i, j].T)
                 shape = (n_samples, *self.output_shape[1:], out_per_group)
-                total[:, outputs] += np.moveaxis(product.reshape(shape), -1, 1)
+                total[:, outputs] += product.reshape(shape).transpose(0, 3, 1, 2)
         return total.reshape(n_samples, -1)
 
     def entries(self) -> Entries:

@@ -18,13 +18,18 @@ PROCESSES_AT_MOST = 4
 LONGEST_FIRST = (
     "conformance/test_backends.py",
     "train/runs/test_timing_task.py",
+    "deploy/lowered/test_lava_cells.py",
+    "deploy/lowered/test_lowering.py",
+    "test_fuzz.py",
     "commands/test_cli.py",
     "deploy/fast/test_fast.py",
     "commands/test_hostile_options.py",
     "conformance/test_random_networks.py",
+    "faults/test_kills.py",
 )
-"""Files that take longest, in the order in which processes begin them: of the first two, one
-compiles the kernels of the simulator and the other those of training, which both keep on disk."""
+"""Files that take longest, in the order in which processes begin them: the first compiles all
+kernels of the simulator and the second those of training, which are kept on disk; those that follow
+need none of the simulator's, so that no second process compiles them at the same time."""
 
 
 @pytest.hookimpl(tryfirst=True)

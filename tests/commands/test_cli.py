@@ -245,6 +245,7 @@ def test_profile_and_its_report(net, spikes, tmp_path):
     assert "<html" in report.read_text()
 
 
+@pytest.mark.slow
 def test_profile_shows_mapping_metrics_advice_and_a_second_network(net, tmp_path, capsys):
     numbers = tmp_path / "p.json"
     words = ["profile", net, "--cores", "4", "--advise", "--compare", net, "--json", str(numbers)]

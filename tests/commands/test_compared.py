@@ -55,18 +55,21 @@ def test_a_report_is_of_a_network_that_was_verified(net, data, tmp_path, capsys)
     assert "0 spike mismatches" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 def test_a_report_says_on_how_many_of_the_samples(net, data, tmp_path):
     _, page, numbers = reported(net, data, tmp_path, "--verify", "2")
     assert numbers["verification"]["samples"] == 2
     assert f"the first 2 of {SAMPLES} samples × {STEPS} steps compared" in page
 
 
+@pytest.mark.slow
 def test_a_report_without_a_comparison_says_so(net, data, tmp_path):
     _, page, numbers = reported(net, data, tmp_path, "--verify", "0")
     assert numbers["verification"] is None
     assert "Not verified" in page
 
 
+@pytest.mark.slow
 def test_a_mismatch_is_no_success(net, data, tmp_path, monkeypatch):
     right = backends.fast
 

@@ -324,6 +324,7 @@ print(main(words), main([*words, "--backend", "reference"]))
 """
 
 
+@pytest.mark.slow
 def test_without_compiled_kernels_the_reference_runs_and_the_others_say_so(net):
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_KERNELS],
@@ -337,6 +338,7 @@ def test_without_compiled_kernels_the_reference_runs_and_the_others_say_so(net):
         assert part in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("redirected", "status", "said"),
     [(">/dev/full", 2, "No space left"), (">&-", 2, "standard output"), ("| true", 141, "")],
@@ -352,6 +354,7 @@ def test_results_that_cannot_be_shown_are_written_all_the_same(net, redirected, 
     assert done.stderr.count("\n") == bool(said)
 
 
+@pytest.mark.slow
 def test_a_message_that_nobody_can_read_changes_no_status(net):
     for redirected in ("2>/dev/full", "2>&-"):
         command = f"{' '.join(KIPUKA)} inspect nosuch.net {redirected}"

@@ -39,6 +39,7 @@ def events(rng, tmp_path):
     return spikes, write
 
 
+@pytest.mark.slow
 def test_events_with_labels_give_an_accuracy(net, events, tmp_path):
     spikes, write = events
     labels = np.array([3, 1, 4, 1, 5])
@@ -63,6 +64,7 @@ def test_events_with_labels_give_an_accuracy(net, events, tmp_path):
     assert set(comparison["estimate"]) == {"fused", "lowered"}
 
 
+@pytest.mark.slow
 def test_advice_for_a_chip_without_microcode_is_judged_on_the_validation_part(
     rng, tmp_path, capsys
 ):

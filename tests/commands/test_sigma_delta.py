@@ -26,6 +26,7 @@ def net(rng, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_profile_counts_prices_and_draws(net, tmp_path, capsys):
     report, numbers = tmp_path / "x.html", tmp_path / "x.json"
     words = ["profile", str(net), "--advise", "--report", str(report), "--json", str(numbers)]

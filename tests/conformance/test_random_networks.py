@@ -63,6 +63,7 @@ def trainable_sigma_delta():
         seed += 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not importlib.util.find_spec("lava"), reason="needs the lava extra")
 def test_training_blocks_and_fast_give_the_reference_of_sigma_delta_networks():
     models = set()

@@ -85,11 +85,13 @@ def test_cores_of_pilotnet_are_in_the_range(cost):
     assert convolutions == [25, 13, 3, 3, 2]
 
 
+@pytest.mark.slow
 def test_every_layer_of_the_compiler_s_tables_is_in_the_range():
     for row, low, high in core_rows(load_profile("loihi2")):
         assert low <= row.cores <= high, row
 
 
+@pytest.mark.slow
 def test_the_list_in_the_documentation_is_what_comes_out(cost, chip):
     text = DOCUMENT.read_text("utf-8")
     made = text

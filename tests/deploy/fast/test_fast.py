@@ -136,6 +136,7 @@ def test_equal_programs_share_their_layout_and_are_forgotten_with_it():
     assert gone() is None
 
 
+@pytest.mark.slow
 def test_saturations_and_wraps_are_counted_by_neuron(rng):
     gru = random_gru(rng, 9, 5, scale=256, threshold=2047, bias_i=254, bias_r=128)
     wrapping = cuba(2, dense(np.full((2, 5), 254), exponent=7), current_decay=1, threshold=131071)
@@ -337,6 +338,7 @@ def test_the_cache_knows_all_sources_of_the_kernels(tmp_path):
     assert fingerprint([one, other]) != before
 
 
+@pytest.mark.slow
 def test_processes_share_the_compiled_kernels(rng):
     # This process has compiled or loaded them by now; a new one only loads.
     simulate(program(3, random_cuba(rng, 3, 2)), random_spikes(rng, 1, 3, 5))

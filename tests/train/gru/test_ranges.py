@@ -129,6 +129,7 @@ def test_normalized_weights_are_refused(check_error):
     check_error(caught.value, what="normalized", where="weight_norm", remedy="proven_ranges")
 
 
+@pytest.mark.slow
 def test_whatever_is_drawn_comes_into_range():
     for seed in range(20):
         block = drawn(seed, scale=float(10 ** np.random.default_rng(seed).uniform(-1, 2)))

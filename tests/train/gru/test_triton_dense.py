@@ -106,6 +106,7 @@ def check_equal(values, taps):
     return states, gradients
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TAPS)
 def test_equals_the_plain_path_bit_for_bit(name):
     _, gradients = check_equal(drawn(), TAPS[name])
@@ -118,12 +119,14 @@ def test_more_samples_than_a_program_and_more_neurons_than_a_block(monkeypatch):
     check_equal(drawn(n=37, batch=SAMPLES_TOGETHER + 1, scale=32, steps=6), TAPS["integer"])
 
 
+@pytest.mark.slow
 def test_saturation_and_overshoot_are_the_same():
     states, _ = check_equal(drawn(scale=48 * 12), TAPS["integer"])
     assert states.saturated.sum() > 0
     assert states.overshoot.min() > 0
 
 
+@pytest.mark.slow
 def test_the_library_s_own_order_of_summation_leaves_rounding_errors_only():
     values = drawn(n=20)
     found, right = (outcome(values, TAPS["integer"], mixing) for mixing in (None, MatrixProduct()))

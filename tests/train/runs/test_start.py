@@ -106,6 +106,7 @@ def test_no_pickle_is_opened(tmp_path, check_error):
     )
 
 
+@pytest.mark.slow
 def test_the_command_takes_the_folder_of_a_run(first, tmp_path, capsys):
     out = tmp_path / "r"
     words = ["train", "--out", str(out), "--hidden", "8", "--epochs", "1", "--start", str(first[0])]

@@ -127,6 +127,7 @@ def test_divergence_stops_with_the_checkpoint_kept(tmp_path, check_error, monkey
     assert len(train(SMALL, folder, resume=True).metrics) == 3
 
 
+@pytest.mark.slow
 def test_convert_writes_a_network_with_golden_vectors(run, tmp_path):
     from kipuka.commands.convert import convert_run
     from kipuka.convert.formats.net.file import load_golden

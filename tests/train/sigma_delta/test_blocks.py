@@ -87,6 +87,7 @@ def test_the_blocks_send_what_the_integers_send(threshold, delay):
     assert program.readout.kind == "value"
 
 
+@pytest.mark.slow
 def test_a_trained_network_is_the_same_everywhere(tmp_path):
     net = network(blocks)
     inputs = values()
