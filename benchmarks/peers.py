@@ -106,25 +106,26 @@ def write(rows: list[Row], file: Path) -> None:
 def main() -> None:
     """Measure, print and write what the options ask for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--engine", help="only engines whose name contains this")
-    parser.add_argument("--case", help="only networks whose name contains this")
+    parser.add_argument("--engine", nargs="+", default=[""], help="part of their names")
+    parser.add_argument("--case", nargs="+", default=[""], help="part of the networks' names")
     parser.add_argument("--rounds", type=int, default=7, help="turns of each engine")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds for a call")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows")
+    parser.add_argument("--torch", type=Path, metavar="PYTHON", help="whose torch the loops take")
     options = parser.parse_args()
     print(f"{machine()}, one in use, {date.today()}: processor time\n")  # noqa: T201
     rows = []
     with tempfile.TemporaryDirectory(prefix="kipuka-peers-") as name:
-        environments = Environments(Path(name))
+        environments = Environments(Path(name), options.torch)
         for case in CASES:
-            if options.case and options.case not in case:
+            if not any(part in case for part in options.case):
                 continue
             folder = Path(name) / "case"
             folder.mkdir(exist_ok=True)
             write_case(case, folder)
             turns = Turns(case, folder, options.rounds, options.limit)
             for engine, entry in ENGINES.items():
-                if options.engine is None or options.engine in engine:
+                if any(part in engine for part in options.engine):
                     found = measure(engine, entry, folder, environments, turns)
                     print(*found, sep="\n", file=sys.stderr, flush=True)  # noqa: T201
                     rows += found

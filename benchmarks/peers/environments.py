@@ -45,16 +45,20 @@ class NotInstalledError(Exception):
 
 
 class Environments:
-    """Makes environments below a folder when they are first asked for."""
+    """Makes environments below a folder when they are first asked for.
 
-    def __init__(self, folder: Path):
+    What needs nothing but torch runs in an environment that is there: `torch`, or this one.
+    """
+
+    def __init__(self, folder: Path, torch: Path | None = None):
         self.folder = folder
+        self.torch = torch or Path(sys.executable)
         self._made: dict[tuple[str, ...], Path | NotInstalledError] = {}
 
     def python(self, engine: Engine) -> Path:
         """Give the Python of the engine's environment."""
         if not engine.packages:
-            return Path(sys.executable)
+            return self.torch
         if engine.packages not in self._made:
             try:
                 self._made[engine.packages] = self._make(engine)

@@ -28,8 +28,6 @@ SAMPLES = 32
 PILOTNET_STEPS = 16
 """Those of one image; the network is reset behind them."""
 
-CONVOLUTION_THRESHOLDS = (300, 1500, 500)
-
 
 def without_delays(case: Case) -> Case:
     """Make every delay 0."""
@@ -65,29 +63,27 @@ def one_image() -> Case:
     return dataclasses.replace(case, program=program, samples=samples)
 
 
-def spiking_convolution() -> Case:
-    """Lower the thresholds of the small convolution so that every layer spikes."""
-    case = convolution(0.018)
+def with_thresholds(case: Case, thresholds: tuple[int, ...]) -> Case:
+    """Give each layer another threshold, so that all of them spike."""
     layers = []
-    for layer, threshold in zip(case.program.layers, CONVOLUTION_THRESHOLDS, strict=True):
+    for layer, threshold in zip(case.program.layers, thresholds, strict=True):
         full = np.full(layer.n_neurons, threshold, np.int64)
         layers.append(dataclasses.replace(layer, neuron=layer.neuron._replace(threshold=full)))
-    return dataclasses.replace(
-        case, program=dataclasses.replace(case.program, layers=tuple(layers))
-    )
+    program = dataclasses.replace(case.program, layers=tuple(layers))
+    return dataclasses.replace(case, program=program)
 
 
 def sparse() -> Case:
     """1e5 neurons with 100 synapses from each of 1e5 inputs, of which 1 % spike in a step."""
-    return sparse_layer("", 100_000, 0.01, 200)
+    return with_thresholds(sparse_layer("", 100_000, 0.01, 200), (600,))
 
 
 CASES: dict[str, Callable[[], Case]] = {
     "700-256r-20, delays 0 to 62": shd_recurrent,
     "700-256r-20, no delays": lambda: without_delays(shd_recurrent()),
-    "conv 2x34x34-16c5s2-32c3s2-10": spiking_convolution,
+    "conv 2x34x34-16c5s2-32c3s2-10": lambda: with_thresholds(convolution(0.018), (300, 1500, 500)),
     "PilotNet LIF": one_image,
-    "dense 1024 x 1024 at 20 %": lambda: dense_layer(0.2),
+    "dense 1024 x 1024 at 20 %": lambda: with_thresholds(dense_layer(0.2), (20_000,)),
     "1e5 sparse, no delays": sparse,
     "1e5 sparse, delays 0 to 62": lambda: with_input_delays(sparse()),
 }

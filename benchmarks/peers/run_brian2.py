@@ -58,7 +58,7 @@ def build(network: Network, samples: int, variant: str, folder: Path) -> Built:
     def run(chosen: Sequence[int]) -> tuple[list[int], Seconds]:
         del chosen
         device.run(str(place), with_output=False, run_args=[])
-        counts = [int(np.fromfile(place / file, np.float32).sum()) for file in files]
+        counts = [int(np.fromfile(place / "results" / file, np.float32).sum()) for file in files]
         return counts, Seconds(device._last_run_time, float(written.read_text()))
 
     return Built(run, "floating point, states unrounded", brian2.__version__)

@@ -83,7 +83,7 @@ def products_alone(network: Network, samples: int) -> tuple[Callable, str]:
     layers = network.layers
     if any(layer.recurrent for layer in layers):
         raise UnsupportedError("sums of a recurrent layer are not one product")
-    if any(layer.projections[0].kind == "sparse" for layer in layers):
+    if any(p.kind == "sparse" for layer in layers for p in layer.projections):
         raise UnsupportedError("sparse weights")
     if len(layers) == 1 and layers[0].projections[0].kind == "dense":
         return _int8_product(network, samples)
@@ -107,6 +107,11 @@ def _int8_product(network: Network, samples: int) -> tuple[Callable, str]:
     if float(weights.abs().max()) > 2 * INT8:
         raise UnsupportedError("weights beyond 8 bits")
     transposed = (weights / 2).to(torch.int8).T.contiguous()
+    try:
+        torch._int_mm(x, transposed)
+    except (RuntimeError, AttributeError) as error:
+        message = f"torch {torch.__version__} has no int8 product on the CPU"
+        raise UnsupportedError(message) from error
 
     def run(chosen: Sequence[int]) -> tuple[list[int], None]:
         del chosen
