@@ -1,0 +1,31 @@
+"""The networks that other simulators are handed are those that Kipuka runs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PEERS = Path(__file__).parent.parent / "benchmarks" / "peers"
+WRITE = "import sys; from pathlib import Path; from peers.networks import write_case; "
+WRITE += "write_case(sys.argv[1], Path(sys.argv[2]))"
+STANDARD_OUTPUT = "1"
+
+
+def spikes(script, variant, folder):
+    """Spikes of each layer that an engine's process counts for the first sample."""
+    words = [sys.executable, PEERS / script, folder, "1", variant, STANDARD_OUTPUT]
+    run = subprocess.run(words, input="", capture_output=True, text=True, check=True)
+    (line,) = (line for line in run.stdout.splitlines() if line.startswith("{"))
+    return json.loads(line)["spikes"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["700-256r-20, delays 0 to 62", "conv 2x34x34-16c5s2-32c3s2-10"])
+def test_torchs_integers_count_the_same_spikes(case, tmp_path):
+    pytest.importorskip("torch", reason="needs the lava extra")
+    subprocess.run([sys.executable, "-c", WRITE, case, tmp_path], cwd=PEERS.parent, check=True)
+    own = spikes("run_kipuka.py", "", tmp_path)
+    assert own == spikes("run_torch.py", "int32", tmp_path)
+    assert min(own) > 100
