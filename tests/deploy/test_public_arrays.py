@@ -172,6 +172,7 @@ NO_ARRAYS = {
     "counting_baseline", "load_run", "program_of", "core_map", "delays", "paired_interval",
     "floats_of", "quantized_nir", "Fidelity", "Splits", "TrainingResult", "load_config",
     "load_dataset", "train", "ScriptComparison", "keep_in_range", "read_as_trained",
+    "PairedDifference", "compare_decisions",
 }  # fmt: skip
 """Names that take none: files, numbers, networks, modules, or what other functions return."""
 
