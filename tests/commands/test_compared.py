@@ -43,6 +43,7 @@ def reported(net, data, tmp_path, *words):
     return status, " ".join(page.read_text().split()), json.loads(numbers.read_text())
 
 
+@pytest.mark.slow
 def test_a_report_is_of_a_network_that_was_verified(net, data, tmp_path, capsys):
     status, page, numbers = reported(net, data, tmp_path)
     assert status == 0

@@ -158,6 +158,7 @@ def test_a_board_s_spikes_and_figures_are_compared_and_written(
     assert "measured on the board" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_samples_of_one_s_own(net, network, rng, tmp_path, capsys):
     bare, x, out = tmp_path / "bare.net", tmp_path / "x.npy", tmp_path / "x.json"
     save_net(bare, network)

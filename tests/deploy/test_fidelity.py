@@ -91,6 +91,7 @@ def test_calibration_clips_where_an_outlier_spoils_the_grid(rng):
     assert fidelity.layers[0].coincidence > plain.coincidence
 
 
+@pytest.mark.slow
 def test_calibration_clips_nothing_where_nothing_is_won(rng):
     floats = network(layer(np.array([[254.0, 100], [-30, 12]]), threshold=500.0, decay=0.0))
     percentile, quantized, _ = calibrated(floats, random_spikes(rng, 3, 2, 80, 0.3))

@@ -44,6 +44,7 @@ def processes(found):
     return [(one.neuron_processes, one.synapse_processes) for one in found.layers]
 
 
+@pytest.mark.slow
 def test_processes_grow_with_layers_and_not_with_neurons(rng, chip):
     few, many = (
         without_microcode(stack(rng, 1, n), random_spikes(rng, 1, n, 12), chip) for n in (6, 48)

@@ -31,6 +31,7 @@ def advised(network, inputs, chip):
     return advise_lowered(network, inputs, chip, without_microcode(network, inputs, chip))
 
 
+@pytest.mark.slow
 def test_longer_delays_and_proven_ranges_are_proposed_with_what_they_save(rng, chip):
     network = program(5, random_gru(rng, 5, 8), random_cuba(rng, 8, 3))
     inputs = random_spikes(rng, 1, 5, 20, 0.4)
@@ -51,6 +52,7 @@ def test_nothing_is_proposed_where_nothing_is_to_gain(rng, chip):
     assert advised(there, inputs, chip) == ()
 
 
+@pytest.mark.slow
 def test_cheaper_cells_are_proposed_beside_both_settings(rng, chip):
     network = program(5, random_gru(rng, 5, 8), random_cuba(rng, 8, 3))
     found = advised(network, random_spikes(rng, 1, 5, 20, 0.4), chip)
@@ -71,6 +73,7 @@ def test_cheaper_cells_are_proposed_beside_both_settings(rng, chip):
     assert {one.change.split(" (gates=")[1].split(",")[0] for one in found} == {"shared", "update"}
 
 
+@pytest.mark.slow
 def test_a_network_is_told_of_the_cell_that_it_has_not_where_that_is_cheaper(rng, chip):
     inputs = random_spikes(rng, 1, 5, 20, 0.4)
     shared = program(5, random_mgu(rng, 5, 8), random_cuba(rng, 8, 3))
@@ -102,6 +105,7 @@ def test_the_complement_of_a_gate_is_that_gate_with_its_weights_turned(rng):
     assert np.any(old.states["v"] != new.states["v"])
 
 
+@pytest.mark.slow
 def test_with_labels_every_change_is_judged_as_it_is(rng, chip):
     network = program(5, random_gru(rng, 5, 8), random_cuba(rng, 8, 3))
     inputs, labels = random_spikes(rng, 40, 5, 20, 0.4), rng.integers(0, 3, 40)

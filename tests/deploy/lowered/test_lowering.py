@@ -178,6 +178,7 @@ def test_where_no_step_idles_leaky_layers_stay_what_they_are(rng, check_error):
     assert lower(program(4, gated, other), 40).period == 1
 
 
+@pytest.mark.slow
 def test_the_period_is_the_shortest_that_the_delays_allow(rng):
     n = 4
     # A saturating state goes twice around its cell in a step, and one more on the way to spikes.

@@ -80,6 +80,7 @@ def test_the_last_epoch_is_kept_after_training_on_the_validation_part_too(run, t
         assert torch.equal(kept, state[f"parameter.{name}"])
 
 
+@pytest.mark.slow
 def test_the_settings_choose_layout_and_input_of_the_update_gate(tmp_path):
     settings = {"network": "csgru", "layout": "frequency", "update_gate_input": "current"}
     train(TrainConfig(hidden=4, epochs=1, batch_size=700, **settings), tmp_path / "f")
