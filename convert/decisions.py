@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kipuka.convert.intervals import DEVIATIONS_95, interval_over_groups, wilson_interval
+from kipuka.convert.operands import as_numbers
 from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, decide
 from kipuka.display import Shown, Table
@@ -86,6 +87,15 @@ class Decisions(Shown):
                 remedy="give the class of each sample that was run",
             )
         if group_of is not None:
+            group_of = as_numbers(group_of, "group_of")
+            if group_of.shape != decided.shape or group_of.dtype.kind not in "iu":
+                raise KipukaError(
+                    "the groups do not fit the samples",
+                    where="group_of",
+                    limit=f"{decided.size} whole numbers, one for each sample",
+                    value=f"shape {group_of.shape}, {group_of.dtype}",
+                    remedy="give the person or session of each sample that was run",
+                )
             groups = len(np.unique(group_of))
         return cls(row, decided, program.n_classes, groups, group_of)
 
@@ -195,9 +205,30 @@ class PairedDifference(Shown):
 
     @classmethod
     def of(cls, before: np.ndarray, after: np.ndarray) -> PairedDifference:
-        """Count from whether each sample is decided right by either: bool arrays (samples,)."""
-        won, lost = int((after & ~before).sum()), int((before & ~after).sum())
-        return cls(won, lost, len(after))
+        """Count from whether each sample is decided right by either: bool arrays (samples,).
+
+        Raises
+        ------
+        KipukaError
+            If they are not of the same samples, or of none.
+        """
+        first, second = (as_numbers(x, "before and after") for x in (before, after))
+        if (
+            first.shape != second.shape
+            or first.ndim != 1
+            or not first.size
+            or not (first.dtype == second.dtype == bool)
+        ):
+            raise KipukaError(
+                "what each network decides right cannot be compared",
+                where="before and after",
+                limit="one bool for each sample, for both networks on the same samples",
+                value=f"shape {first.shape}, {first.dtype}, and {second.shape}, {second.dtype}",
+                remedy="give whether each sample is decided right by either network",
+            )
+        first, second = (x.view(np.uint8) != 0 for x in (first, second))
+        won, lost = int((second & ~first).sum()), int((first & ~second).sum())
+        return cls(won, lost, len(second))
 
     @property
     def change(self) -> float:

@@ -12,6 +12,7 @@ from kipuka.convert import (
     GoldenVector,
     Layer,
     LayerTrace,
+    PairedDifference,
     Projection,
     Readout,
     Trace,
@@ -133,7 +134,14 @@ TAKES = {
         lambda x, folder: LayerTrace(SPIKES, {"v": x}),
     ),
     "Trace": (lambda x, folder: Trace((LayerTrace(x, {}),)).digest(0),),
-    "Decisions": (lambda x, folder: Decisions.of(NETWORK, RUN.trace.layers[-1], x),),
+    "Decisions": (
+        lambda x, folder: Decisions.of(NETWORK, RUN.trace.layers[-1], x),
+        lambda x, folder: Decisions.of(NETWORK, RUN.trace.layers[-1], [0, 1], group_of=x),
+    ),
+    "PairedDifference": (
+        lambda x, folder: PairedDifference.of(x, [True, False]),
+        lambda x, folder: PairedDifference.of([True, False], x),
+    ),
     "decide": (
         lambda x, folder: decide(NETWORK, LayerTrace(x, {})),
         lambda x, folder: Encoder(64, 0).activation(x),
@@ -172,7 +180,7 @@ NO_ARRAYS = {
     "counting_baseline", "load_run", "program_of", "core_map", "delays", "paired_interval",
     "floats_of", "quantized_nir", "Fidelity", "Splits", "TrainingResult", "load_config",
     "load_dataset", "train", "ScriptComparison", "keep_in_range", "read_as_trained",
-    "PairedDifference", "compare_decisions",
+    "compare_decisions",
 }  # fmt: skip
 """Names that take none: files, numbers, networks, modules, or what other functions return."""
 

@@ -98,7 +98,7 @@ class Neuron(SigmaDeltaNeuron):  # type: ignore[misc]
         super().__init__(**{**settings, "cum_error": False})
         old = self.delta
         self.delta = Changes(
-            threshold=float(old.threshold),
+            threshold=float(old.threshold.detach()),
             scale=old.scale,
             tau_grad=old.tau_grad,
             scale_grad=old.scale_grad,
