@@ -62,7 +62,7 @@ def convert(
     calibrate: Calibrate = None,
     json_file: Json = None,
 ) -> int:
-    """Quantize a trained run or a network in floats into a network file.
+    """Quantize a trained run, or a network in floats, into a file.
 
     The file of a run carries golden vectors from the validation part. A network file is written
     anew, with the golden vectors that it has, or with such of --data.

@@ -212,9 +212,17 @@ def _print_ranges(checked: Checked) -> None:
     keys = ["layer", "variable", "limit", "proven_reach", "neuron", "seen", "safe"]
     print_table(
         f"range of states, runs of up to {checked.ranges.n_steps} steps, in state units",
-        ["layer", "state", "limit", "proven\nreach", "of neuron", "seen in\nthis data", "proven"],
         [
-            [row[key] if key != "safe" else str(row[key]) for key in keys]
+            "layer",
+            "state",
+            "limit",
+            "proven\nreach",
+            "of neuron",
+            "seen in\nthis data",
+            "never\nbeyond",
+        ],
+        [
+            [row[key] if key != "safe" else ("yes" if row[key] else "no") for key in keys]
             for row in _ranges(checked)
         ],
     )
