@@ -102,7 +102,7 @@ class Layer(ByValue):
     @property
     def n_neurons(self) -> int:
         """Neurons in the layer."""
-        return int(np.prod(self.shape))
+        return int(math.prod(self.shape))
 
     @property
     def model(self) -> str:

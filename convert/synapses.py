@@ -95,12 +95,12 @@ class ConvSynapses(ByValue):
     @property
     def n_targets(self) -> int:
         """Neurons that receive."""
-        return int(np.prod(self.output_shape))
+        return int(math.prod(self.output_shape))
 
     @property
     def n_sources(self) -> int:
         """Neurons that send."""
-        return int(np.prod(self.input_shape))
+        return int(math.prod(self.input_shape))
 
     @property
     def kernel(self) -> Pair:

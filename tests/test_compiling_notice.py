@@ -52,6 +52,6 @@ def test_redirected_output_stays_as_it_is(announced, monkeypatch):
         assert stream is None or stream.getvalue() == ""
 
 
-def test_the_engine_announces():
-    importlib.import_module("kipuka.deploy.fast.simulator")
+def test_who_compiles_announces():
+    importlib.import_module("kipuka.deploy.fast.kernels.entries")
     assert announce_compiling.cache_info().currsize == 1

@@ -10,7 +10,8 @@ import numpy as np
 
 from kipuka.convert.operands import MAX_STEPS, as_numbers, whole_number
 from kipuka.convert.program import Program
-from kipuka.deploy.fast.kernels.events import count_dense, list_dense, list_events
+from kipuka.deploy.fast.addresses import address
+from kipuka.deploy.fast.machine_code import call
 from kipuka.errors import KipukaError
 
 WINDOW_ENTRIES = 1 << 24
@@ -174,10 +175,14 @@ def _scanned(part: np.ndarray) -> Window:
     n_steps = part.shape[1]
     flat = np.ascontiguousarray(part).reshape(-1).view(np.uint8)
     offsets = np.zeros(n_steps + 1, np.int64)
-    count_dense(flat, n_steps, offsets)
+    call("count_dense", address(flat, np.uint8), flat.size, n_steps, address(offsets, np.int64))
     np.cumsum(offsets, out=offsets)
     units = np.empty(int(offsets[-1]), np.int32)
-    list_dense(flat, n_steps, offsets[:-1].copy(), units)
+    following = offsets[:-1].copy()
+    call(
+        "list_dense", address(flat, np.uint8), flat.size, n_steps, address(following, np.int64),
+        address(units, np.int32),
+    )  # fmt: skip
     return Window(offsets, units, np.zeros((1, 1), np.int32))
 
 
@@ -205,17 +210,15 @@ def _listed(program: Program, events: Events, where: str) -> Window:
             )
     offsets = np.zeros(n_steps + 1, np.int64)
     ordered = np.empty(units.size, np.int32)
-    wrong = list_events(
-        times.astype(np.int64, copy=False),
-        units.astype(np.int64, copy=False),
-        program.n_inputs,
-        offsets,
-        np.zeros(n_steps, np.int64),
-        ordered,
-        np.full(program.n_inputs, -1, np.int64),
-    )
+    times, units = (np.ascontiguousarray(x, np.int64) for x in (times, units))
+    following, seen = np.zeros(n_steps, np.int64), np.full(program.n_inputs, -1, np.int64)
+    wrong = call(
+        "list_events", address(times, np.int64), address(units, np.int64), times.size,
+        program.n_inputs, n_steps, address(offsets, np.int64), address(following, np.int64),
+        address(ordered, np.int32), address(seen, np.int64),
+    )  # fmt: skip
     if wrong >= 0:
-        raise _refused(program, events, int(wrong), where)
+        raise _refused(program, events, wrong, where)
     return Window(offsets, ordered, np.zeros((1, 1), np.int32))
 
 

@@ -20,7 +20,7 @@ from kipuka.convert.neurons import (
 from kipuka.convert.neurons.sigma_delta import UNIT
 from kipuka.convert.program import Layer
 from kipuka.deploy.fast.kernels import layout as at
-from kipuka.deploy.fast.kernels import neurons
+from kipuka.deploy.fast.kernels.constants import OWN_ROWS, SHARED_ROWS
 
 
 class NeuronLayout(NamedTuple):
@@ -46,7 +46,7 @@ class NeuronLayout(NamedTuple):
     @property
     def n_rows(self) -> int:
         """Rows of a block."""
-        return neurons.OWN_ROWS if len(self.values) > 1 else neurons.SHARED_ROWS
+        return OWN_ROWS if len(self.values) > 1 else SHARED_ROWS
 
 
 def neuron_layout(layer: Layer, where: str) -> NeuronLayout:

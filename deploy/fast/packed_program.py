@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from kipuka.deploy.fast import synapse_layout
+from kipuka.deploy.fast.addresses import table_of
 from kipuka.deploy.fast.kernels import layout as at
-from kipuka.deploy.fast.kernels.lanes import LANES
-from kipuka.deploy.fast.kernels.settling import MEMORY
-from kipuka.deploy.fast.kernels.tables import TABLE, TABLES_AT_ONCE, TWICE
+from kipuka.deploy.fast.kernels.constants import LANES, MEMORY, TABLE, TABLES_AT_ONCE, TWICE
 
 CACHE_LINE = 64
 """Bytes that memory and caches exchange."""
@@ -41,6 +41,11 @@ class Packed:
     arrived: int
     pending: int
     image: int
+
+    @cached_property
+    def table(self) -> np.ndarray:
+        """Where the network's arrays lie: to find that out takes longer than a short run."""
+        return table_of(self.network)
 
     def workspace(self) -> at.Workspace:
         """Fresh arrays for one thread."""

@@ -12,10 +12,7 @@ from kipuka.convert.synapses import ConvSynapses, DenseSynapses, SparseSynapses
 from kipuka.deploy.fast import synapse_layout, table_layout
 from kipuka.deploy.fast.delivery_groups import DeliveryGroup, Link, delivery_groups_of
 from kipuka.deploy.fast.kernels import layout as at
-from kipuka.deploy.fast.kernels import neurons
-from kipuka.deploy.fast.kernels.arithmetic import FAR
-from kipuka.deploy.fast.kernels.lanes import LANES
-from kipuka.deploy.fast.kernels.parts import ABSENT, PRESENT
+from kipuka.deploy.fast.kernels.constants import FAR, LANES, PARAMETERS
 from kipuka.deploy.fast.neuron_layout import NeuronLayout, neuron_layout
 from kipuka.deploy.fast.packed_program import Packed
 
@@ -131,7 +128,7 @@ class _Packer:
             row["encoded"] = at.IN_STATE_UNITS if self.program.encoder.fine else at.IN_WEIGHT_UNITS
         blocks = np.zeros((place.blocks, layout.n_rows, LANES), np.int32)
         block, lane = np.divmod(place.place, LANES)
-        for number, array in enumerate(layout.values, start=neurons.PARAMETERS):
+        for number, array in enumerate(layout.values, start=PARAMETERS):
             blocks[block, number, lane] = array
         row["first_state"] = self.states.add(blocks)
 
@@ -303,9 +300,9 @@ class _Packer:
             delays=self.delays.joined(),
             fan_out=self.fan_out.joined(),
             reset=np.array([reset.interval, reset.offset] if reset else [0, 0], np.int64),
-            convolved=PRESENT if self.geometry.size else ABSENT,
-            gated=PRESENT if np.isin(models, at.GATED).any() else ABSENT,
-            with_payloads=PRESENT if np.isin(models, at.GRADED).any() else ABSENT,
+            convolved=bool(self.geometry.size),
+            gated=bool(np.isin(models, at.GATED).any()),
+            with_payloads=bool(np.isin(models, at.GRADED).any()),
         )
         return Packed(
             network=network,

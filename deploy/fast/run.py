@@ -12,11 +12,11 @@ import numpy as np
 
 from kipuka.convert.program import Layer, Program
 from kipuka.deploy.counters import Counters, LayerCounters
+from kipuka.deploy.fast.addresses import address, table_of, with_array
 from kipuka.deploy.fast.input_events import Piece, Sample, Window, pieces_of, steps_of, windows
 from kipuka.deploy.fast.kernels import layout as at
-from kipuka.deploy.fast.kernels.counting import count_arrivals
-from kipuka.deploy.fast.kernels.lanes import LANES
-from kipuka.deploy.fast.kernels.network import advance, finish
+from kipuka.deploy.fast.kernels.constants import LANES
+from kipuka.deploy.fast.machine_code import call
 from kipuka.deploy.fast.packed_program import Packed
 from kipuka.deploy.fast.program_layout import pack
 from kipuka.deploy.fast.recording import Columns, Record
@@ -78,6 +78,9 @@ class Run:
         self.columns = Columns(program, record)
         layers = self.columns.in_table(self.packed.network.layers)
         self.network = self.packed.network._replace(layers=layers)
+        table = with_array(self.packed.table, at.Network, "layers", layers)
+        self._table, self._address = table, address(table, np.int64)
+        self._works: dict[int, tuple[at.Workspace, np.ndarray, int]] = {}
         self._progress, self._done, self._total = progress, 0, total
         self._lock, self._stopped = threading.Lock(), threading.Event()
 
@@ -105,7 +108,7 @@ class Run:
     def whole(self, work: at.Workspace, piece: Piece, into: at.Recording, where: str) -> None:
         """Run a sample that is given in one piece, and add to the workspace's counts."""
         if self._piece(work, piece, into, 0, 0, where):
-            finish(self.network, work)
+            self._finish(work)
 
     def streamed(self, work: at.Workspace, sample: Sample, where: str) -> Simulation:
         """Run one sample of unknown length, with counts of its own."""
@@ -119,7 +122,7 @@ class Run:
             own = at.Recording(*(array[0] for array in parts[-1]))
             n_steps += self._piece(work, piece, own, n_steps, 0, where)
         if n_steps:
-            finish(self.network, work)
+            self._finish(work)
         if not parts:
             # A recording may be over before it began.
             parts.append(self.columns.recordings(1, 0))
@@ -145,20 +148,41 @@ class Run:
         self, work: at.Workspace, window: Window, into: at.Recording, first_step: int, row: int
     ) -> None:
         moving = window.activations.shape[0] > 1
+        recorded = table_of(into)
+        network, room = self._tables(work)
+        recording = address(recorded, np.int64)
+        if first_step == 0:
+            for empty in (work.filled, work.spread, work.settled):
+                empty[:] = 0
         for start in range(0, window.n_steps, STEPS_AT_ONCE):
             if self._stopped.is_set():
                 return
             n_steps = min(STEPS_AT_ONCE, window.n_steps - start)
             activations = window.activations[start:] if moving else window.activations
             offsets = window.offsets[start:]
-            advance(
-                self.network, work, into, offsets, window.units, activations, first_step + start,
-                n_steps, row + start,
+            call(
+                "advance", network, room, recording, address(offsets, np.int64),
+                address(window.units, np.int32), address(activations, np.int32),
+                activations.shape[1] if moving else 0, first_step + start, n_steps, row + start,
+                parts=self.network.parts,
             )  # fmt: skip
             if self._progress:
                 with self._lock:
                     self._done += n_steps
                     self._progress(self._done, self._total or self._done)
+
+    def _finish(self, work: at.Workspace) -> None:
+        """Count what the last step of a sample left."""
+        call("finish", *self._tables(work), parts=self.network.parts)
+
+    def _tables(self, work: at.Workspace) -> tuple[int, int]:
+        """Where the addresses of the network and of a workspace stand."""
+        # The workspace is kept as well, so that its number is no other's as long as the run lasts.
+        known = self._works.get(id(work))
+        if known is None:
+            table = table_of(work)
+            known = self._works[id(work)] = work, table, address(table, np.int64)
+        return self._address, known[2]
 
     def result(
         self, workspaces: list[at.Workspace], recorded: at.Recording, n_steps: int
@@ -176,9 +200,11 @@ class Run:
         kinds = self.network.groups["kind"], self.network.currents["kind"]
         convolves = np.any(np.concatenate(kinds) == at.CONVOLUTION)
         there = self.network.dense != 0 if convolves else np.zeros(0, bool)
-        count_arrivals(
-            self.network, total.emitted, total.pending, total.messages, there.view(np.int8),
-            total.arrived,
+        counts = (total.emitted, total.pending, total.messages)
+        call(
+            "count_arrivals", self._address, *(address(x, np.int64) for x in counts),
+            address(there, np.bool_), address(total.arrived, np.int64),
+            parts=self.network.parts,
         )  # fmt: skip
         n_samples = recorded.step_spikes.shape[0]
         layers = []

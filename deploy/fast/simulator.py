@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from kipuka.compiling_notice import announce_compiling
 from kipuka.convert.operands import as_numbers, whole_number
 from kipuka.convert.program import Program, expect_program
 from kipuka.deploy.fast.input_events import Events, Piece, Sample, check_dense, steps_of
@@ -25,7 +24,6 @@ __all__ = ["COUNTERS", "EVERYTHING", "Events", "Record", "simulate", "simulate_e
 
 __dir__ = listing(__all__)
 
-announce_compiling()
 
 MAX_THREADS = 1 << 12
 """Threads that anyone may ask for."""

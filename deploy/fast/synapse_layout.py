@@ -10,8 +10,8 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.convert.program import Layer
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses, SparseSynapses, Synapses
-from kipuka.deploy.fast.kernels import convolution as at
-from kipuka.deploy.fast.kernels.lanes import BYTE_BITS, HALF, LANES, LOWER_BIAS
+from kipuka.deploy.fast.kernels import constants as at
+from kipuka.deploy.fast.kernels.constants import BYTE_BITS, HALF, LANES, LOWER_BIAS
 
 
 class Places(NamedTuple):

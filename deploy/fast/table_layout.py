@@ -8,8 +8,8 @@ import numpy as np
 
 from kipuka.convert.synapses import ConvSynapses
 from kipuka.deploy.fast import synapse_layout
-from kipuka.deploy.fast.kernels import tables as at
-from kipuka.deploy.fast.kernels.lanes import LANES, RUN
+from kipuka.deploy.fast.kernels import constants as at
+from kipuka.deploy.fast.kernels.constants import LANES, RUN
 
 START_SPIKE, ADD_TAP, ADD_RUN = 8.0, 0.9, 0.5
 """Time of a spike by itself, of each output pixel that sees it, and of each run of weights that it

@@ -1,14 +1,13 @@
-"""How kernels are compiled, and kept on disk for other processes."""
+"""How kernels are compiled, and kept on disk for other processes; only compiling loads Numba."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
-
-from numba import config, njit
 
 from kipuka.errors import KipukaError
 
@@ -31,8 +30,10 @@ def kept_on_disk(sources: Iterable[Path]) -> Callable[[Any], Any]:
     mark = fingerprint([*sources, Path(__file__)])
 
     def compiled(function: Any) -> Any:
-        if config.DISABLE_JIT:
-            return _refusing
+        if is_disabled():
+            return refuse
+        from numba import njit
+
         function.__qualname__ += f"_{mark}"
         try:
             return njit(cache=True, nogil=True, error_model="numpy")(function)
@@ -42,8 +43,21 @@ def kept_on_disk(sources: Iterable[Path]) -> Callable[[Any], Any]:
     return compiled
 
 
-def _refusing(*_: Any) -> Any:
-    """Stand in for a kernel that may not be compiled; kernels are no Python that could run."""
+def is_disabled() -> bool:
+    """Whether Numba is told to compile nothing."""
+    with contextlib.suppress(ValueError):
+        return int(os.environ.get(DISABLED_BY, "0")) != 0
+    return False
+
+
+def refuse(*_: Any) -> Any:
+    """Stand in for a kernel that may not be compiled; kernels are no Python that could run.
+
+    Raises
+    ------
+    KipukaError
+        Always.
+    """
     raise KipukaError(
         "the kernels may not be compiled",
         where=f"environment variable {DISABLED_BY}",
@@ -65,11 +79,22 @@ INLINED = {
 
 def inlined(function: Any) -> Any:
     """Compile a function into those that call it, and for them alone."""
+    from numba import njit
+
     return njit(**INLINED)(function)
+
+
+def entered(function: Any) -> Any:
+    """Compile a function as part of the one that calls it, which does nothing else."""
+    from numba import njit
+
+    return njit(inline="always", **INLINED)(function)
 
 
 def called(function: Any) -> Any:
     """Compile a function once for all compiled functions that call it: for long work."""
+    from numba import njit
+
     return njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(
         function
     )

@@ -69,15 +69,16 @@ import sys
 from pathlib import Path
 import numpy as np
 from kipuka.deploy.fast.simulator import Events, simulate
-from kipuka.deploy.fast.kernels.events import count_dense, list_dense
+from kipuka.deploy.fast.machine_code import call
 print("ready", flush=True)
 sys.stdin.readline()
 flat = (np.arange(320) % 3 == 0).view(np.uint8)
 offsets = np.zeros(33, np.int64)
-count_dense(flat, 32, offsets)
+call("count_dense", flat.ctypes.data, flat.size, 32, offsets.ctypes.data)
 offsets = offsets.cumsum()
-units = np.zeros(offsets[-1], np.int32)
-list_dense(flat, 32, offsets[:-1].copy(), units)
+units, following = np.zeros(offsets[-1], np.int32), offsets[:-1].copy()
+call("list_dense", flat.ctypes.data, flat.size, 32, following.ctypes.data,
+     units.ctypes.data)
 print(*units)
 """
 
@@ -99,28 +100,24 @@ def test_several_processes_may_be_the_first_to_use_the_kernels(tmp_path):
             assert process.returncode == 0
             assert [int(word) for word in output.split()] == expected
         kept = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
-        # An index and one version of each kernel, and nothing half-written.
-        assert [name.rpartition(".")[2] for name in kept] == ["nbc", "nbi"] * 2, kept
+        # One version of each kernel, and nothing half-written.
+        assert [name.partition("-")[0] for name in kept] == ["count_dense", "list_dense"], kept
 
 
 VERSIONS = """
 import numpy as np
 from kipuka.deploy import simulate
-from kipuka.deploy.fast.kernels import counting
-from kipuka.deploy.fast.kernels import events
-from kipuka.deploy.fast.kernels import network
+from kipuka.deploy.fast.machine_code import _LOADED
 from kipuka_cases import program, random_cuba, random_spikes
 
 rng = np.random.default_rng(0)
 simulate(program(3, random_cuba(rng, 3, 2)), random_spikes(rng, 1, 3, 9))
-for module in (counting, events, network):
-    for kernel in vars(module).values():
-        if hasattr(kernel, "stats"):
-            assert len(kernel.signatures) <= 1, (kernel, kernel.signatures)
+names = [name for name, _ in _LOADED]
+assert sorted(names) == ["advance", "count_arrivals", "count_dense", "finish", "list_dense"], names
 """
 
 
 def test_a_plain_run_has_one_version_of_each_kernel():
-    """Numba numbers versions of a kernel without a lock; with a single one nothing is mixed up."""
+    """What is compiled is for the parts that a network has, and for nothing else that may vary."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "support")}
     subprocess.run([sys.executable, "-c", VERSIONS], env=environment, check=True, timeout=120)

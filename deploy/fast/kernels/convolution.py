@@ -10,20 +10,20 @@ from typing import Any
 from numba import int64, uintp
 
 from kipuka.compiling import inlined
-from kipuka.deploy.fast.kernels.lanes import LANES, RUN, add_run
+from kipuka.deploy.fast.kernels.constants import (
+    CHANNELS,
+    GATE,
+    GATES,
+    GROUP_OUTPUTS,
+    LANES,
+    MULTIPLIER,
+    PIXELS,
+    RUN,
+    SHIFT,
+    STARTS,
+)
+from kipuka.deploy.fast.kernels.lanes import add_run
 from kipuka.deploy.fast.kernels.parts import compiled_where
-
-PIXELS, MULTIPLIER, SHIFT, GROUP_OUTPUTS, GATES, GATE, STARTS, CHANNELS = range(8)
-"""Entries of a convolution's geometry, all places counted from the first of them.
-
-`PIXELS` is the number of units of an input channel; multiplying by `MULTIPLIER` and shifting right
-by `SHIFT` divides by it. From `CHANNELS` on, a pair for each input channel: where its kernel
-begins, and its group's first neuron. From where `STARTS` says, for each pixel, the beginning of its
-list of taps, which are pairs too: what to add to the kernel's beginning, and to the first neuron.
-"""
-
-UNIT_BITS = 31
-"""Numbers of units have no more."""
 
 
 @inlined

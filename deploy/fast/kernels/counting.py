@@ -9,23 +9,16 @@ from typing import Any
 
 from numba import uintp
 
-from kipuka.compiling import inlined
+from kipuka.compiling import entered, inlined
 from kipuka.deploy.fast.kernels import layout as at
+from kipuka.deploy.fast.kernels.constants import BYTE_BITS, HALF, LANES, LOWER_BIAS
 from kipuka.deploy.fast.kernels.convolution import scatter
 from kipuka.deploy.fast.kernels.currents import GATES, UPDATE_GATE
-from kipuka.deploy.fast.kernels.lanes import (
-    BYTE_BITS,
-    HALF,
-    LANES,
-    LOWER_BIAS,
-    borrowed,
-    compiled,
-)
 
 LOWER_BYTE = (1 << BYTE_BITS) - 1
 
 
-@compiled
+@entered
 def count_arrivals(
     network: Any, emitted: Any, pending: Any, messages: Any, kernels_there: Any, arrived: Any
 ) -> None:
@@ -39,7 +32,6 @@ def count_arrivals(
     kernels_there : int8 array
         1 where the dense pool is not 0; it may be empty where there is no convolution.
     """
-    network = borrowed(network)
     for number in range(network.links.shape[0]):
         link = network.links[number]
         group = network.groups[link.group]

@@ -8,9 +8,8 @@ from numba import int32, int64, uintp
 
 from kipuka.convert import fixed
 from kipuka.deploy.fast.kernels import layout as at
+from kipuka.deploy.fast.kernels.constants import FIRST, LANES, OWN_ROWS
 from kipuka.deploy.fast.kernels.convolution import scatter_message
-from kipuka.deploy.fast.kernels.lanes import LANES
-from kipuka.deploy.fast.kernels.neurons import FIRST, OWN_ROWS
 from kipuka.deploy.fast.kernels.parts import compiled_where
 
 STATE_SHIFT = fixed.STATE_SHIFT
@@ -26,7 +25,8 @@ def sum_currents(network: Any, work: Any, row: Any) -> Any:
     """Add the weights of all currents of the step before; return the synaptic operations."""
     current = network.currents[row.current - 1]
     width = row.blocks * LANES
-    work.current_sums[:width] = 0
+    for lane in range(width):
+        work.current_sums[uintp(lane)] = 0
     operations = int64(0)
     for place in range(row.neurons):
         block = place // LANES

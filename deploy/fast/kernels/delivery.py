@@ -13,13 +13,8 @@ from typing import Any
 from numba import int32, int64, uintp
 
 from kipuka.compiling import inlined
-from kipuka.deploy.fast.kernels.lanes import (
-    BLOCKS_AT_ONCE,
-    HALF,
-    ROWS_AT_ONCE,
-    add_rows,
-    prefetch,
-)
+from kipuka.deploy.fast.kernels.constants import HALF
+from kipuka.deploy.fast.kernels.lanes import BLOCKS_AT_ONCE, ROWS_AT_ONCE, add_rows, prefetch
 
 ROWS_AHEAD = 2
 """Rows that list their targets are asked for while the one this far ahead of them is added."""

@@ -19,21 +19,21 @@ from kipuka.convert.neurons.compiled import (
     sigma_delta_step,
 )
 from kipuka.deploy.fast.kernels import layout as at
-from kipuka.deploy.fast.kernels.delivery import COUNT_ONE
-from kipuka.deploy.fast.kernels.lanes import LANES, RUN, add_run
-from kipuka.deploy.fast.kernels.neurons import (
+from kipuka.deploy.fast.kernels.constants import (
     EVENTS,
     FIRST,
     GRADED_BIAS,
     GRADED_THRESHOLD,
+    LANES,
     LOWEST,
     OWN_ROWS,
     PAYLOAD,
-    SATURATED,
+    RUN,
     SECOND,
-    SHIFT_MASK,
-    SPIKED,
 )
+from kipuka.deploy.fast.kernels.delivery import COUNT_ONE
+from kipuka.deploy.fast.kernels.lanes import add_run
+from kipuka.deploy.fast.kernels.neurons import SATURATED, SHIFT_MASK, SPIKED
 
 THIRD = EVENTS
 """Place of the third state's peaks."""

@@ -8,60 +8,20 @@ one may count from the end, and the test for that costs the vector instructions 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
-from kipuka.compiling import kept_on_disk
-from kipuka.convert.neurons.compiled import SOURCES
-
-LANES = 32
-"""Neurons per block: two 512-bit vectors of int32, or one 256-bit vector of weights."""
-
-HALF = LANES // 2
-BYTE_BITS, LOWER_BIAS = 8, 128
-"""Weights of dense rows share 16 bits: lane j, plus the bias, below lane j + `HALF` of the block.
-
-With the bias the lower byte is never negative, so that the upper one is the number shifted right.
-"""
+from kipuka.deploy.fast.kernels.constants import BYTE_BITS, HALF, LANES, LOWER_BIAS, RUN
 
 ROWS_AT_ONCE = 255
 """Rows of paired weights whose sums surely fit 16 bits."""
 
 BLOCKS_AT_ONCE = 2
 """Blocks of a row that are added at a time: a whole cache line, from one look at the list."""
-
-RUN = 8
-"""Neighbouring weights that are added at a time where a row is short."""
-
-
-compiled = kept_on_disk([*Path(__file__).parent.glob("*.py"), *SOURCES])
-"""Decorator of functions that Python calls; all others are `inlined` into them."""
-
-
-@intrinsic
-def borrowed(typing_context: Any, arrays: Any) -> Any:
-    """Give the same arrays without counting references to them: for use inside a kernel alone.
-
-    Numba counts every use of an array that it takes out of a tuple, in atomic operations that would
-    take most of the time of a step.
-    """
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = signature.args[0]
-        uncounted = []
-        for number, array_kind in enumerate(kind.types):
-            array = context.make_array(array_kind)(
-                context, builder, builder.extract_value(arguments[0], number)
-            )
-            array.meminfo = cgutils.get_null_value(array.meminfo.type)
-            uncounted.append(array._getvalue())
-        return context.make_tuple(builder, kind, uncounted)
-
-    return arrays(arrays), build
 
 
 @intrinsic
@@ -128,7 +88,7 @@ def add_rows(
         pair, wide = ir.VectorType(ir.IntType(16), HALF), ir.VectorType(ir.IntType(32), HALF)
         byte = ir.Constant(pair, [BYTE_BITS] * HALF)
         kinds = signature.args
-        listed = context.make_array(kinds[1])(context, builder, arguments[1]).data
+        listed = pointer_in(context, builder, kinds[1], arguments[1])
         totals, uppers = (
             [cgutils.alloca_once_value(builder, ir.Constant(pair, None)) for _ in range(count)]
             for _ in "ab"
@@ -194,7 +154,7 @@ def prefetch(typing_context: Any, array: Any, place: Any) -> Any:
     """Ask for the cache line that holds ``array[place]`` without waiting for it."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        data = pointer_in(context, builder, signature.args[0], arguments[0])
         byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
         ask = cgutils.get_or_insert_function(
             builder.module,
@@ -208,9 +168,16 @@ def prefetch(typing_context: Any, array: Any, place: Any) -> Any:
     return types.void(array, types.intp), build
 
 
+def pointer_in(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """Where the entries of an array begin; kernels know most arrays by that alone."""
+    if isinstance(kind, types.CPointer):
+        return value
+    return context.make_array(kind)(context, builder, value).data
+
+
 def vector_at(context: Any, builder: Any, kind: Any, place: Any, vector: Any) -> Any:
     """Pointer to a vector in an array; `place` is the array and an index."""
-    data = context.make_array(kind)(context, builder, place[0]).data
+    data = pointer_in(context, builder, kind, place[0])
     return builder.bitcast(builder.gep(data, [place[1]]), vector.as_pointer())
 
 

@@ -6,7 +6,7 @@ one compiled function runs all networks, with convolutions, delays and recurrenc
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -139,9 +139,8 @@ class Network(NamedTuple):
         Nonzero weights per row.
     reset : int64 array
         Interval (0 for never) and offset.
-    convolved, gated, with_payloads : arrays
-        Whether there are convolutions, gated neurons and payloads, by their types: see
-        `kernels.parts`.
+    convolved, gated, with_payloads : bool
+        Whether there are convolutions, gated neurons and payloads: see `kernels.parts`.
     """
 
     layers: np.ndarray
@@ -159,9 +158,14 @@ class Network(NamedTuple):
     delays: np.ndarray
     fan_out: np.ndarray
     reset: np.ndarray
-    convolved: np.ndarray
-    gated: np.ndarray
-    with_payloads: np.ndarray
+    convolved: bool
+    gated: bool
+    with_payloads: bool
+
+    @property
+    def parts(self) -> tuple[bool, ...]:
+        """What kernels are compiled for."""
+        return self.convolved, self.gated, self.with_payloads
 
 
 class Workspace(NamedTuple):
@@ -245,3 +249,69 @@ class Recording(NamedTuple):
     states: np.ndarray
     step_spikes: np.ndarray
     step_operations: np.ndarray
+
+
+def _types(**names: Any) -> dict[str, np.dtype]:
+    return {name: np.dtype(kind) for name, kind in names.items()}
+
+
+DTYPES = {
+    Network: _types(
+        layers=LAYER,
+        groups=GROUP,
+        links=LINK,
+        currents=CURRENT,
+        exponents=np.int64,
+        order=np.int32,
+        paired=np.int16,
+        dense=np.int8,
+        sparse=np.int8,
+        targets=np.int32,
+        starts=np.int64,
+        geometry=np.int64,
+        delays=np.int32,
+        fan_out=np.int64,
+        reset=np.int64,
+    ),
+    Workspace: _types(
+        states=np.int32,
+        sums=np.int32,
+        ring=np.int32,
+        loads=np.int32,
+        filled=np.int64,
+        spread=np.int64,
+        spikes=np.int32,
+        payloads=np.int32,
+        emitted=np.int64,
+        saturations=np.int64,
+        wraps=np.int64,
+        current_sums=np.int32,
+        messages=np.int64,
+        pending=np.int64,
+        arrived=np.int64,
+        peaks=np.int32,
+        settled=np.bool_,
+        kept=np.int32,
+        seen=np.int8,
+        image=np.int32,
+        tables=np.int16,
+    ),
+    Recording: _types(
+        spikes=np.bool_,
+        payloads=np.int32,
+        states=np.int32,
+        step_spikes=np.int64,
+        step_operations=np.int64,
+    ),
+}
+"""Type of each array, in the order of its fields."""
+
+WITH_LENGTHS: dict[type, dict[str, int]] = {
+    Network: {"layers": 1, "groups": 1, "links": 1, "currents": 1},
+    Workspace: {},
+    Recording: dict.fromkeys(Recording._fields, 2),
+}
+"""Axes of those arrays whose lengths the kernels look at; of others they need the address alone."""
+
+ENTRIES = 3
+"""Numbers that a table of arrays has of each: its address, and up to two lengths."""

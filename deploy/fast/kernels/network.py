@@ -6,10 +6,11 @@ from typing import Any
 
 from numba import int32, int64, uintp
 
-from kipuka.compiling import inlined
+from kipuka.compiling import entered, inlined
+from kipuka.convert import fixed
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels import neurons
-from kipuka.deploy.fast.kernels.arithmetic import STATE_SHIFT, within_reach
+from kipuka.deploy.fast.kernels.constants import EVENTS, LANES, OWN_ROWS, PAYLOAD, SHARED_ROWS
 from kipuka.deploy.fast.kernels.convolution import convolved_rows, scatter_message
 from kipuka.deploy.fast.kernels.currents import add_currents, sum_currents
 from kipuka.deploy.fast.kernels.delivery import (
@@ -30,23 +31,16 @@ from kipuka.deploy.fast.kernels.graded import (
     weighed_rows,
     weighed_sparse_rows,
 )
-from kipuka.deploy.fast.kernels.lanes import (
-    LANES,
-    any_lane_with,
-    borrowed,
-    compiled,
-    lanes_with,
-    lowest_lane,
-)
+from kipuka.deploy.fast.kernels.lanes import any_lane_with, lanes_with, lowest_lane
+from kipuka.deploy.fast.kernels.neurons import within_reach
 from kipuka.deploy.fast.kernels.parts import compiled_where
 from kipuka.deploy.fast.kernels.settling import LOOK_EVERY, has_settled, keep
 from kipuka.deploy.fast.kernels.tables import convolve
 
 
-@compiled
+@entered
 def finish(network: Any, work: Any) -> None:
     """Count what the last step left: spikes that have not arrived, and the states' peaks."""
-    network, work = borrowed(network), borrowed(work)
     for group in range(network.groups.shape[0]):
         row = network.groups[group]
         if row.kind != at.PER_SYNAPSE:
@@ -58,10 +52,10 @@ def finish(network: Any, work: Any) -> None:
         _note_peaks(network.layers[layer], work.states, work.peaks)
 
 
-@compiled
+@entered
 def advance(
     network: Any, work: Any, recording: Any, offsets: Any, units: Any, activations: Any,
-    first_step: Any, n_steps: Any, first_row: Any,
+    activation_step: Any, first_step: Any, n_steps: Any, first_row: Any,
 ) -> None:  # fmt: skip
     """Run `n_steps` steps from `first_step` on; a sample begins with step 0.
 
@@ -74,13 +68,13 @@ def advance(
     offsets, units : int64 array (steps + 1,), int32 array (spikes,)
         Input spikes, by step.
     activations : int32 array (steps or 1, units)
-        Input of a network with an encoder; one row stands for all steps.
+        Input of a network with an encoder.
+    activation_step : int
+        Units; 0 where one row stands for all steps.
     """
-    network, work, recording = borrowed(network), borrowed(work), borrowed(recording)
     layers, groups, links = network.layers, network.groups, network.links
     states, sums, spikes = work.states, work.sums, work.spikes
     column_step = 1 if recording.step_spikes.shape[1] > 1 else 0
-    activation_step = 1 if activations.shape[0] > 1 else 0
     if first_step == 0:
         _begin(network, work)
     for index in range(n_steps):
@@ -110,9 +104,9 @@ def advance(
             n_spikes = 0
             if not (silent and work.settled[layer]):
                 if row.encoded:
-                    shift = STATE_SHIFT if row.encoded == at.IN_STATE_UNITS else 0
+                    shift = fixed.STATE_SHIFT if row.encoded == at.IN_STATE_UNITS else 0
                     for k in range(row.neurons):
-                        activation = activations[index * activation_step, k]
+                        activation = activations[uintp(index * activation_step + k)]
                         sums[uintp(row.first_sum + k)] = within_reach(activation, shift)
                 looks = silent and step % LOOK_EVERY == 0
                 if looks:
@@ -121,12 +115,8 @@ def advance(
                 work.settled[layer] = looks and has_settled(
                     states, row.first_state, row.blocks, _rows(row.model), work.kept
                 )
-            if row.state_column >= 0:
-                _record_state(network, row, states, recording.states[first_row + index], 0)
-            if row.second_state_column >= 0:
-                _record_state(network, row, states, recording.states[first_row + index], 1)
-            if row.third_state_column >= 0:
-                _record_state(network, row, states, recording.states[first_row + index], 2)
+            for which in range(at.STATES):
+                _record_state(network, row, states, recording.states, first_row + index, which)
             if n_spikes:
                 recording.step_spikes[layer, column] += n_spikes
                 if row.spike_column >= 0:
@@ -142,18 +132,15 @@ def advance(
 
 @inlined
 def _begin(network: Any, work: Any) -> None:
-    """Bring a workspace to the state before a sample's first step."""
+    """Bring the neurons to their state before a sample's first step."""
     for layer in range(1, network.layers.shape[0]):
         row = network.layers[layer]
         neurons.cleared(work.states, row.first_state, row.blocks, _rows(row.model))
-    work.filled[:] = 0
-    work.spread[:] = 0
-    work.settled[:] = False
 
 
 @inlined
 def _rows(model: Any) -> Any:
-    return neurons.SHARED_ROWS if model == at.CUBA_SHARED else neurons.OWN_ROWS
+    return SHARED_ROWS if model == at.CUBA_SHARED else OWN_ROWS
 
 
 @inlined
@@ -358,7 +345,7 @@ def _collect(network: Any, work: Any, row: Any) -> Any:
     first_unit = row.first_unit
     n_spikes = 0
     for block in range(row.blocks):
-        events = row.first_state + block * size + neurons.EVENTS
+        events = row.first_state + block * size + EVENTS
         first = first_unit + block * LANES
         spiked = lanes_with(states, events, neurons.SPIKED)
         overflows = any_lane_with(states, events, neurons.OVERFLOWED)
@@ -369,7 +356,7 @@ def _collect(network: Any, work: Any, row: Any) -> Any:
             spikes[uintp(n_spikes)] = neuron
             if row.graded:
                 place = row.first_state + block * size + lane
-                work.payloads[uintp(n_spikes)] = states[uintp(place) + neurons.PAYLOAD]
+                work.payloads[uintp(n_spikes)] = states[uintp(place) + PAYLOAD]
             work.emitted[uintp(first_unit + neuron)] += 1
             n_spikes += 1
         if overflows:
@@ -383,18 +370,28 @@ def _collect(network: Any, work: Any, row: Any) -> Any:
 
 
 @inlined
-def _record_state(network: Any, row: Any, states: Any, record: Any, which: Any) -> None:
-    size = _rows(row.model) * LANES
+def _record_state(
+    network: Any, row: Any, states: Any, record: Any, record_row: Any, which: Any
+) -> None:  # fmt: skip
+    """Write state number `which` of a layer, if it is recorded, into a row of the record."""
     column = row.state_column
     if which == 1:
         column = row.second_state_column
-    elif which == 2:
+    elif which > 1:
         column = row.third_state_column
+    if column < 0:
+        return
+    size = _rows(row.model) * LANES
     for neuron in range(row.neurons):
         block = neuron // LANES
         place = row.first_state + block * size + neuron - block * LANES
         if row.graded:
-            value = graded_state(row.model, which, states, place)
+            value = _graded_state(network, row.model, which, states, place)
         else:
             value = states[place + which * LANES]
-        record[column + network.order[row.first_unit + neuron]] = value
+        record[record_row, column + network.order[row.first_unit + neuron]] = value
+
+
+@compiled_where("with_payloads")
+def _graded_state(network: Any, model: Any, which: Any, states: Any, place: Any) -> Any:
+    return graded_state(model, which, states, place)

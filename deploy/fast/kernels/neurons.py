@@ -9,37 +9,34 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numba import int32, uintp
+from numba import int32, int64, uintp
 
 from kipuka.compiling import inlined
 from kipuka.convert.neurons.compiled import cuba_step, spiking_gru_step
-from kipuka.deploy.fast.kernels.lanes import LANES
+from kipuka.deploy.fast.kernels.constants import (
+    BIAS,
+    BIAS_I,
+    BIAS_R,
+    BIAS_Z,
+    CUBA_THRESHOLD,
+    CURRENT_FACTOR,
+    EVENTS,
+    FAR,
+    FIRST,
+    GRU_THRESHOLD,
+    LANES,
+    OWN_ROWS,
+    PERIOD,
+    SECOND,
+    SECOND_GATE,
+    SHARED_ROWS,
+    THIRD_GATE,
+    VOLTAGE_FACTOR,
+)
 
 SHIFT_MASK = 31
 """Shifts are shorter than this already, but only the mask lets LLVM shift within 32-bit lanes."""
 
-FIRST, SECOND, EVENTS = (np.uintp(row * LANES) for row in range(3))
-"""Rows of a block: ``u`` or ``i``, then ``v``, then the events of the last step."""
-
-PARAMETERS = 3
-"""Number of the first row of parameters."""
-
-BIAS, CURRENT_FACTOR, VOLTAGE_FACTOR, CUBA_THRESHOLD = (
-    np.uintp(row * LANES) for row in range(3, 7)
-)
-"""Further rows of a CUBA block; the last three only where neurons differ in them."""
-
-BIAS_I, BIAS_R, BIAS_Z, GRU_THRESHOLD = (np.uintp(row * LANES) for row in range(3, 7))
-SECOND_GATE, THIRD_GATE = np.uintp(LANES), np.uintp(2 * LANES)
-"""Further rows of a GRU block; of a minimal gated unit, that of the update gate is the negative of
-its gate's, whose complement it is."""
-
-GRADED_BIAS, GRADED_THRESHOLD, LOWEST, PAYLOAD = (np.uintp(row * LANES) for row in range(3, 7))
-"""Further rows of a sigma-delta block, whose second state is the activation that was sent last."""
-
-SHARED_ROWS, OWN_ROWS = 4, 7
-"""Rows of a CUBA block with shared parameters, and of all other blocks."""
 
 WRAPPED, SATURATED = 1, 2
 SPIKED = -(1 << 31)
@@ -49,6 +46,20 @@ OVERFLOWED = WRAPPED | SATURATIONS
 
 A spike is the sign, which takes the fewest instructions to collect from many lanes.
 """
+
+
+@inlined
+def within_reach(activation: Any, shift: Any) -> Any:
+    """Replace what is beyond `FAR`: it keeps its sign, and a current that wraps does not notice.
+
+    `shift` is 0 for an activation in weight units and `STATE_SHIFT` for one in state units.
+    """
+    far, period = int64(FAR) << shift, int64(PERIOD) << shift
+    if activation > far:
+        return int32(far + (activation & (period - 1)))
+    if activation < -far:
+        return int32((activation & (period - 1)) - period - far)
+    return int32(activation)
 
 
 @inlined

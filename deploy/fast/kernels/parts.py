@@ -1,7 +1,7 @@
 """Parts of the simulation loop that are compiled for those networks alone that need them.
 
-Compiling is most of a first simulation's time. A network's array says by its type what it has, so
-that Numba, which compiles anew for each type, leaves the rest out.
+Compiling is most of a first simulation's time. A network's type says what it has, so that Numba,
+which compiles anew for each type, leaves the rest out.
 """
 
 from __future__ import annotations
@@ -9,14 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from numba import types
 from numba.extending import overload
 
 from kipuka.compiling import INLINED
-
-ABSENT, PRESENT = np.zeros(1, np.bool_), np.zeros(1, np.int8)
-"""Arrays of a network that has nothing of a kind, and of one that has; nobody reads them."""
 
 
 def compiled_where(field: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -25,7 +20,7 @@ def compiled_where(field: str) -> Callable[[Callable[..., Any]], Callable[..., A
     Parameters
     ----------
     field : str
-        Of `layout.Network`, which is the first argument: `PRESENT` or `ABSENT`.
+        Of `layout.Network`, which is the first argument: a bool.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -34,7 +29,7 @@ def compiled_where(field: str) -> Callable[[Callable[..., Any]], Callable[..., A
 
         def choose(network: Any, *_: Any) -> Callable[..., Any]:
             kind = network[network.fields.index(field)]
-            return _nothing if kind.dtype == types.boolean else function
+            return function if kind.literal_value else _nothing
 
         overload(call, jit_options=INLINED, strict=False)(choose)
         return call

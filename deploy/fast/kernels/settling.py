@@ -12,11 +12,8 @@ from typing import Any
 from numba import int64, uintp
 
 from kipuka.compiling import inlined
-from kipuka.deploy.fast.kernels.lanes import LANES, any_lane_with
-from kipuka.deploy.fast.kernels.neurons import EVENTS
-
-MEMORY = 3 * LANES
-"""What a block remembers from one step to the next: two states, and the last step's events."""
+from kipuka.deploy.fast.kernels.constants import EVENTS, LANES, MEMORY
+from kipuka.deploy.fast.kernels.lanes import any_lane_with
 
 ALL_BITS = -1
 

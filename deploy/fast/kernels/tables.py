@@ -20,50 +20,30 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from kipuka.compiling import called, inlined
-from kipuka.deploy.fast.kernels import convolution
-from kipuka.deploy.fast.kernels.lanes import LANES, lanes_with, vector_at
-
-(
-    OUTPUT_ROWS, OUTPUT_COLUMNS, OUTPUTS, ROW_BITS, COLUMN_BITS, WORDS, RUNS, FIRST_WEIGHT, PLACES,
+from kipuka.deploy.fast.kernels import constants as at
+from kipuka.deploy.fast.kernels.constants import (
+    COLUMN_BITS,
     FIRST_RUN,
-) = range(10)  # fmt: skip
-"""Entries of a convolution by tables in the pool of geometries, places counted from the first.
-
-An output pixel sees bits that begin `ROW_BITS` after those of the pixel above, `COLUMN_BITS` after
-those of the pixel to the left. The image has `WORDS` words of `LANES` bits. From `FIRST_RUN` on, a
-pair for each of `RUNS` runs of bits: where it begins, and its number of tables. From where `PLACES`
-says, for each input pixel, its first bit. Weights begin `FIRST_WEIGHT` after the group's own.
-"""
-
-RUN_ENTRIES = 2
-
-TOGETHER = 4
-"""Bits whose sums stand in one table."""
-
-SUMS = 1 << TOGETHER
-
-OUTPUTS_AT_ONCE = 16
-"""Output channels of a table: what a vector of 16-bit sums holds."""
-
-TWICE = 2
-"""Vectors that an output pixel adds at a time where there are as many output channels."""
-
-WEIGHTS = TOGETHER * OUTPUTS_AT_ONCE
-TABLE = SUMS * OUTPUTS_AT_ONCE
-"""Entries of a table and of the weights that it is made from."""
-
-UNROLLED = 2
-"""Tables between two looks at whether there are more."""
-
-TABLES_AT_ONCE = 18
-"""Tables that are added in registers: with two vectors each they stay in the nearest cache, and the
-sums of their weights fit 16 bits."""
-
-RUN_TABLES = 14
-"""Tables of a run: its bits come from 64, of which up to 7 belong to others."""
-
-SLACK_WORDS = 2
-"""Words that may be read behind an image."""
+    FIRST_WEIGHT,
+    LANES,
+    OUTPUT_COLUMNS,
+    OUTPUT_ROWS,
+    OUTPUTS,
+    OUTPUTS_AT_ONCE,
+    PLACES,
+    ROW_BITS,
+    RUN_ENTRIES,
+    RUNS,
+    SUMS,
+    TABLE,
+    TABLES_AT_ONCE,
+    TOGETHER,
+    TWICE,
+    UNROLLED,
+    WEIGHTS,
+    WORDS,
+)
+from kipuka.deploy.fast.kernels.lanes import lanes_with, pointer_in, vector_at
 
 _NARROW, _SUMS, _WIDE = (ir.VectorType(ir.IntType(bits), OUTPUTS_AT_ONCE) for bits in (8, 16, 32))
 
@@ -104,9 +84,7 @@ def look_up(
         _, _, first_bit, _, first_entry, n_runs, _, _, place = arguments
         kinds, word = signature.args, cgutils.intp_t
         vectors = range(kinds[0].literal_value)
-        image, entries = (
-            context.make_array(kinds[k])(context, builder, arguments[k]).data for k in (1, 3)
-        )
+        image, entries = (pointer_in(context, builder, kinds[k], arguments[k]) for k in (1, 3))
         image = builder.bitcast(image, ir.IntType(8).as_pointer())
         nothing = ir.Constant(_SUMS, [0] * OUTPUTS_AT_ONCE)
         totals = [cgutils.alloca_once_value(builder, nothing) for _ in vectors]
@@ -200,9 +178,9 @@ def _draw(
     seen: Any, image: Any,
 ) -> None:  # fmt: skip
     """Turn a list of spikes into an image of bits; bytes on the way need not be read first."""
-    multiplier = geometry[first_geometry + convolution.MULTIPLIER]
-    shift = geometry[first_geometry + convolution.SHIFT]
-    pixels = geometry[first_geometry + convolution.PIXELS]
+    multiplier = geometry[first_geometry + at.MULTIPLIER]
+    shift = geometry[first_geometry + at.SHIFT]
+    pixels = geometry[first_geometry + at.PIXELS]
     places, words = first + geometry[first + PLACES], geometry[first + WORDS]
     for index in range(first_row, first_row + n_rows):
         source = int64(rows[uintp(index)])

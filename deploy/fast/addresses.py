@@ -1,0 +1,71 @@
+"""Arrays as the kernels take them: by where they lie."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import NamedTuple
+
+import numpy as np
+
+from kipuka.deploy.fast.kernels import layout as at
+
+
+class _Interface(ctypes.Structure):
+    """What NumPy's array interface gives to C: see its documentation, `__array_struct__`."""
+
+    _fields_ = (
+        ("version", ctypes.c_int),
+        ("axes", ctypes.c_int),
+        ("kind", ctypes.c_char),
+        ("item_bytes", ctypes.c_int),
+        ("flags", ctypes.c_int),
+        ("shape", ctypes.c_void_p),
+        ("strides", ctypes.c_void_p),
+        ("data", ctypes.c_void_p),
+    )
+
+
+_pointer_in = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+    ("PyCapsule_GetPointer", ctypes.pythonapi)
+)
+
+
+def address(array: np.ndarray, dtype: np.dtype | type) -> int:
+    """Address of an array's first entry.
+
+    A kernel believes what it is told, so that here is where a wrong array must be found out.
+
+    Raises
+    ------
+    TypeError
+        If the array has another type, or gaps.
+    """
+    if array.dtype != dtype or not array.flags.c_contiguous:
+        raise TypeError(f"an array of {dtype} without gaps is needed, not of {array.dtype}")
+    if array.dtype.names is not None:
+        # NumPy would describe each field anew.
+        array = array.view(np.uint8)
+    # `array.ctypes` says the same, and takes four times as long as all of this.
+    return int(_Interface.from_address(_pointer_in(array.__array_struct__, None)).data or 0)
+
+
+def table_of(arrays: NamedTuple) -> np.ndarray:
+    """Addresses and lengths of a `Network`, `Workspace` or `Recording`: int64 (arrays, `ENTRIES`).
+
+    The arrays must outlive it.
+    """
+    kind = type(arrays)
+    named = zip(at.DTYPES[kind], arrays, strict=False)
+    return np.array([_entry(kind, name, array) for name, array in named], np.int64)
+
+
+def with_array(table: np.ndarray, kind: type, name: str, array: np.ndarray) -> np.ndarray:
+    """Copy of a table with another array in the place of one."""
+    changed = table.copy()
+    changed[list(at.DTYPES[kind]).index(name)] = _entry(kind, name, array)
+    return changed
+
+
+def _entry(kind: type, name: str, array: np.ndarray) -> tuple[int, ...]:
+    shape = array.shape if name in at.WITH_LENGTHS[kind] else ()
+    return (address(array, at.DTYPES[kind][name]), *shape, 0, 0)[: at.ENTRIES]

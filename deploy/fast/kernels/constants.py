@@ -1,0 +1,111 @@
+"""What the kernels share with those who lay out their memory; it loads no Numba."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kipuka.convert import fixed
+
+LANES = 32
+"""Neurons per block: two 512-bit vectors of int32, or one 256-bit vector of weights."""
+
+HALF = LANES // 2
+BYTE_BITS, LOWER_BIAS = 8, 128
+"""Weights of dense rows share 16 bits: lane j, plus the bias, below lane j + `HALF` of the block.
+
+With the bias the lower byte is never negative, so that the upper one is the number shifted right.
+"""
+
+RUN = 8
+"""Neighbouring weights that are added at a time where a row is short."""
+
+# Convolutions by spikes.
+
+PIXELS, MULTIPLIER, SHIFT, GROUP_OUTPUTS, GATES, GATE, STARTS, CHANNELS = range(8)
+"""Entries of a convolution's geometry, all places counted from the first of them.
+
+`PIXELS` is the number of units of an input channel; multiplying by `MULTIPLIER` and shifting right
+by `SHIFT` divides by it. From `CHANNELS` on, a pair for each input channel: where its kernel
+begins, and its group's first neuron. From where `STARTS` says, for each pixel, the beginning of its
+list of taps, which are pairs too: what to add to the kernel's beginning, and to the first neuron.
+"""
+
+UNIT_BITS = 31
+"""Numbers of units have no more."""
+
+# Convolutions by tables.
+
+(
+    OUTPUT_ROWS, OUTPUT_COLUMNS, OUTPUTS, ROW_BITS, COLUMN_BITS, WORDS, RUNS, FIRST_WEIGHT, PLACES,
+    FIRST_RUN,
+) = range(10)  # fmt: skip
+"""Entries of a convolution by tables in the pool of geometries, places counted from the first.
+
+An output pixel sees bits that begin `ROW_BITS` after those of the pixel above, `COLUMN_BITS` after
+those of the pixel to the left. The image has `WORDS` words of `LANES` bits. From `FIRST_RUN` on, a
+pair for each of `RUNS` runs of bits: where it begins, and its number of tables. From where `PLACES`
+says, for each input pixel, its first bit. Weights begin `FIRST_WEIGHT` after the group's own.
+"""
+
+RUN_ENTRIES = 2
+
+TOGETHER = 4
+"""Bits whose sums stand in one table."""
+
+SUMS = 1 << TOGETHER
+
+OUTPUTS_AT_ONCE = 16
+"""Output channels of a table: what a vector of 16-bit sums holds."""
+
+TWICE = 2
+"""Vectors that an output pixel adds at a time where there are as many output channels."""
+
+WEIGHTS = TOGETHER * OUTPUTS_AT_ONCE
+TABLE = SUMS * OUTPUTS_AT_ONCE
+"""Entries of a table and of the weights that it is made from."""
+
+UNROLLED = 2
+"""Tables between two looks at whether there are more."""
+
+TABLES_AT_ONCE = 18
+"""Tables that are added in registers: with two vectors each they stay in the nearest cache, and the
+sums of their weights fit 16 bits."""
+
+RUN_TABLES = 14
+"""Tables of a run: its bits come from 64, of which up to 7 belong to others."""
+
+SLACK_WORDS = 2
+"""Words that may be read behind an image."""
+
+# Neurons.
+
+FIRST, SECOND, EVENTS = (np.uintp(row * LANES) for row in range(3))
+"""Rows of a block: ``u`` or ``i``, then ``v``, then the events of the last step."""
+
+PARAMETERS = 3
+"""Number of the first row of parameters."""
+
+BIAS, CURRENT_FACTOR, VOLTAGE_FACTOR, CUBA_THRESHOLD = (
+    np.uintp(row * LANES) for row in range(3, 7)
+)
+"""Further rows of a CUBA block; the last three only where neurons differ in them."""
+
+BIAS_I, BIAS_R, BIAS_Z, GRU_THRESHOLD = (np.uintp(row * LANES) for row in range(3, 7))
+SECOND_GATE, THIRD_GATE = np.uintp(LANES), np.uintp(2 * LANES)
+"""Further rows of a GRU block; of a minimal gated unit, that of the update gate is the negative of
+its gate's, whose complement it is."""
+
+GRADED_BIAS, GRADED_THRESHOLD, LOWEST, PAYLOAD = (np.uintp(row * LANES) for row in range(3, 7))
+"""Further rows of a sigma-delta block, whose second state is the activation that was sent last."""
+
+SHARED_ROWS, OWN_ROWS = 4, 7
+"""Rows of a CUBA block with shared parameters, and of all other blocks."""
+
+MEMORY = 3 * LANES
+"""What a block remembers from one step to the next: two states, and the last step's events."""
+
+FAR = 1 << 24
+"""Activation, in weight units, that is beyond all states and fits 32 bits in state units."""
+
+PERIOD = 2 * fixed.CUBA_STATE_LIMIT >> fixed.STATE_SHIFT
+"""Difference of activations that add the same to a current that wraps."""

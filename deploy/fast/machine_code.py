@@ -1,0 +1,167 @@
+"""Kernels as machine code: kept on disk by who compiled them, loaded without Numba by all others.
+
+A kernel is compiled where no file has it yet. The file's name says what it was compiled from and
+for: the sources, Numba and LLVM, the processor. It is machine code that will run, so that only a
+file of this user, of the system's or of who owns the sources is taken, which nobody else may write
+to, and whose content is what it was. See docs/trust.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import hashlib
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from llvmlite import binding
+
+from kipuka.compiling import fingerprint, is_disabled, refuse
+from kipuka.convert import fixed
+from kipuka.errors import KipukaError
+from kipuka.strangers import open_regular
+
+KERNELS = Path(__file__).parent / "kernels"
+SOURCES = (
+    *KERNELS.glob("*.py"),
+    Path(fixed.__file__),
+    Path(fixed.__file__).parent / "neurons" / "compiled.py",
+    Path(fingerprint.__code__.co_filename),
+)
+"""Files that kernels are compiled from."""
+
+OTHERS_WRITE = 0o022
+"""Bits of a file's mode that let others write to it."""
+
+_LOADED: dict[tuple[str, tuple[bool, ...]], Callable[..., int]] = {}
+_OWNERS: list[Any] = []
+"""Objects that own the memory of the code."""
+
+_LOCK = threading.Lock()
+
+
+def call(name: str, *arguments: int, parts: tuple[bool, ...] = ()) -> int:
+    """Call a kernel with whole numbers, addresses among them; other threads run meanwhile.
+
+    Parameters
+    ----------
+    name : str
+        Of a kernel in `kernels.entries.ENTRIES`.
+    arguments : int
+    parts : tuple of bool
+        Of the network that it is for: `layout.Network.parts`.
+
+    Raises
+    ------
+    KipukaError
+        If the kernel would have to be compiled and must not be.
+    """
+    function = _LOADED.get((name, parts))
+    if function is None:
+        with _LOCK:
+            function = _LOADED.get((name, parts)) or _loaded(name, parts, len(arguments))
+            _LOADED[name, parts] = function
+    return function(*arguments)
+
+
+def _loaded(name: str, parts: tuple[bool, ...], n_arguments: int) -> Callable[..., int]:
+    if is_disabled():
+        refuse()
+    file = f"{name}-{''.join(str(int(part)) for part in parts)}-{_made_for()}.kernel"
+    prototype = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * n_arguments)
+    kept = _read(file)
+    if kept is not None:
+        return prototype(_linked(*kept))
+    # Numba is imported for those alone who need it.
+    from kipuka.deploy.fast.kernels import entries
+
+    function = entries.compiled(name, parts)
+    _OWNERS.append(function)
+    code = entries.machine_code(function)
+    if code is not None:
+        _keep(file, *code)
+    return prototype(function.address)
+
+
+def _linked(symbol: str, code: bytes) -> int:
+    """Bring an object file's content into memory and return the address of its function."""
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    machine = binding.Target.from_default_triple().create_target_machine(jit=True)
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
+    engine.add_object_file(binding.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    _OWNERS.append(engine)
+    return int(engine.get_function_address(symbol))
+
+
+@functools.cache
+def _made_for() -> str:
+    """Fingerprint of all that machine code depends on."""
+    settings = sorted(
+        f"{name}={value}"
+        for name, value in os.environ.items()
+        if name.startswith("NUMBA_") and name != "NUMBA_CACHE_DIR"
+    )
+    facts = (
+        fingerprint(SOURCES),
+        version("numba"),
+        version("llvmlite"),
+        version("numpy"),
+        sys.version,
+        binding.get_process_triple(),
+        binding.get_host_cpu_name(),
+        binding.get_host_cpu_features().flatten(),
+        *settings,
+    )
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:32]
+
+
+def _folders() -> Iterator[Path]:
+    """Where kernels may be kept, as Numba's are: beside the sources if that can be written to."""
+    if chosen := os.environ.get("NUMBA_CACHE_DIR"):
+        yield Path(chosen)
+        return
+    yield KERNELS / "__pycache__"
+    with contextlib.suppress(RuntimeError):  # A user without a home.
+        yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kipuka"
+
+
+def _read(name: str) -> tuple[str, bytes] | None:
+    """Symbol and code in a kept file, if there is one that may be trusted and is whole."""
+    for folder in _folders():
+        with contextlib.suppress(OSError, ValueError):
+            handle = open_regular(folder / name, os.O_RDONLY | os.O_NOFOLLOW)
+            with os.fdopen(handle, "rb") as file:
+                state = os.fstat(handle)
+                owners = (0, os.geteuid(), Path(__file__).stat().st_uid)
+                if state.st_uid not in owners or state.st_mode & OTHERS_WRITE:
+                    continue
+                digest, symbol, code = file.read().split(b"\n", 2)
+            if digest.decode() == _digest(symbol, code):
+                return symbol.decode(), code
+    return None
+
+
+def _digest(symbol: bytes, code: bytes) -> str:
+    return hashlib.sha256(symbol + b"\n" + code).hexdigest()
+
+
+def _keep(name: str, symbol: str, code: bytes) -> None:
+    """Write a file in the first folder that takes it, if any does."""
+    from kipuka.files import replacing
+
+    content = b"\n".join([_digest(symbol.encode(), code).encode(), symbol.encode(), code])
+    for folder in _folders():
+        with contextlib.suppress(OSError, KipukaError):
+            folder.mkdir(parents=True, exist_ok=True)
+            with replacing(folder / name) as temporary:
+                temporary.chmod(0o644)
+                temporary.write_bytes(content)
+            return
