@@ -87,12 +87,12 @@ class Decisions(Shown):
                 remedy="give the class of each sample that was run",
             )
         if group_of is not None:
-            group_of = as_numbers(group_of, "group_of")
-            if group_of.shape != decided.shape or group_of.dtype.kind not in "iu":
+            group_of = _names_or_numbers(group_of)
+            if group_of.shape != decided.shape or group_of.dtype.kind not in "iuU":
                 raise KipukaError(
                     "the groups do not fit the samples",
                     where="group_of",
-                    limit=f"{decided.size} whole numbers, one for each sample",
+                    limit=f"{decided.size} names or whole numbers, one for each sample",
                     value=f"shape {group_of.shape}, {group_of.dtype}",
                     remedy="give the person or session of each sample that was run",
                 )
@@ -295,3 +295,10 @@ def compare_decisions(first: Decisions, second: Decisions) -> PairedDifference:
             remedy="run both networks on the same samples in the same order",
         )
     return PairedDifference.of(first.decided == first.labels, second.decided == second.labels)
+
+
+def _names_or_numbers(group_of: Any) -> np.ndarray:
+    if isinstance(group_of, list | tuple) and all(isinstance(name, str) for name in group_of):
+        return np.array(group_of, dtype=np.str_)
+    named = isinstance(group_of, np.ndarray) and group_of.dtype.kind == "U"
+    return group_of if named else as_numbers(group_of, "group_of")

@@ -5,7 +5,9 @@ import pytest
 
 from kipuka.convert.decisions import Decisions, compare_decisions, paired_interval
 from kipuka.convert.intervals import interval_over_groups, t_quantile, wilson_interval
+from kipuka.convert.trace import LayerTrace
 from kipuka.errors import KipukaError
+from kipuka_cases import program, random_cuba
 
 
 @pytest.mark.parametrize(("correct", "samples"), [(0, 1), (1, 1), (0, 7), (3, 20), (233, 240)])
@@ -120,3 +122,25 @@ def test_decisions_say_what_other_persons_may_see():
     assert f"95 % interval {100 * low:.1f} to {100 * high:.1f} %" in found.groups_text
     assert "the 4 groups" in found.groups_text
     assert low < found.interval[0]
+
+
+@pytest.mark.parametrize("names", [["a", "b", "a"], np.array(["a", "b", "a"]), [3, 1, 3]])
+def test_groups_have_names_or_numbers(names):
+    network = program(2, random_cuba(np.random.default_rng(0), 2, 2))
+    last = LayerTrace(np.zeros((3, 2, 4), bool), {})
+    assert Decisions.of(network, last, [0, 1, 1], group_of=names).groups == 2
+
+
+def test_groups_are_those_of_the_samples(check_error):
+    network = program(2, random_cuba(np.random.default_rng(0), 2, 2))
+    last = LayerTrace(np.zeros((3, 2, 4), bool), {})
+    with pytest.raises(KipukaError) as caught:
+        Decisions.of(network, last, [0, 1, 1], group_of=["a", "b"])
+    check_error(
+        caught.value,
+        what="the groups do not fit the samples",
+        where="group_of",
+        limit="3 names or whole numbers",
+        value="shape (2,)",
+        remedy="the person or session of each sample",
+    )
