@@ -11,6 +11,10 @@ import pytest
 
 from kipuka_errors import check_error
 
+# Kernels for GPUs run in Triton's interpreter here. Triton reads this when it is imported, which
+# newer versions of torch do as soon as they are.
+os.environ["TRITON_INTERPRET"] = "1"
+
 LAVA_FOLDER = Path(__file__).parent / "deploy" / "lava"
 PROCESSES_AT_MOST = 4
 """Lava starts as many processes again for each."""

@@ -1,12 +1,8 @@
 import importlib.metadata
 import importlib.util
-import os
 
 # Without the lava extra there is nothing in this folder that could even be imported.
 collect_ignore_glob = [] if importlib.util.find_spec("lava") else ["test_*.py", "*/test_*.py"]
-
-# Kernels for GPUs run in Triton's interpreter here; it reads this when kernels are defined.
-os.environ["TRITON_INTERPRET"] = "1"
 
 
 def _triton_version():

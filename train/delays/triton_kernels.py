@@ -26,6 +26,7 @@ def spread_time_first(
     for k in range(n_delays):
         delay = tl.load(delays + k)
         sent = signal + (now - delay * plane) + place
-        sent = tl.load(sent, mask=inside & (delay <= step), other=0.0)
+        there = tl.where(delay <= step, plane, 0)
+        sent = tl.load(sent, mask=place < there, other=0.0)
         total += sent * tl.load(taps + k * n + place % n, mask=inside, other=0.0)
     tl.store(out + now + place, total, mask=inside)
