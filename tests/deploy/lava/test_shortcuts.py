@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
 
 pytest.importorskip("lava", reason="needs the lava extra")
+
+from scipy.sparse import csr_matrix
 
 from kipuka.deploy.lava import shortcuts
 from kipuka.deploy.lava.shortcuts import AbstractPyDelayDenseModel, AbstractPyDelaySparseModel
