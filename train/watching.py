@@ -15,7 +15,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from kipuka.errors import KipukaError, printable
-from kipuka.screen import STDERR, duration, in_notebook
+from kipuka.screen import STDERR, duration, in_notebook, say
 
 if TYPE_CHECKING:
     from kipuka.train.runs.config import TrainConfig
@@ -75,7 +75,7 @@ def watched_training(config: TrainConfig) -> Iterator[Callable[[EpochMetrics], N
 def _log(line: str) -> None:
     """Write a line that a run does not stop for if nobody can read it."""
     with contextlib.suppress(OSError, ValueError):
-        STDERR.print(Text(printable(line)), soft_wrap=True)
+        say(line)
 
 
 class _Watch:

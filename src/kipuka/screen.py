@@ -5,8 +5,16 @@ from __future__ import annotations
 import sys
 
 from rich.console import Console
+from rich.text import Text
+
+from kipuka.errors import printable
 
 STDERR = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def say(text: str) -> None:
+    """Print a paragraph on standard error, on one line wherever that goes."""
+    STDERR.print(Text(printable(text)), soft_wrap=True)
 
 
 def in_notebook() -> bool:

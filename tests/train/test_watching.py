@@ -7,6 +7,7 @@ from rich.console import Console
 
 pytest.importorskip("lava", reason="needs the lava extra")
 
+from kipuka import screen
 from kipuka.errors import KipukaError
 from kipuka.train import watching
 from kipuka.train.runs.config import TrainConfig
@@ -24,7 +25,8 @@ def _config(selection):
 def shown(monkeypatch, terminal, epochs, width=80, selection="accuracy"):
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=width, highlight=False)
-    monkeypatch.setattr(watching, "STDERR", console)
+    for module in (screen, watching):
+        monkeypatch.setattr(module, "STDERR", console)
     with watching.watched_training(_config(selection)) as show:
         for one in epochs:
             show(one)

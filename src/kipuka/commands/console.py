@@ -17,7 +17,7 @@ from rich.text import Text
 
 from kipuka.commands.tables.layout import column_widths, folded
 from kipuka.errors import printable
-from kipuka.screen import STDERR, duration
+from kipuka.screen import STDERR, duration, say
 
 STDOUT = Console(highlight=False, markup=False, emoji=False)
 
@@ -44,7 +44,7 @@ def print_stage(text: str) -> None:
 
 def print_progress(text: str) -> None:
     """Say on stderr what was done, while more is still to be done."""
-    STDERR.print(Text(printable(text)), soft_wrap=True)
+    say(text)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
