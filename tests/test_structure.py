@@ -80,6 +80,7 @@ LAVA_FILES = {
     "deploy/lava/processes/spiking_mgu.py",
     "deploy/lava/processes/spiking_mgu_model.py",
     "deploy/lava/shortcuts.py",
+    "deploy/lava/turns.py",
     "deploy/lava/worker.py",
 }
 """Files that import Lava as they are loaded, in processes that have been started for it."""

@@ -1,9 +1,9 @@
 """Lava's channels without their threads: who waits for a message waits for its semaphore itself.
 
 Lava gives each end of each channel a thread, so that a message wakes three: one that takes it in,
-the process that wants it, and one at the sender that hears of it. A step of a lowered network is
-some hundred messages, and more than half of its time went there. Shared memory, semaphores, order
-and what is computed stay Lava's own.
+the process that wants it, and one at the sender that hears of it. Shared memory, semaphores, order
+and what is computed stay Lava's own. These channels lead from Lava's runtime to the process in
+which a graph runs, and back; `kipuka.deploy.lava.turns` has those within it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import numpy as np
 from lava.magma.compiler.channels import pypychannel
 from lava.utils.sparse import find
 from scipy.sparse import csr_matrix
+
+from kipuka.deploy.lava.turns import Turns
 
 LAVA_INT32 = 4
 """What Lava writes for int32 where a channel comes from its C side."""
@@ -79,6 +81,8 @@ class RecvPort(pypychannel.CspRecvPort):  # type: ignore[misc]
     _dtype: Any
     _idx: int
     _n_noticed: int
+    turns: Turns | None = None
+    """Of the actors of this process, which go on before it waits."""
 
     def start(self) -> None:
         """Map the shared memory."""
@@ -96,6 +100,8 @@ class RecvPort(pypychannel.CspRecvPort):  # type: ignore[misc]
     def wait(self) -> None:
         """Wait for a message and leave it there."""
         if not self.probe():
+            if self.turns is not None:
+                self.turns.let_others()
             self._req.acquire()
             self._n_noticed = 1
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from lava.proc.conv.process import Conv
 from lava.proc.dense.process import DelayDense, Dense
 from lava.proc.io.source import RingBuffer
 from lava.proc.lif.process import LIF
@@ -268,6 +267,9 @@ def _settings(projections: tuple[Projection, ...], bits: int) -> dict[str, Any]:
 
 
 def _convolve(synapses: ConvSynapses, outlet: Any, inlet: Any) -> Any:
+    # Imports scipy.signal, which takes a third of a worker's start.
+    from lava.proc.conv.process import Conv
+
     # Lava counts width x height x channels, and turns the kernel round.
     kernel = synapses.weights[:, :, ::-1, ::-1].transpose(0, 3, 2, 1).astype(np.int64)
     process = Conv(
