@@ -1,9 +1,11 @@
 """Kernels as machine code: kept on disk by who compiled them, loaded without Numba by all others.
 
-A kernel is compiled where no file has it yet. The file's name says what it was compiled from and
-for: the sources, Numba and LLVM, the processor. It is machine code that will run, so that only a
-file of this user, of the system's or of who owns the sources is taken, which nobody else may write
-to, and whose content is what it was. See docs/trust.md.
+Some are compiled when Kipuka is installed (`setup.py`), others where no file has them yet. A
+file's name says what it was compiled from and for: the sources, the processor and Numba's
+settings. Which Python, Numba and NumPy compiled it is not in the name: the code calls none of
+them. It is machine code that will run, so that only a file of this user, of the system's or of
+who owns the sources is taken, which nobody else may write to, and whose content is what it was.
+See docs/trust.md.
 """
 
 from __future__ import annotations
@@ -13,10 +15,8 @@ import ctypes
 import functools
 import hashlib
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,13 @@ SOURCES = (
     Path(fingerprint.__code__.co_filename),
 )
 """Files that kernels are compiled from."""
+
+AHEAD = KERNELS / "ahead"
+"""Where an installation puts what it has compiled."""
+
+BY_PARTS = ("advance", "finish", "count_arrivals")
+FOR_ALL = ("count_dense", "list_dense", "list_events")
+"""Kernels that are compiled for a network's parts, and those that are not."""
 
 OTHERS_WRITE = 0o022
 """Bits of a file's mode that let others write to it."""
@@ -73,11 +80,32 @@ def call(name: str, *arguments: int, parts: tuple[bool, ...] = ()) -> int:
 def _loaded(name: str, parts: tuple[bool, ...], n_arguments: int) -> Callable[..., int]:
     if is_disabled():
         refuse()
-    file = f"{name}-{''.join(str(int(part)) for part in parts)}-{_made_for()}.kernel"
     prototype = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * n_arguments)
-    kept = _read(file)
+    kept = _read(_file_name(name, parts))
     if kept is not None:
         return prototype(_linked(*kept))
+    return prototype(_compiled(name, parts)[0].address)
+
+
+def compile_ahead(folder: Path, parts: tuple[bool, ...]) -> None:
+    """Put the kernels for networks with some parts into a folder, or those for all networks.
+
+    Parameters
+    ----------
+    folder : Path
+        Later the installed `AHEAD`.
+    parts : tuple of bool
+        Of the networks: `layout.Network.parts`; empty for what all networks need.
+    """
+    for name in BY_PARTS if parts else FOR_ALL:
+        file = _file_name(name, parts)
+        code = _read(file) or _compiled(name, parts)[1]
+        if code is not None:
+            _write(folder / file, *code)
+
+
+def _compiled(name: str, parts: tuple[bool, ...]) -> tuple[Any, tuple[str, bytes] | None]:
+    """Compile a kernel and keep its code, if it can be: Numba's callback; symbol and code."""
     # Numba is imported for those alone who need it.
     from kipuka.deploy.fast.kernels import entries
 
@@ -85,8 +113,12 @@ def _loaded(name: str, parts: tuple[bool, ...], n_arguments: int) -> Callable[..
     _OWNERS.append(function)
     code = entries.machine_code(function)
     if code is not None:
-        _keep(file, *code)
-    return prototype(function.address)
+        _keep(_file_name(name, parts), *code)
+    return function, code
+
+
+def _file_name(name: str, parts: tuple[bool, ...]) -> str:
+    return f"{name}-{''.join(str(int(part)) for part in parts)}-{_made_for()}.kernel"
 
 
 def _linked(symbol: str, code: bytes) -> int:
@@ -111,10 +143,6 @@ def _made_for() -> str:
     )
     facts = (
         fingerprint(SOURCES),
-        version("numba"),
-        version("llvmlite"),
-        version("numpy"),
-        sys.version,
         binding.get_process_triple(),
         binding.get_host_cpu_name(),
         binding.get_host_cpu_features().flatten(),
@@ -135,18 +163,26 @@ def _folders() -> Iterator[Path]:
 
 def _read(name: str) -> tuple[str, bytes] | None:
     """Symbol and code in a kept file, if there is one that may be trusted and is whole."""
-    for folder in _folders():
+    for folder in (AHEAD, *_folders()):
         with contextlib.suppress(OSError, ValueError):
             handle = open_regular(folder / name, os.O_RDONLY | os.O_NOFOLLOW)
             with os.fdopen(handle, "rb") as file:
-                state = os.fstat(handle)
-                owners = (0, os.geteuid(), Path(__file__).stat().st_uid)
-                if state.st_uid not in owners or state.st_mode & OTHERS_WRITE:
+                if not _is_trusted(os.fstat(handle), installed=folder == AHEAD):
                     continue
                 digest, symbol, code = file.read().split(b"\n", 2)
             if digest.decode() == _digest(symbol, code):
                 return symbol.decode(), code
     return None
+
+
+def _is_trusted(state: os.stat_result, installed: bool) -> bool:
+    """Whether nobody may have written a file who may not write to the sources as well."""
+    sources = Path(__file__).stat()
+    writers = state.st_mode & OTHERS_WRITE
+    if installed and state.st_gid == sources.st_gid:
+        # An installation leaves to a group what the user's umask leaves to it, sources too.
+        writers &= ~sources.st_mode
+    return state.st_uid in (0, os.geteuid(), sources.st_uid) and not writers
 
 
 def _digest(symbol: bytes, code: bytes) -> str:
@@ -155,13 +191,17 @@ def _digest(symbol: bytes, code: bytes) -> str:
 
 def _keep(name: str, symbol: str, code: bytes) -> None:
     """Write a file in the first folder that takes it, if any does."""
+    for folder in _folders():
+        with contextlib.suppress(OSError, KipukaError):
+            _write(folder / name, symbol, code)
+            return
+
+
+def _write(path: Path, symbol: str, code: bytes) -> None:
     from kipuka.files import replacing
 
     content = b"\n".join([_digest(symbol.encode(), code).encode(), symbol.encode(), code])
-    for folder in _folders():
-        with contextlib.suppress(OSError, KipukaError):
-            folder.mkdir(parents=True, exist_ok=True)
-            with replacing(folder / name) as temporary:
-                temporary.chmod(0o644)
-                temporary.write_bytes(content)
-            return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.chmod(0o644)
+        temporary.write_bytes(content)

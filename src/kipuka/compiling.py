@@ -101,6 +101,6 @@ def called(function: Any) -> Any:
 
 
 def fingerprint(sources: Iterable[Path]) -> str:
-    """Hash of the content of some files."""
-    content = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in sorted(sources))
+    """Hash of the content of some files, wherever they lie."""
+    content = b"".join(sorted(hashlib.sha256(path.read_bytes()).digest() for path in sources))
     return hashlib.sha256(content).hexdigest()[:16]
