@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from rich import progress
-from rich.console import RenderableType
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from kipuka.errors import KipukaError, printable
@@ -162,7 +162,7 @@ class _Bar(progress.Progress):
             progress.MofNCompleteColumn(),
             progress.RenderableColumn(Text("epochs")),
             progress.TimeElapsedColumn(),
-            console=STDERR,
+            console=Console(stderr=True),
         )
         self._task = self.add_task("", total=epochs)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from numba.core import event
 
+from kipuka.screen import in_notebook
+
 NOTICE = "kipuka: compiling kernels, which may take a minute; they are kept for the next time"
 
 
@@ -35,9 +37,6 @@ class _Announcer(event.Listener):  # type: ignore[misc]
 
 def _is_watched() -> bool:
     """Whether a person sees standard error: on a terminal, or below the cell of a notebook."""
-    # Where kernels are compiled ahead there may be nothing to show anything with.
-    from kipuka.screen import in_notebook
-
     return in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
 
 

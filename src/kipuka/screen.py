@@ -1,20 +1,68 @@
-"""Who is watching, and the standard error that shows them how far long work is."""
+"""Who is watching, and the standard streams that show them what there is to see.
+
+What draws bars takes long to load, and is loaded where one is drawn.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
-
-from rich.console import Console
-from rich.text import Text
+from typing import TextIO
 
 from kipuka.errors import printable
 
-STDERR = Console(stderr=True, highlight=False, markup=False, emoji=False)
+BOLD, PLAIN = "\033[1m", "\033[0m"
+
+WITHOUT_SIGNS = ("", "dumb", "unknown")
+"""What terminals are called that have no bold letters."""
+
+
+class Screen:
+    """A standard stream as people see it, whatever stands in its place meanwhile.
+
+    Parameters
+    ----------
+    name : str
+        ``stdout`` or ``stderr``.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def _stream(self) -> TextIO | None:
+        stream: TextIO | None = getattr(sys, self._name)
+        return stream
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it is a terminal that is open."""
+        stream = self._stream
+        return stream is not None and not stream.closed and stream.isatty()
+
+    @property
+    def width(self) -> int:
+        """Characters in a line."""
+        return shutil.get_terminal_size().columns
+
+    def print(self, line: str = "", *, bold: bool = False) -> None:
+        """Write a line at once."""
+        stream = self._stream
+        if stream is None:
+            return
+        if bold and self.is_terminal and os.environ.get("TERM", "") not in WITHOUT_SIGNS:
+            line = f"{BOLD}{line}{PLAIN}"
+        stream.write(f"{line}\n")
+        stream.flush()
+
+
+STDOUT, STDERR = Screen("stdout"), Screen("stderr")
 
 
 def say(text: str) -> None:
     """Print a paragraph on standard error, on one line wherever that goes."""
-    STDERR.print(Text(printable(text)), soft_wrap=True)
+    STDERR.print(printable(text))
 
 
 def in_notebook() -> bool:

@@ -1,10 +1,10 @@
 """Tables on terminals of any width and in files: names whole, no line too long, nothing cut off."""
 
 import io
+import sys
 from collections import Counter
 
 import pytest
-from rich.console import Console
 
 from kipuka.commands import console
 from kipuka.commands.tables.layout import column_widths, folded
@@ -17,10 +17,17 @@ ROWS = [
 PARAGRAPH = "a paragraph of more words than fit a narrow terminal by far"
 
 
-def printed(monkeypatch, width, terminal):
-    text = io.StringIO()
-    made = Console(file=text, width=width, force_terminal=terminal, color_system=None)
-    monkeypatch.setattr(console, "STDOUT", made)
+class Stream(io.StringIO):
+    def __init__(self, terminal):
+        super().__init__()
+        self.isatty = lambda: terminal
+
+
+def printed(monkeypatch, width, terminal, name="dumb"):
+    text = Stream(terminal)
+    monkeypatch.setattr(sys, "stdout", text)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", name)
     console.print_table("numbers", COLUMNS, ROWS)
     console.print_line(PARAGRAPH, indent=2)
     return text.getvalue().splitlines()
@@ -47,6 +54,15 @@ def test_a_file_gets_each_row_in_one_line_without_signs_for_a_terminal(monkeypat
     assert any("SPIKING_GRU" in line and "benchmark.ipynb" in line for line in lines)
     assert f"  {PARAGRAPH}" in lines
     assert all(line == line.rstrip() for line in lines)
+
+
+def test_titles_are_bold_on_a_terminal_that_can_show_it(monkeypatch):
+    for terminal, name, title in [
+        (True, "xterm", "\033[1mnumbers\033[0m"),
+        (True, "dumb", "numbers"),
+        (False, "xterm", "numbers"),
+    ]:
+        assert printed(monkeypatch, 80, terminal, name)[0] == title
 
 
 def test_room_goes_to_the_column_that_needs_it():

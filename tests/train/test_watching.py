@@ -3,11 +3,9 @@ import re
 import sys
 
 import pytest
-from rich.console import Console
 
 pytest.importorskip("lava", reason="needs the lava extra")
 
-from kipuka import screen
 from kipuka.errors import KipukaError
 from kipuka.train import watching
 from kipuka.train.runs.config import TrainConfig
@@ -24,9 +22,10 @@ def _config(selection):
 
 def shown(monkeypatch, terminal, epochs, width=80, selection="accuracy"):
     out = io.StringIO()
-    console = Console(file=out, force_terminal=terminal, width=width, highlight=False)
-    for module in (screen, watching):
-        monkeypatch.setattr(module, "STDERR", console)
+    out.isatty = lambda: terminal
+    monkeypatch.setattr(sys, "stderr", out)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
     with watching.watched_training(_config(selection)) as show:
         for one in epochs:
             show(one)
@@ -125,6 +124,6 @@ def test_people_functions_or_nobody_are_told(capsys, check_error):
 def test_a_log_that_nobody_can_read_stops_no_training(monkeypatch):
     closed = io.StringIO()
     closed.close()
-    monkeypatch.setattr(watching, "STDERR", Console(file=closed))
+    monkeypatch.setattr(sys, "stderr", closed)
     with watching.watched_training(_config("accuracy")) as show:
         show(metrics(1, 0.25, True))

@@ -11,15 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 
-from rich import progress
-from rich.console import Console
-from rich.text import Text
-
 from kipuka.commands.tables.layout import column_widths, folded
 from kipuka.errors import printable
-from kipuka.screen import STDERR, duration, say
-
-STDOUT = Console(highlight=False, markup=False, emoji=False)
+from kipuka.screen import STDERR, STDOUT, duration, say
 
 GAP, RULE = 2, "─"
 """Spaces between the columns of a table, and what the line below its heads is made of."""
@@ -34,7 +28,7 @@ def print_line(text: str, *, wrap: bool = True, indent: int = 0) -> None:
     shown, margin = printable(text), " " * indent
     wraps = wrap and STDOUT.is_terminal
     for line in folded(shown, max(STDOUT.width - indent, 1)) if wraps else [shown]:
-        STDOUT.print(Text(margin + line), soft_wrap=True)
+        STDOUT.print(margin + line)
 
 
 def print_stage(text: str) -> None:
@@ -74,10 +68,12 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
         return [line(each) for each in zip_longest(*parts, fillvalue="")]
 
     rule = RULE * (sum(widths) + GAP * (len(widths) - 1))
-    STDOUT.print(Text(printable(title), style="bold"), soft_wrap=not STDOUT.is_terminal)
+    shown = printable(title)
+    for each in folded(shown, STDOUT.width) if STDOUT.is_terminal else [shown]:
+        STDOUT.print(each, bold=True)
     STDOUT.print()
     for each in (*block(heads), rule, *(part for row in texts for part in block(row))):
-        STDOUT.print(Text(each), soft_wrap=True)
+        STDOUT.print(each)
     STDOUT.print()
 
 
@@ -85,20 +81,6 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.1f}" if abs(value) < 1000 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-class _Rate(progress.ProgressColumn):
-    """Speed in the unit of the work."""
-
-    def __init__(self, unit: str) -> None:
-        super().__init__()
-        self._unit = unit
-
-    def render(self, task: progress.Task) -> Text:
-        """Text of the column."""
-        return Text(
-            f"{self._unit}, {task.speed:.3g}/s" if task.speed else f"{self._unit}, starting"
-        )
 
 
 class _Lines:
@@ -141,17 +123,7 @@ def progress_bar(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     if not STDERR.is_terminal:
         yield _Lines(title, unit).advance
         return
-    columns = (
-        progress.RenderableColumn(Text(printable(title))),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        _Rate(unit),
-        progress.TimeRemainingColumn(),
-    )
-    with progress.Progress(*columns, console=STDERR, transient=True) as bar:
-        task = bar.add_task("", total=None)
+    from kipuka.commands.tables.bar import bar
 
-        def advance(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
+    with bar(title, unit) as advance:
         yield advance
