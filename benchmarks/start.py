@@ -1,7 +1,9 @@
 """Time of the first and of every further ``kipuka simulate``, from start to end.
 
-Cold: no kernel is kept anywhere. Warm: all are. Seconds of processor time and on the clock, of
-fresh processes, each of which reads a small network of CUBA neurons, runs it and writes spikes.
+First: no kernel was kept yet, so that those are taken that the installation compiled, or else Numba
+compiles them. Compiled: Numba does, whatever the installation did. Warm: all are kept. Seconds of
+processor time and on the clock, of fresh processes, each of which reads a small network of CUBA
+neurons, runs it and writes spikes.
 
     python benchmarks/start.py [--runs 10] [--json FILE]
 """
@@ -25,6 +27,9 @@ from cases import cuba, delays, dense, program, project
 from kipuka.convert.formats.net.file import save_net
 from kipuka.files import write_json
 
+COMPILED = {"NUMBA_OPT": "3"}
+"""What has kernels compiled: the settings are part of their names, even if they are the usual."""
+
 KIPUKA = [sys.executable, "-m", "kipuka"]
 
 
@@ -39,7 +44,8 @@ def main() -> None:
         results = {
             "import numpy": _runs(options.runs, [sys.executable, "-c", "import numpy"], folder),
             "kipuka --version": _runs(options.runs, [*KIPUKA, "--version"], folder),
-            "simulate, cold": _runs(options.runs, words, folder, cold=True),
+            "simulate, first": _runs(options.runs, words, folder, cold=True),
+            "simulate, compiled": _runs(options.runs, words, folder, cold=True, **COMPILED),
             "simulate, warm": _runs(options.runs, words, folder),
         }
     _say(f"{platform.machine()}, Python {platform.python_version()}, {options.runs} runs each")
@@ -70,15 +76,18 @@ def _inputs(folder: Path) -> list[str]:
     return [*KIPUKA, "simulate", names[0], "--input", names[1], "--output", names[2]]
 
 
-def _runs(n: int, words: list[str], folder: str, cold: bool = False) -> dict[str, list[float]]:
+def _runs(
+    n: int, words: list[str], folder: str, cold: bool = False, **settings: str
+) -> dict[str, list[float]]:
     """Seconds of `n` runs of a command, after one that is not counted unless all are cold."""
     used, clock = [], []
+    # Whoever has Python keep no bytecode waits for it every time; that is not asked here.
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     for number in range(n if cold else n + 1):
-        kernels = f"{folder}/kernels-{number if cold else 'warm'}"
+        kernels = tempfile.mkdtemp(dir=folder) if cold else f"{folder}/kernels-warm"
+        environment = {**kept, **settings, "NUMBA_CACHE_DIR": kernels}
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run(
-            words, env={**os.environ, "NUMBA_CACHE_DIR": kernels}, check=True, capture_output=True
-        )
+        subprocess.run(words, env=environment, check=True, capture_output=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if cold or number:
             clock.append(time.perf_counter() - start)

@@ -95,3 +95,10 @@ def test_no_source_uses_what_an_advisory_is_about():
             own = re.compile(rf"\b(?:{re.escape(name)}\b|(?<=import ){last}\b)")
             for path, text in SOURCES.items():
                 assert not own.search(text), f"{path} uses {name}"
+
+
+def test_kernels_are_compiled_ahead_with_what_they_are_compiled_with_later():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    setuptools, *others = project["build-system"]["requires"]
+    assert setuptools.startswith("setuptools") and len(others) == 2
+    assert set(others) <= set(project["project"]["dependencies"])

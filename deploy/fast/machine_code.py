@@ -167,7 +167,8 @@ def _read(name: str) -> tuple[str, bytes] | None:
         with contextlib.suppress(OSError, ValueError):
             handle = open_regular(folder / name, os.O_RDONLY | os.O_NOFOLLOW)
             with os.fdopen(handle, "rb") as file:
-                if not _is_trusted(os.fstat(handle), installed=folder == AHEAD):
+                sources = Path(__file__).stat()
+                if not _is_trusted(os.fstat(handle), sources, installed=folder == AHEAD):
                     continue
                 digest, symbol, code = file.read().split(b"\n", 2)
             if digest.decode() == _digest(symbol, code):
@@ -175,9 +176,8 @@ def _read(name: str) -> tuple[str, bytes] | None:
     return None
 
 
-def _is_trusted(state: os.stat_result, installed: bool) -> bool:
+def _is_trusted(state: os.stat_result, sources: os.stat_result, installed: bool) -> bool:
     """Whether nobody may have written a file who may not write to the sources as well."""
-    sources = Path(__file__).stat()
     writers = state.st_mode & OTHERS_WRITE
     if installed and state.st_gid == sources.st_gid:
         # An installation leaves to a group what the user's umask leaves to it, sources too.

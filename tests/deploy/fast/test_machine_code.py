@@ -1,6 +1,8 @@
 """Kernels on disk are taken only if they are whole, of this machine, and nobody else's."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -77,6 +79,65 @@ def test_a_folder_that_takes_nothing_is_no_error(folder, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(folder / "file"))
     machine_code._keep("a.kernel", "symbol", b"code")
     assert machine_code._read("a.kernel") is None
+
+
+@pytest.mark.parametrize("sources", [0o644, 0o664])
+@pytest.mark.parametrize("mode", [0o644, 0o664, 0o646])
+def test_what_was_installed_may_be_written_to_by_whom_the_sources_may(tmp_path, sources, mode):
+    source, kernel = tmp_path / "source.py", tmp_path / "a.kernel"
+    for path, its_mode in ((source, sources), (kernel, mode)):
+        path.write_text("")
+        path.chmod(its_mode)
+    trusted = machine_code._is_trusted(kernel.stat(), source.stat(), installed=True)
+    assert trusted == (mode == 0o644 or mode == sources)
+    assert machine_code._is_trusted(kernel.stat(), source.stat(), installed=False) == (
+        mode == 0o644
+    )
+
+
+CALL = """
+import sys
+from pathlib import Path
+import numpy as np
+from kipuka.deploy.fast import machine_code
+machine_code.AHEAD = Path(sys.argv[1])
+spikes, offsets = np.ones(6, np.uint8), np.zeros(4, np.int64)
+machine_code.call("count_dense", spikes.ctypes.data, 6, 3, offsets.ctypes.data)
+print(*offsets, "numba" in sys.modules)
+"""
+
+
+@pytest.fixture
+def ahead(tmp_path, monkeypatch):
+    folder = tmp_path / "ahead"
+    machine_code.compile_ahead(folder, ())
+    monkeypatch.setattr(machine_code, "AHEAD", folder)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kept"))
+    yield folder
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_kernel_compiled_ahead_is_used_without_numba(ahead):
+    names = sorted(path.name.partition("-")[0] for path in ahead.iterdir())
+    assert names == ["count_dense", "list_dense", "list_events"]
+    done = subprocess.run(
+        [sys.executable, "-c", CALL, str(ahead)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["0", "2", "2", "2", "False"]
+
+
+@pytest.mark.parametrize("other", ["processor", "sources", "neither"])
+def test_a_kernel_for_another_processor_or_of_other_sources_is_none(ahead, monkeypatch, other):
+    made_for = machine_code._made_for.__wrapped__
+    monkeypatch.setattr(machine_code, "_made_for", made_for)
+    if other == "processor":
+        monkeypatch.setattr(machine_code.binding, "get_host_cpu_name", lambda: "another")
+    elif other == "sources":
+        (ahead / "more.py").write_text("")
+        more = (*machine_code.SOURCES, ahead / "more.py")
+        monkeypatch.setattr(machine_code, "SOURCES", more)
+    found = machine_code._read(machine_code._file_name("count_dense", ()))
+    assert (found is not None) == (other == "neither")
 
 
 def test_settings_of_the_compiler_are_part_of_the_name(monkeypatch):
