@@ -28,7 +28,11 @@ def test_a_notebook_shows_the_cell_and_the_paragraph(rng, check_error):
     ]
     assert not [line for line in lines if "deploy" in line]
     assert lines[-2] == f"KipukaError: {caught.value}"
-    assert "traceback.print_last()" in lines[-1]
+    assert "%tb" in lines[-1]
+    # Asked again, as by %tb, it shows all the lines, those within Kipuka among them.
+    whole = caught.value._render_traceback_()
+    assert [line for line in whole if "deploy" in line]
+    assert whole[-1].endswith(f"KipukaError: {caught.value}")
 
 
 def test_what_ran_a_cell_is_left_out(check_error):

@@ -11,25 +11,27 @@ from typing import Any
 from numpy.typing import NDArray
 
 from kipuka.convert.decisions import Decisions
-from kipuka.convert.operands import as_numbers
+from kipuka.convert.operands import as_numbers, checked_inputs
 from kipuka.convert.program import Program
 from kipuka.convert.trace import Trace
 from kipuka.deploy.costs.advice import Advice
 from kipuka.deploy.costs.conventional import on_processors
 from kipuka.deploy.costs.cost import Cost
+from kipuka.deploy.costs.cost import profile as price
 from kipuka.deploy.costs.sensitivity import sensitivities
-from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered
-from kipuka.deploy.reference import Simulation
-from kipuka.deploy.report import plots, question, tables
+from kipuka.deploy.fast.simulator import simulate
+from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered, without_microcode
+from kipuka.deploy.reference import Simulation, simulate_reference
+from kipuka.deploy.report import VERIFIED_SAMPLES, plots, question, tables
 from kipuka.deploy.report.numbers import count, si, si_bounds
 from kipuka.deploy.report.provenance import chip_view, elsewhere_view
 from kipuka.deploy.report.replay import time_view
 from kipuka.deploy.report.tables import Compared, delays_by_label, plural
 from kipuka.deploy.report.words import how_to_read, words_on
-from kipuka.deploy.verification import Verification
+from kipuka.deploy.verification import Verification, verify
 from kipuka.errors import KipukaError, expect
 from kipuka.files import replacing
-from kipuka.hardware_profiles import HardwareProfile
+from kipuka.hardware_profiles import HardwareProfile, load_profile
 from kipuka.hardware_profiles.processors import load_processors
 
 TEMPLATE = "page.html.jinja"
@@ -91,6 +93,75 @@ class ReportContents:
     refused: tuple[tuple[str, str], ...] = ()
     samples_from: str = ""
     step_s: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        program: Program,
+        inputs: Any,
+        labels: Any = None,
+        *,
+        group_of: Any = None,
+        hardware: str | HardwareProfile = "loihi2",
+        title: str = "",
+        samples_from: str = "samples given in Python",
+    ) -> ReportContents:
+        """Run, price and check a network on samples: all that a report of them needs.
+
+        Parameters
+        ----------
+        program : Program
+        inputs : array (samples, units, steps)
+            What `kipuka.deploy.simulate` takes.
+        labels : integer array (samples,), optional
+            Classes of the samples, for the accuracy.
+        group_of : array (samples,), optional
+            Person, session or the like that each sample comes from.
+        hardware : str or HardwareProfile
+            Chip, or its name.
+        title : str
+            What the network was trained on if not given.
+        samples_from : str
+            Where the samples come from, such as ``test part of words``.
+
+        Raises
+        ------
+        KipukaError
+            If samples or labels do not fit the network, or the chip cannot run it.
+
+        Examples
+        --------
+        >>> from kipuka.convert import load_net
+        >>> program = load_net("run/model.net")  # doctest: +SKIP
+        >>> write_report("run.html", ReportContents.of(program, inputs))  # doctest: +SKIP
+        """
+        chip = load_profile(hardware) if isinstance(hardware, str) else hardware
+        values = checked_inputs(program, inputs, "input")
+        run = simulate(program, values)
+        few = values[:VERIFIED_SAMPLES]
+        traces = {
+            "reference": simulate_reference(program, few).trace,
+            "fast": simulate(program, few).trace,
+        }
+        found = None
+        if labels is not None:
+            found = Decisions.of(program, run.trace.layers[-1], labels, group_of=group_of)
+        network, data = question.trained_on(program)
+        return cls(
+            title=title or (f"{network} on {data}" if network and data else "a network"),
+            program=program,
+            inputs=values,
+            simulation=run,
+            profiles=((price(program, values, run, chip), chip),),
+            verification=verify(program, traces),
+            accuracy={} if found is None else {"fast": found.accuracy},
+            delays_before=None,
+            seconds={},
+            lowered=without_microcode(program, values, chip),
+            decisions=found,
+            samples_from=samples_from,
+            step_s=question.step_s(program),
+        )
 
 
 def write_report(path: str | Path, contents: ReportContents) -> None:

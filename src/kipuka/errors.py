@@ -38,6 +38,7 @@ class KipukaError(Exception):
         self.limit = readable(limit)
         self.value = value
         self.remedy = readable(remedy)
+        self._shown = False
         super().__init__(
             f"{self.what}. Where: {self.where}. Limit: {self.limit}. Found: {readable(value)}. "
             f"What to do: {self.remedy}."
@@ -46,8 +47,13 @@ class KipukaError(Exception):
     def _render_traceback_(self) -> list[str]:
         """Lines that IPython and notebooks show, by the name that they look for.
 
-        The reader's own lines and the paragraph: how Kipuka found it out would bury both.
+        At first the reader's own lines and the paragraph: how Kipuka found it out would bury both.
+        Who asks for the same error again, with ``%tb``, gets all of it.
         """
+        if self._shown:
+            everything = traceback.format_exception(type(self), self, self.__traceback__)
+            return "".join(everything).splitlines()
+        self._shown = True
         frames = [
             (frame, line)
             for frame, line in traceback.walk_tb(self.__traceback__)
@@ -59,7 +65,7 @@ class KipukaError(Exception):
             "Traceback (most recent call last):",
             *"".join(lines).splitlines(),
             f"{type(self).__name__}: {self}",
-            "(Lines within Kipuka: import traceback; traceback.print_last(), or %debug.)",
+            "(Lines within Kipuka: %tb or %debug.)",
         ]
 
 

@@ -51,6 +51,9 @@ ranges, which take half a second to load."""
 NETWORK_FILE = "model.net"
 """Network of a run folder."""
 
+REPORT_FILE = "report.html"
+"""Report that stands beside it."""
+
 HDF5_FILES, EVENT_FILES = (".h5", ".hdf5"), (".npz",)
 """How names of one's own recordings end."""
 

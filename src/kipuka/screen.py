@@ -29,6 +29,7 @@ class Screen:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._paragraph_on: TextIO | None = None
 
     @property
     def _stream(self) -> TextIO | None:
@@ -45,6 +46,15 @@ class Screen:
     def width(self) -> int:
         """Characters in a line."""
         return shutil.get_terminal_size().columns
+
+    @property
+    def after_paragraph(self) -> bool:
+        """Whether a paragraph stands last on it, from which a table keeps its distance."""
+        return self._paragraph_on is not None and self._paragraph_on is self._stream
+
+    @after_paragraph.setter
+    def after_paragraph(self, is_so: bool) -> None:
+        self._paragraph_on = self._stream if is_so else None
 
     def print(self, line: str = "", *, bold: bool = False) -> None:
         """Write a line at once."""

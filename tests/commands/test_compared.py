@@ -1,6 +1,7 @@
 """Backends that are compared one after the other: what is said meanwhile, and in a report."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,6 +134,37 @@ def test_long_work_in_a_log_says_how_long_it_takes(monkeypatch, capsys):
         "Lava: 16 of 40 steps, 24 s left",
         "Lava: 36 of 40 steps, 4 s left",
     ]
+
+
+def test_a_log_gets_no_line_about_work_that_was_only_long_to_start(monkeypatch, capsys):
+    now_s = 0.0
+    monkeypatch.setattr(console.time, "perf_counter", lambda: now_s)
+    with console.progress_bar("simulating", unit="steps") as advance:
+        for at_s, done in ((20.0, 40), (20.1, 80), (22.0, 4000), (30.0, 6000), (35.0, 9600)):
+            now_s = at_s
+            advance(done, 9600)
+    assert capsys.readouterr().err.splitlines() == ["simulating: 6,000 of 9,600 steps, 6 s left"]
+
+
+def test_commands_end_with_the_next_one(net, data, tmp_path, capsys):
+    beside = Path(net).with_name("report.html")
+    for words, line in (
+        (
+            ["verify", net, "--backends", "reference,fast"],
+            f"kipuka profile {net} --report {beside}",
+        ),
+        (
+            ["verify", net, "--backends", "reference,fast", "--input", data],
+            f"kipuka profile {net} --data {data} --report {beside}",
+        ),
+        (["profile", net, "--data", data], f"kipuka profile {net} --data {data} --report {beside}"),
+    ):
+        assert main(words) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == f"next: {line}"
+    report = tmp_path / "r.html"
+    assert main(["profile", net, "--report", str(report), "--verify", "0"]) == 0
+    assert f"report: {report}, to be opened in a browser" in capsys.readouterr().out
+    assert report.exists()
 
 
 def test_inspect_says_what_it_means_that_a_state_may_saturate(net, capsys):

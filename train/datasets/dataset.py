@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kipuka.display import Shown, Table
+from kipuka.errors import KipukaError
 from kipuka.train.datasets.own_events import laid_out, recorded_events, recordings_of_arrays
 from kipuka.train.datasets.recordings import (
     TEST,
@@ -97,6 +98,11 @@ class Dataset(Shown):
             found.update(part.labels.astype("<i8").tobytes())
         return found.hexdigest()
 
+    @property
+    def text(self) -> str:
+        """What the data are and how they were split, in one line."""
+        return self._line()
+
     def _line(self) -> str:
         parts = (self.train, self.validation, self.test)
         n_train, n_validation, n_test = (len(part.labels) for part in parts)
@@ -142,8 +148,10 @@ class Dataset(Shown):
         Raises
         ------
         KipukaError
-            If a part would lack a class, or there are too few samples or groups to draw from.
+            If a part would lack a class, there is one class only, or there are too few samples or
+            groups to draw from.
         """
+        _refuse_one_class(recordings)
         parts, held_out = with_parts(recordings, options)
         splits = []
         for part, kind in ((TRAIN, "training"), (VALIDATION, "validation"), (TEST, "test")):
@@ -282,3 +290,15 @@ class Dataset(Shown):
         found = [recorded_tonic(train, TRAIN, name)]
         found += [] if test is None else [recorded_tonic(test, TEST, name)]
         return cls.from_recordings(laid_out(found, options, name, ()), options)
+
+
+def _refuse_one_class(recordings: Recordings) -> None:
+    if recordings.n_classes < 2:
+        names = ", ".join(recordings.classes) or "0"
+        raise KipukaError(
+            "there is one class only, and nothing to tell apart",
+            where=recordings.name,
+            limit="samples of at least 2 classes",
+            value=f"{len(recordings.labels)} samples, all of class {names}",
+            remedy="give a folder for each class, or labels that differ",
+        )

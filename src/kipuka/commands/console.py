@@ -6,6 +6,7 @@ Everything that is shown is text: names from files and options are neither marku
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,17 +19,44 @@ from kipuka.screen import STDERR, STDOUT, duration, say
 GAP, RULE = 2, "─"
 """Spaces between the columns of a table, and what the line below its heads is made of."""
 
+HANGING = "  "
+"""What stands before the lines of a paragraph after its first."""
+
 FIRST_LINE_S, LINE_EVERY_S = 10.0, 120.0
 """Work that is not watched on a terminal says how far it is after so long, then twice as late each
 time, and at least so often."""
 
 
 def print_line(text: str, *, wrap: bool = True, indent: int = 0) -> None:
-    """Print one paragraph, moved to the right; on a terminal it is folded at the width."""
-    shown, margin = printable(text), " " * indent
+    """Print one paragraph, moved to the right; on a terminal it is folded at the width.
+
+    Lines after its first stand further to the right, so that paragraphs are told apart.
+    """
+    shown = printable(text)
     wraps = wrap and STDOUT.is_terminal
-    for line in folded(shown, max(STDOUT.width - indent, 1)) if wraps else [shown]:
-        STDOUT.print(margin + line)
+    room = max(STDOUT.width - indent, 1)
+    if not wraps or len(shown) <= room:
+        lines = [shown]
+    else:
+        lines = folded(shown, max(room - len(HANGING), 1))
+    for number, line in enumerate(lines):
+        margin = " " * indent + (HANGING if number else "")
+        STDOUT.print(_plain(margin + line))
+    STDOUT.after_paragraph = True
+
+
+def print_next(*commands: Sequence[str], what: str = "next") -> None:
+    """Say what one would type now, ready to be copied.
+
+    Parameters
+    ----------
+    commands : sequences of str
+        Words of each command.
+    what : str
+    """
+    for number, words in enumerate(commands):
+        margin = f"{what}: " if not number else " " * (len(what) + 2)
+        print_line(margin + shlex.join(words), wrap=False)
 
 
 def print_stage(text: str) -> None:
@@ -68,13 +96,21 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
         return [line(each) for each in zip_longest(*parts, fillvalue="")]
 
     rule = RULE * (sum(widths) + GAP * (len(widths) - 1))
+    if STDOUT.after_paragraph:
+        STDOUT.print()
     shown = printable(title)
     for each in folded(shown, STDOUT.width) if STDOUT.is_terminal else [shown]:
         STDOUT.print(each, bold=True)
     STDOUT.print()
     for each in (*block(heads), rule, *(part for row in texts for part in block(row))):
-        STDOUT.print(each)
+        STDOUT.print(_plain(each))
     STDOUT.print()
+    STDOUT.after_paragraph = False
+
+
+def _plain(line: str) -> str:
+    """Put common spaces, which can be searched for, where narrow ones kept a line together."""
+    return line.replace("\u00a0", " ").replace("\u202f", " ")
 
 
 def _cell(value: object) -> str:
@@ -103,6 +139,9 @@ class _Lines:
         if self._first is None:
             # Until here kernels were compiled or processes started, which happens once.
             self._first = gone_s, done
+            if gone_s >= self._next_s:
+                # How long the rest takes cannot be told before a while of it is done.
+                self._next_s = gone_s + FIRST_LINE_S
         if gone_s < self._next_s or not 0 < done < total:
             return
         self._next_s = gone_s + min(gone_s, LINE_EVERY_S)

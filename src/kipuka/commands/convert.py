@@ -198,7 +198,6 @@ def show_accuracy(
     *,
     json_file: Path | None = None,
     known: Mapping[str, Any] | None = None,
-    shown: str = "",
 ) -> dict[str, Any]:
     """Say what a network that has been written decides on the test part.
 
@@ -214,8 +213,6 @@ def show_accuracy(
         Receives what is returned.
     known : mapping, optional
         Values to return besides.
-    shown : str
-        Line to print before the table, once everything is written.
     """
     from kipuka.commands.console import print_line, print_table
     from kipuka.commands.tables.accuracy import COLUMNS, accuracy_row, beside_text
@@ -241,8 +238,6 @@ def show_accuracy(
         "lowered": dataclasses.asdict(lowered),
     }
     write_numbers(json_file, values)
-    if shown:
-        print_line(shown)
     rows = [accuracy_row(name, value, len(test.labels)) for name, value in accuracies.items()]
     print_table(f"{output}: accuracy on the test part", COLUMNS, rows)
     if decisions.groups_text:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import typer
 from kipuka.commands.options import COUNT_MAX, MISMATCH, Json, write_numbers
 from kipuka.commands.paths import FILLS, path_option
 from kipuka.errors import KipukaError
-from kipuka.names import NETWORK_FILE
+from kipuka.names import NETWORK_FILE, REPORT_FILE
 from kipuka.strangers import inside
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from kipuka.deploy.verification import Verification
     from kipuka.hardware_profiles import HardwareProfile
 
-SUMMARY_FILE, REPORT_FILE = "summary.json", "report.html"
+SUMMARY_FILE = "summary.json"
 HARDWARE = ("loihi2", "loihi1")
 
 LAVA_SAMPLES = 16
@@ -114,7 +113,7 @@ def run_demo(
     dict
         What ``summary.json`` holds.
     """
-    from kipuka.commands.console import print_line
+    from kipuka.commands.console import print_line, print_next
     from kipuka.commands.tables.costs import print_profile
     from kipuka.commands.tables.verification import print_verification
     from kipuka.convert.formats.network import load_network
@@ -161,8 +160,8 @@ def run_demo(
     print_profile(*compared.costs[0])
     for chip, reason in compared.refused:
         print_line(f"on {chip.title}: {reason}")
-    print_line(f"next: open {out / REPORT_FILE} in a browser, or", wrap=False)
-    print_line(f"      kipuka inspect {shlex.quote(str(out / NETWORK_FILE))}", wrap=False)
+    print_line(f"report: {out / REPORT_FILE}, to be opened in a browser", wrap=False)
+    print_next(["kipuka", "inspect", str(out / NETWORK_FILE)])
     return summary
 
 

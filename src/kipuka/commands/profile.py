@@ -19,6 +19,7 @@ from kipuka.commands.options import (
     write_numbers,
 )
 from kipuka.commands.paths import READS, WRITES, file_or_name, path_option
+from kipuka.deploy.report import VERIFIED_SAMPLES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from kipuka.deploy.report.tables import Compared
     from kipuka.deploy.verification import Verification
     from kipuka.hardware_profiles import HardwareProfile
-
-VERIFIED_SAMPLES = 8
-"""Samples on which backends are compared for a report, unless told otherwise."""
 
 
 def profile(
@@ -116,8 +114,27 @@ def profile(
     question = Question(hardware, data, data_dir, samples, cores, host_input, verify, step_s)
     outputs = {"report": report, "json_file": json_file}
     found = profile_file(net, program, question, advice=advise, second=second, **outputs)
+    _print_next(net, program, question, report, found)
     compared = found["verification"]
     return 0 if compared is None or not compared["mismatches"] else MISMATCH
+
+
+def _print_next(
+    net: Path, program: Program, question: Question, report: Path | None, found: dict[str, Any]
+) -> None:
+    """Say where the report is and how to go on to a chip; without a report, how to have one."""
+    from kipuka.commands.console import print_line, print_next
+    from kipuka.commands.next_steps import report_words
+    from kipuka.convert.formats.net.file import load_golden
+
+    if report is None:
+        print_next(report_words(net, program, question.data, question.data_dir))
+        return
+    print_line(f"report: {report}, to be opened in a browser", wrap=False)
+    if "not_lowered" not in found["without_microcode"]["lowered"]:
+        words = ["kipuka", "deploy", str(net), "--target", "loihi2", "--dry-run"]
+        given_again = [] if question.data is None or load_golden(net) else ["--data", question.data]
+        print_next([*words, *given_again])
 
 
 @dataclasses.dataclass(frozen=True)

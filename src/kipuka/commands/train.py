@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +14,7 @@ from kipuka.commands.convert import show_accuracy
 from kipuka.commands.options import Config, Data, DataDir, Json, Settings, given
 from kipuka.commands.paths import FILLS, READS, path_option
 from kipuka.errors import KipukaError, choose
-from kipuka.names import NETWORK_FILE
+from kipuka.names import NETWORK_FILE, REPORT_FILE
 from kipuka.strangers import exists, inside
 
 if TYPE_CHECKING:
@@ -119,6 +118,10 @@ def train_run(
     from kipuka.train.runs.counting import counting_baseline
     from kipuka.train.runs.trainer import train as run
 
+    if _is_first():
+        from kipuka.commands.console import print_line
+
+        print_line(f"data: {dataset.text}")
     result = run(config, out, resume=resume, start=start, dataset=dataset)
     values: dict[str, Any] = {
         "config": config.model_dump(),
@@ -129,9 +132,7 @@ def train_run(
     values["counting_baseline"] = counting_baseline(dataset).test_accuracy
     values |= _outcome(result)
     network, program = result.network, result.program
-    values = show_accuracy(
-        network, program, dataset, output, json_file=json_file, known=values, shown=str(dataset)
-    )
+    values = show_accuracy(network, program, dataset, output, json_file=json_file, known=values)
     _print_outcome(values, config, output)
     return values
 
@@ -151,7 +152,7 @@ def _outcome(result: TrainingResult) -> dict[str, Any]:
 
 def _print_outcome(values: Mapping[str, Any], config: TrainConfig, output: Path) -> None:
     """Say what came of the training, and what one would type next."""
-    from kipuka.commands.console import print_line
+    from kipuka.commands.console import print_line, print_next
     from kipuka.screen import duration
 
     print_line(
@@ -165,9 +166,8 @@ def _print_outcome(values: Mapping[str, Any], config: TrainConfig, output: Path)
     )
     words = ["kipuka", "profile", str(output), "--data", config.data]
     words += ["--data-dir", config.data_dir] if config.data_dir else []
-    print_line(f"next: kipuka verify {shlex.quote(str(output))}", wrap=False)
-    report = str(output.with_name("report.html"))
-    print_line(f"      {shlex.join([*words, '--report', report])}", wrap=False)
+    words += ["--report", str(output.with_name(REPORT_FILE))]
+    print_next(["kipuka", "verify", str(output)], words)
 
 
 def _is_first() -> bool:

@@ -90,6 +90,12 @@ def verify(
         program = open_network(net, clamp_delays=clamp_delays)
     given_samples = chosen_samples(net, program, input_file, data, data_dir, samples)
     found = verify_file(net, program, names, given_samples, json_file, graph)
+    if found["agree"] and graph is None:
+        from kipuka.commands.console import print_next
+        from kipuka.commands.next_steps import report_words
+
+        shown = data if input_file is None else str(input_file)
+        print_next(report_words(net, program, shown, data_dir))
     return 0 if found["agree"] else MISMATCH
 
 

@@ -15,6 +15,7 @@ from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
 from kipuka.convert.program import PREVIOUS, RECURRENT, Layer, Program, Projection, Readout, Target
 from kipuka.convert.synapses import DenseSynapses
+from kipuka.convert.trace import decide
 from kipuka.deploy.costs.advice import Advice
 from kipuka.deploy.costs.cost import profile
 from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered, without_microcode
@@ -80,6 +81,27 @@ def contents(program: Program | None = None) -> ReportContents:
         delays_before={"layer 1, recurrence": np.zeros(HIDDEN, dtype=np.int16)},
         seconds={"simulate": 0.0123, HOSTILE: 4.5},
     )
+
+
+def test_a_report_in_a_line_runs_prices_and_checks_the_network(tmp_path: Path) -> None:
+    program = network()
+    inputs = np.random.default_rng(3).random((10, INPUTS, STEPS)) < 0.12
+    labels = np.arange(10) % CLASSES
+    shown = ReportContents.of(program, inputs, labels, title="ten samples")
+    run = simulate_reference(program, inputs)
+    assert shown.verification is not None
+    assert shown.verification.agree
+    assert (shown.verification.samples, shown.verification.backends) == (8, ("reference", "fast"))
+    assert shown.decisions is not None
+    right = int((decide(program, run.trace.layers[-1]) == labels).sum())
+    assert shown.decisions.correct == right
+    ((cost, chip),) = shown.profiles
+    assert chip == load_profile("loihi2")
+    assert cost.dynamic_energy_j == profile(program, inputs, run, chip).dynamic_energy_j
+    text = Page(written(tmp_path, shown)).text
+    assert "ten samples" in text
+    assert "compared in reference, fast" in text
+    assert ReportContents.of(program, inputs.astype(float)).decisions is None
 
 
 @pytest.fixture(scope="module")

@@ -479,6 +479,18 @@ def test_folders_that_are_no_data_sets(case, value, tmp_path, check_error):
     check_error(caught.value, limit="a folder for each class", remedy="arrange")
 
 
+def test_one_class_alone_is_nothing_to_learn(tmp_path, check_error):
+    for number in range(9):
+        write_single(tmp_path / "words" / "one" / f"{number}.npz", SPIKES[number])
+    with pytest.raises(KipukaError) as caught:
+        load_dataset(str(tmp_path / "words"))
+    check_error(caught.value, what="one class only", where="words", limit="at least 2 classes")
+    check_error(caught.value, value="9 samples, all of class one", remedy="folder for each class")
+    with pytest.raises(KipukaError) as caught:
+        Dataset.from_arrays(SPIKES, np.zeros(len(SPIKES), int))
+    check_error(caught.value, value="all of class 0", remedy="labels that differ")
+
+
 def test_files_that_do_not_go_together(tmp_path, check_error):
     write_npz(tmp_path / "train.npz", SPIKES, LABELS)
     write_hdf5(tmp_path / "test.h5", SPIKES, LABELS)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kipuka.commands.app import main
-from kipuka.commands.inputs.samples import labelled_samples
+from kipuka.commands.inputs.samples import chosen_samples, labelled_samples
 from kipuka.convert import decide, load_net, save_net
 from kipuka.deploy.fast.simulator import simulate
 from kipuka.errors import KipukaError
@@ -151,6 +151,8 @@ def test_simulate_and_profile_read_it_the_same_way(net, tmp_path):
     np.testing.assert_array_equal(np.load(out), spikes)
     found = labelled_samples(net, load_net(net), str(tmp_path / "one.npz"))
     np.testing.assert_array_equal(found.values, spikes[None])
+    chosen = chosen_samples(net, load_net(net), tmp_path / "one.npz", None)
+    np.testing.assert_array_equal(chosen.values, spikes[None])
     assert found.labels is None
     record(tmp_path / "two.npz", labels=[2])
     assert labelled_samples(net, load_net(net), str(tmp_path / "two.npz")).labels.tolist() == [2]

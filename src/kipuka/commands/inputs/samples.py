@@ -160,7 +160,7 @@ def chosen_samples(
         return labelled_samples(net, program, data, data_dir, first)
     if input_file is None:
         return None
-    values = load_inputs(input_file, program).values
+    values = given_inputs(input_file, program).values
     return Samples(values, source=f"all of {input_file.name}").first(first)
 
 

@@ -211,12 +211,16 @@ def print_mapping(priced: Cost, *, fused: bool) -> None:
         rows.append([name, f"{most:,}", NOT_PUBLISHED if limit is None else f"{limit:,}", full])
     chips = f"{mapping.n_chips} chip{'s' * (mapping.n_chips > 1)}"
     form = " in the fused form, with microcode" if fused else ""
-    title = f"fits: {mapping.n_cores} cores on {chips}{form}; the fullest core"
+    cores = f"{mapping.n_cores:,} core{'s' * (mapping.n_cores > 1)}"
+    title = f"fits: {cores} on {chips}{form}; the fullest core"
     fewest, most_cores = priced.cores
     print_table(title, ["limit", "used", "available", "share"], rows)
+    span = f"{fewest:,} to {most_cores:,} cores"
+    if fewest == most_cores:
+        span = f"{fewest:,} core{'s' * (fewest > 1)} by both laws"
     print_line(
-        f"the compiler may take {fewest} to {most_cores} cores: the fewest that the law of its "
-        "tables allows, to a splitter by halving"
+        f"the compiler may take {span}: the fewest that the law of its tables allows, to a "
+        "splitter by halving"
     )
     busiest = int(priced.activity.synaptic_operations.argmax())
     owner = next(o.layer for o in mapping.groups if o.cores.start <= busiest < o.cores.stop)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-BREAK = re.compile(r"(?<=[ ._/,-])")
-"""Places where a text goes on in the next line: behind a space, or within a long name."""
+RANGE = r"\(?-?\d[\d.,]* to -?\d[^ ]*(?: %[^ ]*)? ?"
+WORD = re.compile(rf"(?<![^ ])(?:{RANGE}|\(?\d[\d.,]* %[^ ]* ?)|[^ ]+ ?| +")
+"""What stays in one line where there is room for it: a word, a range, or a number of percent."""
+
+BREAK = re.compile(r"(?<=[ _/])|(?<=[,.-])(?!\d)")
+"""Places where what is longer goes on in the next line: never within a number such as 1,000."""
 
 
 def column_widths(columns: Sequence[Sequence[str]], room: int | None) -> list[int]:
@@ -30,7 +34,7 @@ def column_widths(columns: Sequence[Sequence[str]], room: int | None) -> list[in
     longest = [max((len(line) for line in _lines(cells)), default=1) for cells in columns]
     if room is None or sum(longest) <= room:
         return longest
-    for parts in (str.split, BREAK.split):
+    for parts in (WORD.findall, _names_broken, _narrow):
         widths = [
             max((len(word.rstrip()) for line in _lines(cells) for word in parts(line)), default=1)
             for cells in columns
@@ -56,7 +60,7 @@ def folded(text: str, width: int) -> list[str]:
     lines = []
     for paragraph in text.split("\n"):
         line = ""
-        for word in re.split(r"(?<= )", paragraph):
+        for word in WORD.findall(paragraph):
             parts = [word] if len(word.rstrip()) <= width else BREAK.split(word)
             for part in parts:
                 if len((line + part).rstrip()) > width:
@@ -69,6 +73,17 @@ def folded(text: str, width: int) -> list[str]:
                     line += part
         lines.append(line.rstrip())
     return lines
+
+
+def _names_broken(line: str) -> list[str]:
+    """Parts that stay whole where long names do not fit."""
+    words = WORD.findall(line)
+    return [p for word in words for p in ([word] if re.match(RANGE, word) else BREAK.split(word))]
+
+
+def _narrow(line: str) -> list[str]:
+    """Parts that stay whole where ranges of numbers do not fit either."""
+    return [part for word in line.split(" ") for part in BREAK.split(word)]
 
 
 def _lines(cells: Sequence[str]) -> list[str]:
