@@ -30,7 +30,7 @@ DATA_FILE = hdf5.Expected(
     limit="a complete HDF5 file of this data set",
     remedy="download it again; if it is packed by another filter, unpack it with h5repack -f NONE",
 )
-CACHE_FOLDER, CACHE_VERSION = ".kipuka", 2
+CACHE_FOLDER, CACHE_VERSION = ".kipuka", 3
 PARTS = ("train", "validation", "test")
 
 
@@ -167,6 +167,8 @@ def _save(path: Path, dataset: Dataset) -> None:
         split: Split = getattr(dataset, part)
         arrays[f"{part}.spikes"] = np.packbits(split.spikes, axis=-1)
         arrays[f"{part}.labels"] = split.labels
+        if split.groups is not None:
+            arrays[f"{part}.groups"] = split.groups
     with replacing(path) as temporary:
         steps = {"n_steps": dataset.n_steps}
         # Written here, so that a full disk is an OSError.
@@ -217,6 +219,11 @@ def _stored_split(header: Header, file: Any, part: str, facts: dict[str, Any]) -
     if math.prod(shapes[0]) * 8 > FREE_BYTES + BYTES_PER_BYTE * header.content_bytes:
         raise ValueError(f"{part} has {shapes[0]} in {header.content_bytes} bytes")
     labels = file.get_tensor(f"{part}.labels")
+    groups = None
+    if f"{part}.groups" in header.tensors:
+        if header.tensors[f"{part}.groups"] != ("I64", (n_samples,)):
+            raise ValueError(f"{part} has groups {header.tensors[f'{part}.groups']}")
+        groups = file.get_tensor(f"{part}.groups")
     check_classes(labels, facts["n_classes"], part)
     packed = file.get_tensor(f"{part}.spikes")
-    return Split(np.unpackbits(packed, axis=-1, count=n_steps).astype(bool), labels)
+    return Split(np.unpackbits(packed, axis=-1, count=n_steps).astype(bool), labels, groups)

@@ -20,6 +20,7 @@ from kipuka.train.datasets.splits import (
     DataOptions,
     Split,
     check_classes,
+    numbered,
     split_off_validation,
 )
 
@@ -40,6 +41,10 @@ class _File(NamedTuple):
     events: int
     left_out: int
 
+    def part(self, chosen: np.ndarray | slice = slice(None)) -> Split:
+        """Samples of a part, all if none are chosen, each with its speaker."""
+        return Split(self.spikes[chosen], self.labels[chosen], self.speakers[chosen])
+
 
 def load_shd(options: DataOptions) -> Dataset:
     """Spiking Heidelberg Digits, 20 classes, or any files in its format.
@@ -59,8 +64,8 @@ def load_shd(options: DataOptions) -> Dataset:
         train, test = (_read(path, grid) for path in files)
         where = str(files[0])
         inner, held = split_off_validation(train.labels, train.speakers, options.validation, where)
-        parts = [Split(train.spikes[chosen], train.labels[chosen]) for chosen in (inner, held)]
-        parts.append(Split(test.spikes, test.labels))
+        parts = [train.part(chosen) for chosen in (inner, held)]
+        parts.append(test.part())
         return _dataset("shd", [train, test], parts, [where, where, str(files[1])])
 
     return cached(SHD, files, (grid, options.validation), build)
@@ -79,7 +84,7 @@ def load_ssc(options: DataOptions) -> Dataset:
 
     def build() -> Dataset:
         read = [_read(path, grid) for path in files]
-        parts = [Split(file.spikes, file.labels) for file in read]
+        parts = [file.part() for file in read]
         return _dataset("ssc", read, parts, [str(path) for path in files])
 
     return cached(SSC, files, grid, build)
@@ -113,7 +118,7 @@ def _read(path: Path, grid: Binning) -> _File:
         n_classes = len(extra.texts("keys"))
         check_room(len(labels), grid, str(path), stored_bytes(path))
         binned = bin_events(zip(times, units, strict=True), len(labels), grid, str(path))
-    return _File(binned[0], labels, speakers, n_classes, *binned[1:])
+    return _File(binned[0], labels, numbered(speakers), n_classes, *binned[1:])
 
 
 def _download_shd(folder: str) -> None:

@@ -20,6 +20,7 @@ from kipuka.train.datasets.splits import (
     DataOptions,
     Split,
     check_classes,
+    numbered,
     split_off_validation,
 )
 
@@ -51,11 +52,16 @@ def load_ntidigits(options: DataOptions) -> Dataset:
 
     def build() -> Dataset:
         spikes, labels, speakers, events, left_out = _read(files[0], "train", grid)
-        test_spikes, test_labels, _, test_events, test_left_out = _read(files[0], "test", grid)
+        test_spikes, test_labels, testers, test_events, test_left_out = _read(
+            files[0], "test", grid
+        )
         where = str(files[0])
         inner, held = split_off_validation(labels, speakers, options.validation, where)
-        train, held_out = (Split(spikes[chosen], labels[chosen]) for chosen in (inner, held))
-        test = Split(test_spikes, test_labels)
+        owners = numbered(speakers)
+        train, held_out = (
+            Split(spikes[chosen], labels[chosen], owners[chosen]) for chosen in (inner, held)
+        )
+        test = Split(test_spikes, test_labels, numbered(testers))
         for part, kind in ((train, "training"), (held_out, "validation"), (test, "test")):
             check_classes(part.labels, len(WORDS), f"{where}, {kind} part")
         counts = (events + test_events, left_out + test_left_out)

@@ -253,7 +253,11 @@ def _grid(
     found: Sequence[Recorded], options: DataOptions, name: str, trained: EventGrid | None
 ) -> tuple[tuple[int, ...], Binning]:
     """Shape of the units and the grid that all recordings are laid on; see `laid_out`."""
-    shape = _common_shape(found, name) if trained is None else _same_shape(found, name, trained)
+    shape = (
+        _common_shape(found, name, options.channels)
+        if trained is None
+        else _same_shape(found, name, trained)
+    )
     n_steps = 1 if trained is None else trained.n_steps
     n_units = math.prod(shape)
     if len(shape) > 1 and options.channels is not None:
@@ -326,8 +330,12 @@ def _same_shape(found: Sequence[Recorded], name: str, trained: EventGrid) -> tup
     return trained.shape
 
 
-def _common_shape(found: Sequence[Recorded], name: str) -> tuple[int, ...]:
-    """Shape that the recordings say, or as many units as the highest that has an event."""
+def _common_shape(found: Sequence[Recorded], name: str, channels: int | None) -> tuple[int, ...]:
+    """Shape that the recordings say, or as many units as the highest that has an event.
+
+    Where that many cannot be pooled in equal groups, and some more can, the last of which were
+    silent in all recordings, then these.
+    """
     said = {one.shape for one in found if one.shape}
     if len(said) > 1 or any(len(s) not in (1, 3) or min(s) < 1 for s in said):
         raise _refused(
@@ -341,7 +349,12 @@ def _common_shape(found: Sequence[Recorded], name: str) -> tuple[int, ...]:
         return said.pop()
     units = [own for one in found for _, own in one.samples]
     highest = [int(own.max()) for own in units if own.size and own.dtype.kind in "iu"]
-    return (max([0, *highest]) + 1,)
+    n_units = max([0, *highest]) + 1
+    if channels is not None and 0 < channels < n_units:
+        together = -(-n_units // channels)
+        if n_units > (channels - 1) * together:
+            n_units = channels * together
+    return (n_units,)
 
 
 def _checked(one: Recorded) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -174,6 +174,18 @@ def check_classes(labels: np.ndarray, n_classes: int, where: str) -> None:
         )
 
 
+def numbered(groups: np.ndarray) -> np.ndarray:
+    """Number groups that have names, or numbers that are not whole; whole numbers stay.
+
+    Returns
+    -------
+    int64 array (samples,)
+    """
+    if groups.dtype.kind in "iu":
+        return groups.astype(np.int64)
+    return np.unique(groups, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
 def split_off_validation(
     labels: np.ndarray, speakers: np.ndarray, validation: Validation, where: str
 ) -> tuple[np.ndarray, np.ndarray]:

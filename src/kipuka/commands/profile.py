@@ -124,7 +124,7 @@ def _print_next(
 ) -> None:
     """Say where the report is and how to go on to a chip; without a report, how to have one."""
     from kipuka.commands.console import print_line, print_next
-    from kipuka.commands.next_steps import report_words
+    from kipuka.commands.tables.next_steps import report_words
     from kipuka.convert.formats.net.file import load_golden
 
     if report is None:

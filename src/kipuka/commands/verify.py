@@ -92,7 +92,7 @@ def verify(
     found = verify_file(net, program, names, given_samples, json_file, graph)
     if found["agree"] and graph is None:
         from kipuka.commands.console import print_next
-        from kipuka.commands.next_steps import report_words
+        from kipuka.commands.tables.next_steps import report_words
 
         shown = data if input_file is None else str(input_file)
         print_next(report_words(net, program, shown, data_dir))

@@ -98,6 +98,9 @@ def test_shd_validates_on_speakers_that_training_does_not_hear(shd):
     held = np.arange(36) % SPEAKERS == 2
     np.testing.assert_array_equal(data.validation.spikes, every[held])
     np.testing.assert_array_equal(data.train.spikes, every[~held])
+    np.testing.assert_array_equal(data.validation.groups, np.full(held.sum(), 2))
+    np.testing.assert_array_equal(data.train.groups, (np.arange(36) % SPEAKERS)[~held])
+    np.testing.assert_array_equal(data.test.groups, np.arange(36) % SPEAKERS)
 
 
 def test_a_single_speaker_cannot_be_held_out(shd, check_error):
@@ -116,6 +119,7 @@ def test_ssc_has_three_files_in_tonic_s_folder(tmp_path):
         write_heidelberg(tmp_path / "SSC" / f"ssc_{part}.h5", per_class=2)
     data = load_dataset("ssc", DataOptions(data_dir=str(tmp_path)))
     assert [len(s.labels) for s in (data.train, data.validation, data.test)] == [8, 8, 8]
+    np.testing.assert_array_equal(data.validation.groups, np.arange(8) % SPEAKERS)
 
 
 def write_ntidigits(path, words="o123456789z", units=64):
@@ -142,6 +146,7 @@ def test_ntidigits_takes_single_digits_and_holds_out_a_speaker(tmp_path):
     assert (data.n_classes, data.n_units, data.n_steps) == (11, 64, 200)
     assert [len(s.labels) for s in (data.train, data.validation, data.test)] == [22, 22, 44]
     assert data.train.labels.tolist() == list(range(11)) * 2
+    assert data.test.groups.tolist() == [0] * 22 + [1] * 22
 
 
 @pytest.mark.parametrize("name", ["shd", "ssc", "ntidigits"])
@@ -262,6 +267,8 @@ def test_the_second_reading_comes_from_the_cache(shd):
     for part in ("train", "validation", "test"):
         np.testing.assert_array_equal(getattr(first, part).spikes, getattr(again, part).spikes)
         np.testing.assert_array_equal(getattr(first, part).labels, getattr(again, part).labels)
+        np.testing.assert_array_equal(getattr(first, part).groups, getattr(again, part).groups)
+        assert getattr(again, part).groups is not None
     assert (again.events, again.events_left_out) == (first.events, first.events_left_out)
     load_dataset("shd", DataOptions(data_dir=str(shd), steps=60))
     assert len(list((shd / CACHE_FOLDER).iterdir())) == 2

@@ -219,6 +219,23 @@ def test_channels_are_pooled_and_steps_cut(tmp_path):
     assert data.events_left_out == SPIKES[..., 20:].sum()
 
 
+def test_last_channels_that_were_silent_do_not_stand_against_pooling(tmp_path, check_error):
+    quiet = SPIKES.copy()
+    quiet[:, -1] = False
+    path = str(write_npz(tmp_path / "a.npz", quiet, LABELS))
+    assert load_dataset(path).n_units == UNITS - 1
+    data = load_dataset(path, DataOptions(channels=4))
+    assert_same_samples(data, quiet.reshape(len(SPIKES), 4, 3, STEPS).any(2))
+    assert data.grid.shape == (UNITS,)
+    # Where the file says how many there are, that many are pooled, and nothing else.
+    for given, channels in (({"n_units": UNITS - 1}, 4), ({}, 7)):
+        path = str(write_npz(tmp_path / "a.npz", quiet, LABELS, **given))
+        with pytest.raises(KipukaError) as caught:
+            load_dataset(path, DataOptions(channels=channels))
+        check_error(caught.value, what="equal groups", where="channels", value=str(channels))
+        check_error(caught.value, limit=f"divisor of {UNITS - 1}", remedy="leave it out")
+
+
 class Events:
     """A data set as tonic's are."""
 
