@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from kipuka.convert.formats.net.file import GoldenVector, load_net, save_net
-from kipuka.convert.formats.nir.file import OPTIONS as NIR_OPTIONS
-from kipuka.convert.formats.nir.file import load_nir, save_nir
 from kipuka.convert.program import Program, expect_program
 from kipuka.errors import KipukaError, nearest
 
@@ -37,9 +35,25 @@ class Format:
     options: tuple[str, ...]
 
 
+def _load_nir(path: str | Path, **options: Any) -> Program:
+    """Read a NIR graph, whose reader is loaded for those alone who need it."""
+    from kipuka.convert.formats.nir.file import load_nir
+
+    return load_nir(path, **options)
+
+
+def _save_nir(path: str | Path, program: Program, golden: Sequence[GoldenVector]) -> None:
+    from kipuka.convert.formats.nir.file import save_nir
+
+    save_nir(path, program, golden)
+
+
+NIR_OPTIONS = ("dt", "preset", "bias", "reset", "weight_max", "percentile", "decays")
+"""What `kipuka.convert.formats.nir.file.quantized_nir` takes beside the path."""
+
 FORMATS = (
     Format("NetX", (".net", ".h5", ".hdf5"), load_net, save_net, ("clamp_delays",)),
-    Format("NIR", (".nir",), load_nir, save_nir, NIR_OPTIONS),
+    Format("NIR", (".nir",), _load_nir, _save_nir, NIR_OPTIONS),
 )
 """Every format; the first is the one that `kipuka convert` writes."""
 

@@ -29,9 +29,6 @@ from kipuka.convert.synapses import ConvSynapses
 from kipuka.errors import KipukaError, choose
 from kipuka.files import replacing
 
-OPTIONS = ("dt", "preset", "bias", "reset", "weight_max", "percentile", "decays")
-"""What `load_nir` takes beside the path."""
-
 
 def load_nir(path: str | Path, **options: Any) -> Program:
     """Read a NIR graph and round it to integers; see `quantized_nir` for the options.

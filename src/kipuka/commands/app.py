@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
@@ -28,29 +29,24 @@ BAD_INPUT, INTERNAL_ERROR, INTERRUPTED, PIPE_CLOSED = 2, 70, 130, 141
 """Exit statuses besides 0 and `kipuka.commands.options.MISMATCH`; the last one, as of a program
 that is ended by SIGPIPE, says that nobody read the output to its end, and nothing else."""
 
-app = typer.Typer(
-    name="kipuka",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    # Help is text: brackets in it are no markup, and rich need not be loaded to show it.
-    rich_markup_mode=None,
-    help="Spiking networks with axonal delays and a spiking GRU, exact from training to Loihi 2.",
-)
+COMMANDS: dict[str, Any] = {
+    command.__name__: command
+    for command in (
+        demo,
+        train,
+        compare,
+        convert,
+        inspect,
+        simulate,
+        classify,
+        verify,
+        profile,
+        deploy,
+    )
+} | {"hardware": hardware_app}
+"""Functions by name, and what has commands of its own."""
 
-for _command in (
-    demo,
-    train,
-    compare,
-    convert,
-    inspect,
-    simulate,
-    classify,
-    verify,
-    profile,
-    deploy,
-):
-    app.command(cls=PathCommand)(_command)
-app.add_typer(hardware_app, name="hardware")
+HELP = "Spiking networks with axonal delays and a spiking GRU, exact from training to Loihi 2."
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -66,7 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     with guarded_streams():
         try:
-            result = _commands()(words, prog_name="kipuka", standalone_mode=False)
+            result = _commands(words[0] if words else None)(
+                words, prog_name="kipuka", standalone_mode=False
+            )
             sys.stdout.flush()
             if result == INTERRUPTED:  # what the option parser makes of Ctrl-C
                 return _complain("interrupted; nothing half-written is left", INTERRUPTED)
@@ -87,12 +85,6 @@ def entry_point() -> None:
     status = main()
     let_go()
     sys.exit(status)
-
-
-@functools.cache
-def _commands() -> Any:
-    """Read the options of all commands, once in a process: it takes as long as many a command."""
-    return typer.main.get_command(app)
 
 
 def _is_usage(error: Exception) -> bool:
@@ -118,7 +110,6 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool,
@@ -128,6 +119,38 @@ def _options(
 ) -> None:
     # Both options act before a command does: --version on its own, --debug in `main`.
     del version, debug
+
+
+def _typer(names: Iterable[str]) -> typer.Typer:
+    """Register some commands, and the options that stand before them."""
+    made = typer.Typer(
+        name="kipuka",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        # Help is text: brackets in it are no markup, and rich need not be loaded to show it.
+        rich_markup_mode=None,
+        help=HELP,
+    )
+    made.callback()(_options)
+    for name in names:
+        if isinstance(COMMANDS[name], typer.Typer):
+            made.add_typer(COMMANDS[name], name=name)
+        else:
+            made.command(cls=PathCommand)(COMMANDS[name])
+    return made
+
+
+app = _typer(COMMANDS)
+
+
+def _commands(name: str | None) -> Any:
+    """Read the options of a command, or of all: that takes as long as many a command."""
+    return _read(name if name in COMMANDS else None)
+
+
+@functools.cache
+def _read(name: str | None) -> Any:
+    return typer.main.get_command(app if name is None else _typer([name]))
 
 
 def _complain(message: str, status: int) -> int:

@@ -1,6 +1,7 @@
 """One door for network files of every format."""
 
 import dataclasses
+import inspect
 
 import pytest
 
@@ -49,3 +50,10 @@ def test_an_option_of_another_format_is_refused(tmp_path, check_error):
     check_error(
         caught.value, what="option", where="option dt", limit="clamp_delays", value="dt", remedy=""
     )
+
+
+def test_options_of_nir_files_are_those_of_their_reader():
+    from kipuka.convert import quantized_nir
+
+    (nir,) = (one for one in door.FORMATS if one.name == "NIR")
+    assert ("path", *nir.options) == tuple(inspect.signature(quantized_nir).parameters)
