@@ -83,7 +83,9 @@ class BuildKernels(Command):
             )  # fmt: skip
         except (OSError, subprocess.SubprocessError) as error:
             return str(error)
-        return done.stderr.strip().rpartition("\n")[2] if done.returncode else ""
+        if done.returncode == 0:
+            return ""
+        return done.stderr.strip().rpartition("\n")[2] or f"exit status {done.returncode}"
 
     def get_outputs(self) -> list[str]:
         """Files that were made."""

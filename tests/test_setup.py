@@ -79,3 +79,10 @@ def test_a_build_that_cannot_start_a_process_goes_on(build_kernels, monkeypatch,
     assert command.get_outputs() == []
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("kernels will be compiled on first use: ")
+
+
+def test_a_process_that_is_killed_without_a_word_is_said(build_kernels, monkeypatch, capsys):
+    module, command = build_kernels
+    monkeypatch.setattr(module, "PROGRAM", "import os; os.kill(os.getpid(), 9)")
+    command.run()
+    assert capsys.readouterr().err == "kernels will be compiled on first use: exit status -9\n"
