@@ -45,8 +45,10 @@ def address(array: np.ndarray, dtype: np.dtype | type) -> int:
     if array.dtype.names is not None:
         # NumPy would describe each field anew.
         array = array.view(np.uint8)
+    # What the pointer leads to lives as long as the capsule.
+    capsule = array.__array_struct__
     # `array.ctypes` says the same, and takes four times as long as all of this.
-    return int(_Interface.from_address(_pointer_in(array.__array_struct__, None)).data or 0)
+    return int(_Interface.from_address(_pointer_in(capsule, None)).data or 0)
 
 
 def table_of(arrays: NamedTuple) -> np.ndarray:
@@ -54,18 +56,28 @@ def table_of(arrays: NamedTuple) -> np.ndarray:
 
     The arrays must outlive it.
     """
-    kind = type(arrays)
-    named = zip(at.DTYPES[kind], arrays, strict=False)
-    return np.array([_entry(kind, name, array) for name, array in named], np.int64)
+    numbers: list[int] = []
+    for (dtype, axes), array in zip(_FIELDS[type(arrays)], arrays, strict=False):
+        numbers += _entry(array, dtype, axes)
+    return np.array(numbers, np.int64).reshape(-1, at.ENTRIES)
 
 
 def with_array(table: np.ndarray, kind: type, name: str, array: np.ndarray) -> np.ndarray:
     """Copy of a table with another array in the place of one."""
     changed = table.copy()
-    changed[list(at.DTYPES[kind]).index(name)] = _entry(kind, name, array)
+    row = list(at.DTYPES[kind]).index(name)
+    changed[row] = _entry(array, *_FIELDS[kind][row])
     return changed
 
 
-def _entry(kind: type, name: str, array: np.ndarray) -> tuple[int, ...]:
-    shape = array.shape if name in at.WITH_LENGTHS[kind] else ()
-    return (address(array, at.DTYPES[kind][name]), *shape, 0, 0)[: at.ENTRIES]
+def _entry(array: np.ndarray, dtype: np.dtype, axes: int) -> tuple[int, ...]:
+    if axes == 0:
+        return address(array, dtype), 0, 0
+    return (address(array, dtype), *array.shape, 0)[: at.ENTRIES]
+
+
+_FIELDS = {
+    kind: tuple((dtype, at.WITH_LENGTHS[kind].get(name, 0)) for name, dtype in dtypes.items())
+    for kind, dtypes in at.DTYPES.items()
+}
+"""Type of each array, and the axes whose lengths are told."""

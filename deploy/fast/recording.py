@@ -162,7 +162,7 @@ class Columns:
                 spikes = _of_neurons(recorded.payloads, self._payloads[position], n)
             states = {
                 name: _of_neurons(recorded.states, self._states[position, name], n)
-                for name in state_names(layer)
+                for name in (state_names(layer) if self._states else ())
                 if (position, name) in self._states
             }
             layers.append(LayerTrace(spikes, states))

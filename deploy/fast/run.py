@@ -197,9 +197,7 @@ class Run:
     ) -> Counters:
         total = _total(workspaces)
         peaks = total.peaks.reshape(-1, at.STATES, LANES).max(axis=2)
-        kinds = self.network.groups["kind"], self.network.currents["kind"]
-        convolves = np.any(np.concatenate(kinds) == at.CONVOLUTION)
-        there = self.network.dense != 0 if convolves else np.zeros(0, bool)
+        there = self.network.dense != 0 if self.network.convolved else np.zeros(0, bool)
         counts = (total.emitted, total.pending, total.messages)
         call(
             "count_arrivals", self._address, *(address(x, np.int64) for x in counts),
@@ -209,11 +207,13 @@ class Run:
         n_samples = recorded.step_spikes.shape[0]
         layers = []
         first_activation = 0
+        first_units = self.network.layers["first_unit"].tolist()
+        all_peaks = peaks.tolist()
         for position, (layer, place) in enumerate(
             zip(self.program.layers, self.packed.places, strict=True)
         ):
-            row = self.network.layers[position + 1]
-            units = slice(row["first_unit"], row["first_unit"] + layer.n_neurons)
+            first_unit = first_units[position + 1]
+            units = slice(first_unit, first_unit + layer.n_neurons)
             arrivals = total.arrived[first_activation : first_activation + place.width]
             first_activation += place.width
             layers.append(
@@ -229,10 +229,7 @@ class Run:
                     updates=layer.n_neurons * n_steps * n_samples,
                     saturations=total.saturations[units],
                     wraps=total.wraps[units],
-                    peaks={
-                        name: int(peak)
-                        for name, peak in zip(state_names(layer), peaks[position + 1], strict=False)
-                    },
+                    peaks=dict(zip(state_names(layer), all_peaks[position + 1], strict=False)),
                 )
             )
         return Counters(tuple(layers), recorded.step_spikes[:, 0], n_steps)
