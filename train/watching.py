@@ -146,7 +146,7 @@ class _Cell:
 
 
 class _Bar(progress.Progress):
-    """Bar of the epochs with the last epoch's numbers below it.
+    """Bar of the epochs below its title, and below it the last epoch's numbers.
 
     Parameters
     ----------
@@ -155,9 +155,9 @@ class _Bar(progress.Progress):
     """
 
     def __init__(self, title: str, epochs: int) -> None:
+        self._title = Text(printable(title), no_wrap=True, overflow="ellipsis")
         self._numbers = Text(BEFORE_THE_FIRST)
         super().__init__(
-            progress.RenderableColumn(Text(printable(title))),
             progress.BarColumn(),
             progress.MofNCompleteColumn(),
             progress.RenderableColumn(Text("epochs")),
@@ -174,5 +174,6 @@ class _Bar(progress.Progress):
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """Lines that are drawn."""
+        yield self._title
         yield from super().get_renderables()
         yield self._numbers

@@ -38,7 +38,8 @@ class Events:
 
 
 Piece: TypeAlias = "np.ndarray | Events"
-"""Steps of a sample: bool array (units, steps), or int32 with an encoder, or `Events`."""
+"""Steps of a sample: bool array (units, steps), or of images (channels, height, width, steps);
+int32 with an encoder; or `Events`."""
 
 Sample: TypeAlias = "Piece | Iterable[Piece]"
 """A sample in one piece, or as pieces that follow each other in time."""
@@ -115,13 +116,28 @@ def windows(program: Program, piece: Piece, where: str) -> Iterator[Window]:
         _refuse_encoder(program, where)
         yield _listed(program, piece, where)
         return
-    piece = as_numbers(piece, where)
+    piece = in_rows(program, as_numbers(piece, where))
     check_dense(program, piece.shape, piece.dtype, where)
     n_steps = piece.shape[1]
     at_once = max(1, WINDOW_ENTRIES // program.n_inputs)
     for start in range(0, n_steps, at_once):
         part = piece[:, start : start + at_once]
         yield _activations(part) if program.encoder else _scanned(part)
+
+
+def in_rows(program: Program, array: np.ndarray) -> np.ndarray:
+    """Lay the channels, height and width of images in one row of units; other arrays stay.
+
+    Parameters
+    ----------
+    program : Program
+    array : array (units, steps) or (channels, height, width, steps), perhaps samples before them
+    """
+    shape = program.input_shape
+    before = array.ndim - 1 - len(shape)
+    if len(shape) == 1 or before < 0 or array.shape[before:-1] != shape:
+        return array
+    return array.reshape(*array.shape[:before], program.n_inputs, array.shape[-1])
 
 
 def check_dense(program: Program, shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None:

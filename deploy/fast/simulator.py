@@ -12,7 +12,7 @@ import numpy as np
 
 from kipuka.convert.operands import as_numbers, whole_number
 from kipuka.convert.program import Program, expect_program
-from kipuka.deploy.fast.input_events import Events, Piece, Sample, check_dense, steps_of
+from kipuka.deploy.fast.input_events import Events, Piece, Sample, check_dense, in_rows, steps_of
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.recording import COUNTERS, EVERYTHING, Record
 from kipuka.deploy.fast.run import Progress, Run, available_cores
@@ -47,7 +47,8 @@ def simulate(
     program : Program
     inputs : bool array (samples, units, steps) or sequence of samples
         Input spikes; for a Program with an encoder, activations as int32. In a sequence, each
-        sample is an array (units, steps) or a list of `Events`, all with the same steps.
+        sample is an array (units, steps) or a list of `Events`, all with the same steps. Units of
+        images may have their places: channels x height x width.
     record : Record
         What to keep beside the counters.
     threads : int, optional
@@ -67,6 +68,8 @@ def simulate(
     """
     expect_program(program)
     inputs = _samples_of(inputs)
+    if isinstance(inputs, np.ndarray):
+        inputs = in_rows(program, inputs)
     n_threads = _threads(threads)
     n_steps = _common_steps(program, inputs)
     run = Run(program, record, progress, total=len(inputs) * n_steps)
@@ -181,6 +184,12 @@ def _samples_of(inputs: Any) -> np.ndarray | Sequence[Piece]:
     return samples
 
 
+def _as_images(program: Program) -> str:
+    """The other form of an input whose units have places."""
+    shape = program.input_shape
+    return f", or samples x {' x '.join(map(str, shape))} x steps" if len(shape) > 1 else ""
+
+
 def _common_steps(program: Program, inputs: np.ndarray | Sequence[Piece]) -> int:
     """Steps of every sample.
 
@@ -193,7 +202,7 @@ def _common_steps(program: Program, inputs: np.ndarray | Sequence[Piece]) -> int
         raise KipukaError(
             "the input does not fit the network",
             where="input",
-            limit=f"samples x {program.n_inputs} units x steps",
+            limit=f"samples x {program.n_inputs} units x steps{_as_images(program)}",
             value=f"shape {inputs.shape}",
             remedy="put the samples first and time last",
         )

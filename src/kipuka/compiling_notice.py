@@ -11,7 +11,7 @@ from numba.core import event
 
 from kipuka.screen import in_notebook
 
-NOTICE = "kipuka: compiling kernels, which may take a minute; they are kept for the next time"
+NOTICE = "kipuka: compiling kernels for up to a minute; they are kept for the next time"
 
 
 class _Announcer(event.Listener):  # type: ignore[misc]

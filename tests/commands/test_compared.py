@@ -1,6 +1,9 @@
 """Backends that are compared one after the other: what is said meanwhile, and in a report."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +58,19 @@ def test_a_report_is_of_a_network_that_was_verified(net, data, tmp_path, capsys)
     assert compared["values_compared"] > 0
     assert compared["spike_mismatches"] == compared["state_mismatches"] == 0
     assert "0 spike mismatches" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.slow
+def test_a_notebook_s_way_of_drawing_is_no_matter_to_commands(net, tmp_path):
+    # What `!kipuka` in a cell inherits may be installed for the notebook alone.
+    report = tmp_path / "r.html"
+    words = ["profile", net, "--verify", "0", "--report", str(report)]
+    subprocess.run(
+        [sys.executable, "-m", "kipuka", *words],
+        env={**os.environ, "MPLBACKEND": "no_such_backend"},
+        check=True,
+    )
+    assert "<svg" in report.read_text()
 
 
 @pytest.mark.slow

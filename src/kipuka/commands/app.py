@@ -20,9 +20,11 @@ from kipuka.commands.inspect import inspect
 from kipuka.commands.paths import PathCommand
 from kipuka.commands.profile import profile
 from kipuka.commands.simulate import simulate
+from kipuka.commands.tables.layout import folded
 from kipuka.commands.train import train
 from kipuka.commands.verify import verify
 from kipuka.errors import KipukaError, printable
+from kipuka.screen import STDERR
 from kipuka.streams import PipeClosedError, guarded_streams, let_go
 
 BAD_INPUT, INTERNAL_ERROR, INTERRUPTED, PIPE_CLOSED = 2, 70, 130, 141
@@ -154,6 +156,8 @@ def _read(name: str | None) -> Any:
 
 
 def _complain(message: str, status: int) -> int:
-    sys.stderr.write(f"kipuka: {printable(message)}\n")
+    text = f"kipuka: {printable(message)}"
+    for line in folded(text, STDERR.width) if STDERR.is_terminal else [text]:
+        sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
     return status

@@ -95,6 +95,7 @@ def simulate_file(
     from kipuka.commands.inspect import numbering_texts
     from kipuka.convert.trace import decide, readout_input
     from kipuka.deploy.inputs import save_spikes
+    from kipuka.display import counted
 
     given = given_inputs(input_file, program)
     position = None if layer is None else _position(program, layer)
@@ -119,7 +120,8 @@ def simulate_file(
     save_spikes(output, written, given.batched)
     write_numbers(json_file, values)
     rows = [list(row) for row in zip(program.numbers, spikes, strict=True)]
-    print_table(f"{samples} samples x {steps} steps on {backend}", ["layer", "spikes"], rows)
+    title = f"{counted(samples, 'sample')} x {counted(steps, 'step')} on {backend}"
+    print_table(title, ["layer", "spikes"], rows)
     which = "the readout receives" if layer is None else f"layer {layer} emits"
     print_line(f"{output}: what {which}, {written.shape[1]} neurons")
     for text in [] if layer is None else numbering_texts(program):

@@ -29,6 +29,13 @@ KEPT_BY = {
 """Why an epoch was kept, by the setting `selection`."""
 
 
+LATE = 0.9
+"""Share of the epochs after which the best one says that more of them may be better."""
+
+FEW_UPDATES, SMALL_BATCH = 10, 16
+"""Updates in an epoch below which a batch is better made so small."""
+
+
 def _list_settings(wanted: bool) -> None:
     """Print all settings and end, before other options are looked at."""
     if wanted:
@@ -160,6 +167,9 @@ def _print_outcome(values: Mapping[str, Any], config: TrainConfig, output: Path)
         f"({values['best_validation_accuracy']:.2%} on validation{KEPT_BY[config.selection]}); "
         f"{values['samples']['training']:,} training samples, {duration(values['seconds'])}"
     )
+    more = _more_to_learn(values, config)
+    if more:
+        print_line(more)
     print_line(
         "to choose between runs, compare the accuracy on validation: the test part tells how good "
         "the chosen one is only if it did not choose"
@@ -168,6 +178,20 @@ def _print_outcome(values: Mapping[str, Any], config: TrainConfig, output: Path)
     words += ["--data-dir", config.data_dir] if config.data_dir else []
     words += ["--report", str(output.with_name(REPORT_FILE))]
     print_next(["kipuka", "verify", str(output)], words)
+
+
+def _more_to_learn(values: Mapping[str, Any], config: TrainConfig) -> str:
+    """Say what speaks for a longer training; empty if nothing does."""
+    behind = values["accuracy"]["fast"] < values["counting_baseline"]
+    if not behind and values["best_epoch"] <= LATE * config.epochs:
+        return ""
+    reason = "counting spikes decides better" if behind else "the best epoch is among the last"
+    epochs = max(2 * config.epochs, type(config)().epochs)
+    settings = f"--epochs {epochs}"
+    updates = values["samples"]["training"] // config.batch_size
+    if updates < FEW_UPDATES and config.batch_size > SMALL_BATCH:
+        settings += f" --set batch_size={SMALL_BATCH}"
+    return f"{reason}: it may learn more when trained anew with {settings}"
 
 
 def _is_first() -> bool:

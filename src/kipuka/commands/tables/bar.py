@@ -11,6 +11,9 @@ from rich.text import Text
 
 from kipuka.errors import printable
 
+BAR_WIDTH = 20
+"""Characters of the bar itself, with which all of it fits on 80 columns."""
+
 
 class _Rate(progress.ProgressColumn):
     """Speed in the unit of the work."""
@@ -30,8 +33,8 @@ class _Rate(progress.ProgressColumn):
 def bar(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     """Bar with rate and time left on standard error; yields a function (done, total)."""
     columns = (
-        progress.RenderableColumn(Text(printable(title))),
-        progress.BarColumn(),
+        progress.RenderableColumn(Text(printable(title), no_wrap=True, overflow="ellipsis")),
+        progress.BarColumn(BAR_WIDTH),
         progress.MofNCompleteColumn(),
         _Rate(unit),
         progress.TimeRemainingColumn(),
