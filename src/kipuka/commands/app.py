@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -83,7 +84,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def entry_point() -> None:
-    """Run the command line as a process."""
+    """Run the command line as a process.
+
+    Commands draw into files alone: how a notebook draws, which ``!kipuka`` in a cell inherits, may
+    be installed for the notebook only.
+    """
+    os.environ["MPLBACKEND"] = "agg"
     status = main()
     let_go()
     sys.exit(status)

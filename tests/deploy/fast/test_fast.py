@@ -292,6 +292,20 @@ def test_events_that_cannot_be(network, spikes, times, units, where, limit, valu
     assert "sample 1" in error.value.where
 
 
+def test_units_of_images_may_have_their_places(rng, check_error):
+    network = program((2, 3, 4), random_cuba(rng, 24, 5))
+    rows = random_spikes(rng, 3, 24, STEPS)
+    images = rows.reshape(3, 2, 3, 4, STEPS)
+    expected = simulate_reference(network, rows).trace.layers[0].spikes
+    for form in (rows, images, np.asfortranarray(images), list(images), [*rows[:2], images[2]]):
+        np.testing.assert_array_equal(simulate(network, form).trace.layers[0].spikes, expected)
+    for number, one in enumerate(simulate_each(network, images)):
+        np.testing.assert_array_equal(one.trace.layers[0].spikes[0], expected[number])
+    with pytest.raises(KipukaError) as caught:
+        simulate(network, images.swapaxes(1, 2))
+    check_error(caught.value, where="input", limit="24 units x steps, or samples x 2 x 3 x 4 x")
+
+
 def test_inputs_that_do_not_fit(network, spikes, check_error):
     encoded = program(
         5, cuba(5), random_cuba(np.random.default_rng(0), 5, 2), encoder=Encoder(3, 1)
