@@ -45,9 +45,13 @@ def _add_rows(weights: Any, rows: Any, sums: Any) -> None:
 
 
 @njit(error_model="numpy")
-def _update_cuba(states: Any, sums: Any, peaks: Any, n_steps: Any) -> None:
+def _update_cuba(
+    states: Any, sums: Any, biases: Any, peaks: Any, events: Any, n_steps: Any
+) -> None:
     for _ in range(n_steps):
-        neurons.cuba_shared(states, 0, N // LANES, sums, 0, 7, 3072, 3584, 6_400_000, peaks, 0)
+        neurons.cuba_shared(
+            states, 0, N // LANES, sums, 0, 7, 3072, 3584, 6_400_000, biases, 0, peaks, 0, events
+        )
 
 
 @njit(error_model="numpy")
@@ -87,10 +91,13 @@ def updates_per_s() -> dict[str, float]:
     """Neuron updates per second and core, of 1024 neurons, by model."""
     n_steps = 4000
     shared = np.zeros(neurons.SHARED_ROWS * N, np.int32)
+    biases, events = np.zeros(N, np.int32), np.zeros(N, np.int32)
     own = np.zeros(neurons.OWN_ROWS * N, np.int32)
     sums, peaks = np.zeros(3 * N, np.int32), np.zeros(STATES * LANES, np.int32)
     return {
-        CUBA: n_steps * N / _fastest(lambda: _update_cuba(shared, sums, peaks, n_steps)),
+        CUBA: n_steps
+        * N
+        / _fastest(lambda: _update_cuba(shared, sums, biases, peaks, events, n_steps)),
         DELTA: n_steps * N / _fastest(lambda: _update_delta(own, sums, peaks, n_steps)),
         SIGMA: n_steps * N / _fastest(lambda: _update_sigma(own, sums, peaks, n_steps)),
         SIGMA_DELTA: n_steps * N / _fastest(lambda: _update_sigma_delta(own, sums, peaks, n_steps)),

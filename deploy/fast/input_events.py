@@ -104,8 +104,12 @@ def steps_of(piece: Piece, where: str) -> int:
     return int(array.shape[-1]) if array.ndim else 0
 
 
-def windows(program: Program, piece: Piece, where: str) -> Iterator[Window]:
+def windows(
+    program: Program, piece: Piece, where: str, order: np.ndarray | None = None
+) -> Iterator[Window]:
     """Cut a piece into windows of bounded size, in the kernels' form.
+
+    `order` says which unit an encoder's activations begin with, and so on: int32 array (units,).
 
     Raises
     ------
@@ -122,7 +126,7 @@ def windows(program: Program, piece: Piece, where: str) -> Iterator[Window]:
     at_once = max(1, WINDOW_ENTRIES // program.n_inputs)
     for start in range(0, n_steps, at_once):
         part = piece[:, start : start + at_once]
-        yield _activations(part) if program.encoder else _scanned(part)
+        yield _activations(part, order) if program.encoder else _scanned(part)
 
 
 def in_rows(program: Program, array: np.ndarray) -> np.ndarray:
@@ -180,9 +184,10 @@ def _refuse_encoder(program: Program, where: str) -> None:
         )
 
 
-def _activations(part: np.ndarray) -> Window:
+def _activations(part: np.ndarray, order: np.ndarray | None) -> Window:
     # A picture that stands still is broadcast along time: one row is all there is to copy.
     rows = part[:, :1] if part.strides[1] == 0 else part
+    rows = rows if order is None else rows[order]
     offsets = np.zeros(part.shape[1] + 1, np.int64)
     return Window(offsets, np.zeros(0, np.int32), np.ascontiguousarray(rows.T))
 

@@ -20,7 +20,18 @@ from kipuka.convert.neurons import (
 from kipuka.convert.neurons.sigma_delta import UNIT
 from kipuka.convert.program import Layer
 from kipuka.deploy.fast.kernels import layout as at
-from kipuka.deploy.fast.kernels.constants import OWN_ROWS, SHARED_ROWS
+from kipuka.deploy.fast.kernels.constants import (
+    BLOCKS_AT_HAND,
+    CUBA_MEMORY,
+    CUBA_ROWS,
+    LANES,
+    MEMORY,
+    OWN_ROWS,
+    SHARED_ROWS,
+)
+
+LONGEST_PERIOD = 256
+"""Blocks after which biases are looked for again."""
 
 
 class NeuronLayout(NamedTuple):
@@ -36,17 +47,19 @@ class NeuronLayout(NamedTuple):
         Rows of parameters in each block, in order.
     shared : mapping of str to int
         Parameters that stand in the layer's row of the table, because all neurons have them.
+    biases : int64 array (neurons,) or None
+        Biases that stand outside the blocks: see `repeating`.
+    n_rows, memory : int
+        Rows of a block, and those of them that come before the parameters.
     """
 
     kernel: int
     activation_shift: int
     values: tuple[np.ndarray, ...]
     shared: Mapping[str, int]
-
-    @property
-    def n_rows(self) -> int:
-        """Rows of a block."""
-        return OWN_ROWS if len(self.values) > 1 else SHARED_ROWS
+    biases: np.ndarray | None = None
+    n_rows: int = OWN_ROWS
+    memory: int = MEMORY
 
 
 def neuron_layout(layer: Layer, where: str) -> NeuronLayout:
@@ -72,8 +85,41 @@ def _cuba(layer: Layer) -> NeuronLayout:
             "voltage_factor": int(voltage[0]),
             "threshold": int(threshold[0]),
         }
-        return NeuronLayout(at.CUBA_SHARED, fixed.STATE_SHIFT, (bias,), shared)
-    return NeuronLayout(at.CUBA_OWN, fixed.STATE_SHIFT, (bias, current, voltage, threshold), {})
+        return NeuronLayout(
+            at.CUBA_SHARED, fixed.STATE_SHIFT, (), shared, bias, SHARED_ROWS, CUBA_MEMORY
+        )
+    own = bias, current, voltage, threshold
+    return NeuronLayout(
+        at.CUBA_OWN, fixed.STATE_SHIFT, own, {}, n_rows=CUBA_ROWS, memory=CUBA_MEMORY
+    )
+
+
+def repeating(blocks: np.ndarray) -> tuple[int, np.ndarray]:
+    """Find how many blocks of biases the others of a layer repeat, and what must be kept of all.
+
+    Biases are all alike in many layers, and alike in a channel of a convolution's. The few blocks
+    that are kept stay in the nearest cache; those of all neurons would be read from memory.
+
+    Parameters
+    ----------
+    blocks : int32 array (blocks, lanes)
+
+    Returns
+    -------
+    period : int
+    kept : int32 array (kept blocks, lanes)
+        A period and as many blocks more as are updated together, so that none of these parts ends
+        a period; then the layer's last part by itself, whose last lanes may be no neurons.
+    """
+    last = (len(blocks) - 1) // BLOCKS_AT_HAND * BLOCKS_AT_HAND
+    others = blocks[:last]
+    for period in range(1, LONGEST_PERIOD):
+        if np.array_equal(others[period:], others[:-period]):
+            break
+    else:
+        period = max(1, last)
+    kept = np.resize(blocks[:period], (period + BLOCKS_AT_HAND, LANES))
+    return period, np.vstack([kept, blocks[last:]])
 
 
 def _spiking_gru(layer: Layer) -> NeuronLayout:

@@ -10,7 +10,13 @@ import numpy as np
 from kipuka.deploy.fast import synapse_layout
 from kipuka.deploy.fast.addresses import table_of
 from kipuka.deploy.fast.kernels import layout as at
-from kipuka.deploy.fast.kernels.constants import LANES, MEMORY, TABLE, TABLES_AT_ONCE, TWICE
+from kipuka.deploy.fast.kernels.constants import (
+    LANES,
+    MEMORY,
+    SLACK_WORDS,
+    TABLE,
+    TABLES_AT_ONCE,
+)
 
 CACHE_LINE = 64
 """Bytes that memory and caches exchange."""
@@ -27,7 +33,7 @@ class Packed:
         Of each layer.
     states : int32 array
         Initial blocks, parameters included.
-    ring, spread, filled, sums, arrived, pending, image : int
+    ring, spread, filled, sums, arrived, pending, image, tally : int
         Sizes of those arrays in a workspace.
     """
 
@@ -41,11 +47,18 @@ class Packed:
     arrived: int
     pending: int
     image: int
+    tally: int
 
     @cached_property
     def table(self) -> np.ndarray:
         """Where the network's arrays lie: to find that out takes longer than a short run."""
         return table_of(self.network)
+
+    @cached_property
+    def input_order(self) -> np.ndarray | None:
+        """Neurons of the first layer by place, if they lie in another order than their own."""
+        order = self.places[0].order[: self.network.layers[1]["neurons"]]
+        return None if np.array_equal(order, np.arange(order.size)) else order
 
     def workspace(self) -> at.Workspace:
         """Fresh arrays for one thread."""
@@ -55,25 +68,27 @@ class Packed:
             states=self.states.copy(),
             # Tables add vectors, which may end behind the last sum.
             sums=np.zeros(self.sums + LANES, np.int32),
-            ring=np.zeros(self.ring, np.int32),
+            ring=np.zeros(self.ring + SLACK_WORDS, np.int32),
             loads=np.zeros(self.ring if layers["graded"].any() else 1, np.int32),
             filled=np.zeros(self.filled, np.int64),
             spread=np.zeros(self.spread, np.int64),
             spikes=np.zeros(int(layers["neurons"].max()), np.int32),
             payloads=np.zeros(int(layers["neurons"].max()), np.int32),
+            masks=np.zeros(int(layers["blocks"].max()) + SLACK_WORDS, np.int32),
             emitted=np.zeros(units, np.int64),
             saturations=np.zeros(units, np.int64),
             wraps=np.zeros(units, np.int64),
+            tally=np.zeros(self.tally, np.int32),
             current_sums=np.zeros(int(layers["blocks"].max()) * LANES, np.int32),
             messages=np.zeros(units, np.int64),
             pending=np.zeros(self.pending, np.int64),
             arrived=np.zeros(self.arrived, np.int64),
             peaks=np.zeros(len(layers) * at.STATES * LANES, np.int32),
             settled=np.zeros(len(layers), bool),
-            kept=np.zeros(int(layers["blocks"].max()) * MEMORY, np.int32),
+            kept=np.zeros(int(layers["blocks"].max()) * MEMORY * LANES, np.int32),
             seen=np.zeros(self.image * LANES, np.int8),
             image=np.zeros(self.image, np.int32),
-            tables=_aligned(TABLES_AT_ONCE * TWICE * TABLE if self.image else 0),
+            tables=_aligned(TABLES_AT_ONCE * TABLE if self.image else 0),
         )
 
 

@@ -12,12 +12,9 @@ from kipuka.convert.synapses import ConvSynapses, DenseSynapses, SparseSynapses
 from kipuka.deploy.fast import synapse_layout, table_layout
 from kipuka.deploy.fast.delivery_groups import DeliveryGroup, Link, delivery_groups_of
 from kipuka.deploy.fast.kernels import layout as at
-from kipuka.deploy.fast.kernels.constants import FAR, LANES, PARAMETERS
-from kipuka.deploy.fast.neuron_layout import NeuronLayout, neuron_layout
+from kipuka.deploy.fast.kernels.constants import FAR, LANES, PLANES
+from kipuka.deploy.fast.neuron_layout import NeuronLayout, neuron_layout, repeating
 from kipuka.deploy.fast.packed_program import Packed
-
-NEVER = np.iinfo(np.int64).max
-"""Spikes that no step has."""
 
 
 @dataclass
@@ -51,12 +48,27 @@ def pack(program: Program) -> Packed:
     return packer.packed()
 
 
+def _is_seen(program: Program, position: int) -> bool:
+    """Whether a convolution looks at the spikes of a layer."""
+    if program.layers[position].neuron_model.sends.graded:
+        return False
+    return any(
+        back == later - position and isinstance(projection.synapses, ConvSynapses)
+        for later, layer in enumerate(program.layers)
+        for projection in layer.projections
+        for back in [projection.source]
+    )
+
+
 class _Packer:
     """The tables and pools while they grow."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.places = tuple(synapse_layout.places(layer) for layer in program.layers)
+        self.places = tuple(
+            synapse_layout.places(layer, _is_seen(program, position))
+            for position, layer in enumerate(program.layers)
+        )
         self.layers = np.zeros(1 + len(program.layers), at.LAYER)
         self.groups: list[np.ndarray] = []
         self.links: list[tuple[int, np.ndarray]] = []
@@ -67,6 +79,7 @@ class _Packer:
         self.targets, self.delays = _Pool(np.int32), _Pool(np.int32)
         self.starts, self.geometry = _Pool(np.int64), _Pool(np.int64)
         self.fan_out, self.exponents = _Pool(np.int64), _Pool(np.int64)
+        self.reach, self.biases = _Pool(np.int32), _Pool(np.int32)
         self.ring = self.spread = self.filled = self.sums = self.arrived = self.image = 0
 
     def add_input(self) -> None:
@@ -126,16 +139,22 @@ class _Packer:
             row[key] = value
         if self.program.encoder and position == 0:
             row["encoded"] = at.IN_STATE_UNITS if self.program.encoder.fine else at.IN_WEIGHT_UNITS
+        row["rows"], row["memory"] = layout.n_rows, layout.memory
         blocks = np.zeros((place.blocks, layout.n_rows, LANES), np.int32)
         block, lane = np.divmod(place.place, LANES)
-        for number, array in enumerate(layout.values, start=PARAMETERS):
+        for number, array in enumerate(layout.values, start=layout.memory):
             blocks[block, number, lane] = array
         row["first_state"] = self.states.add(blocks)
+        if layout.biases is not None:
+            biases = np.zeros((place.blocks, LANES), np.int32)
+            biases[block, lane] = layout.biases
+            row["bias_period"], kept = repeating(biases)
+            row["first_bias"] = self.biases.add(kept)
 
     def _add_group(self, group: DeliveryGroup, first_sum: int) -> None:
         place = self.places[group.position]
         row = np.zeros((), at.GROUP)
-        capacity = sum(link.n_sources for link in group.links)
+        capacity = row["sources"] = sum(link.n_sources for link in group.links)
         row["kind"], row["mask"] = group.kind, group.slots - 1
         row["first_sum"], row["first_arrival"] = first_sum, self.arrived
         row["blocks"], row["stride"] = place.blocks * place.gates, LANES
@@ -149,6 +168,9 @@ class _Packer:
             row["capacity"], row["first_slot"] = place.width, self.spread
             self.spread += group.slots * place.width
         else:
+            if group.kind == at.CONVOLUTION:
+                ((projection,),) = (link.projections for link in group.links)
+                capacity = max(capacity, table_layout.image_words(projection.synapses))
             row["capacity"], row["first_slot"] = capacity, self.ring
             row["first_filled"] = self.filled
             self.ring += group.slots * capacity
@@ -163,7 +185,7 @@ class _Packer:
         first = 0
         add[group.kind](group, row)
         for link in group.links:
-            self._add_link(link, len(self.groups), first)
+            self._add_link(link, len(self.groups), row, first)
             first += link.n_sources
             fan_out = sum(p.synapses.fan_out() for p in link.projections)
             self.fan_out.add(np.asarray(fan_out))
@@ -191,14 +213,33 @@ class _Packer:
         self.currents.append(row)
         self.layers[position + 1]["current"] = len(self.currents)
 
-    def _add_link(self, link: Link, group: int, first_row: int) -> None:
+    def _add_link(self, link: Link, group: int, group_row: np.ndarray, first_row: int) -> None:
         row = np.zeros((), at.LINK)
+        row["fewest"] = at.NEVER
         row["group"], row["first_row"], row["sources"] = group, first_row, link.n_sources
         if link.delays.ndim == 1:
             row["first_delay"] = self.delays.add(link.delays)
             same = bool(np.all(link.delays == link.delays[0]))
             row["delay"] = link.delays[0] if same else -1
+            if same and group_row["kind"] == at.CONVOLUTION and group_row["fewest"] < at.NEVER:
+                self._add_image(link, row)
         self.links.append((link.source, row))
+
+    def _add_image(self, link: Link, row: np.ndarray) -> None:
+        """Let a link carry images, if its sources lie as they do in one."""
+        ((projection,), source) = link.projections, link.source
+        synapses = projection.synapses
+        assert isinstance(synapses, ConvSynapses)
+        if source < 0 or not self._lies_as(source, synapses.input_shape):
+            return
+        place = self.places[source]
+        row["first_reach"] = self.reach.add(table_layout.reach(synapses, place.place))
+        row["source_blocks"] = place.blocks
+        row["fewest"] = table_layout.fewest_spikes(synapses, listed=False)
+
+    def _lies_as(self, position: int, shape: tuple[int, ...]) -> bool:
+        order = self.places[position].order[: self.program.layers[position].n_neurons]
+        return np.array_equal(order, synapse_layout.channels_last(shape))
 
     def _add_dense(self, group: DeliveryGroup, row: np.ndarray) -> None:
         place, layer = self.places[group.position], self.program.layers[group.position]
@@ -247,7 +288,7 @@ class _Packer:
         )
         weights = synapse_layout.convolution_weights(synapses)
         row["first_weight"] = self.dense.add(weights)
-        row["fewest"] = NEVER
+        row["fewest"] = at.NEVER
         if table_layout.by_tables(synapses, place.gates) and not row["graded"]:
             self.dense.add(table_layout.table_weights(synapses))
             row["first_table"] = self.geometry.add(
@@ -282,6 +323,13 @@ class _Packer:
             row["first_link"], row["end_link"] = np.searchsorted(sources, [position, position + 1])
         links = np.array([row for _, row in self.links], at.LINK)
         links["first_source"] = self.layers["first_unit"][sources + 1]
+        tally = 0
+        for row in self.layers:
+            ours = links[row["first_link"] : row["end_link"]]
+            row["fewest"] = ours["fewest"].max(initial=0) if ours.size else at.NEVER
+            if row["fewest"] < at.NEVER:
+                row["first_tally"] = tally
+                tally += 1 + (1 + PLANES) * int(row["blocks"])
         reset = self.program.reset
         models = self.layers["model"][1:]
         network = at.Network(
@@ -299,6 +347,8 @@ class _Packer:
             geometry=self.geometry.joined(),
             delays=self.delays.joined(),
             fan_out=self.fan_out.joined(),
+            reach=self.reach.joined(),
+            biases=self.biases.joined(),
             reset=np.array([reset.interval, reset.offset] if reset else [0, 0], np.int64),
             convolved=bool(self.geometry.size),
             gated=bool(np.isin(models, at.GATED).any()),
@@ -315,4 +365,5 @@ class _Packer:
             arrived=self.arrived,
             pending=self.fan_out.size,
             image=self.image,
+            tally=tally,
         )

@@ -139,7 +139,7 @@ class Run:
     ) -> int:
         """Run some steps, record them from a row on, and return how many they were."""
         done = 0
-        for window in windows(self.program, piece, where):
+        for window in windows(self.program, piece, where, self.packed.input_order):
             self._window(work, window, into, first_step + done, first_row + done)
             done += window.n_steps
         return done

@@ -47,16 +47,24 @@ class Places(NamedTuple):
         return (block * self.gates + gate) * LANES + lane
 
 
-def places(layer: Layer) -> Places:
-    """Places of a layer's neurons: channels last, where a convolution adds runs of channels."""
+def places(layer: Layer, seen: bool) -> Places:
+    """Places of a layer's neurons.
+
+    Channels come last where a convolution adds runs of channels, or looks at the layer.
+    """
     neurons = np.arange(layer.n_neurons)
-    if any(isinstance(p.synapses, ConvSynapses) for p in layer.projections):
-        neurons = np.moveaxis(neurons.reshape(layer.shape), 0, -1).ravel()
+    if seen or any(isinstance(p.synapses, ConvSynapses) for p in layer.projections):
+        neurons = channels_last(layer.shape)
     order = np.zeros(-(-layer.n_neurons // LANES) * LANES, dtype=np.int32)
     order[: layer.n_neurons] = neurons
     place = np.empty(layer.n_neurons, dtype=np.int64)
     place[neurons] = np.arange(layer.n_neurons)
     return Places(order, place, len(layer.targets))
+
+
+def channels_last(shape: tuple[int, ...]) -> np.ndarray:
+    """Units of an image of a shape that begins with the channels, pixel by pixel."""
+    return np.moveaxis(np.arange(math.prod(shape)).reshape(shape), 0, -1).ravel()
 
 
 def halved(weights: np.ndarray) -> np.ndarray:

@@ -19,11 +19,15 @@ Only ratios of these measured numbers matter: they decide from how many spikes o
 time. Results do not depend on them.
 """
 
+LIST_SPIKE = 5.0
+"""Time to list a spike, and to count what the list's entry reaches."""
+
 DRAW_SPIKE, DRAW_WORD = 1.2, 1.5
 """Time to set a spike's bit, and for each word of the image."""
 
-TABULATE, LOOK_UP, START_LOOK_UP = 5.0, 0.5, 3.0
-"""Time to make a table, and of an output pixel to use it and to begin with each set of tables."""
+TABULATE, TAKE_BITS, LOOK_UP, START_LOOK_UP = 5.0, 0.2, 0.15, 3.0
+"""Time to make a table; of an output pixel to find the bits for one, to add a vector of it, and to
+begin with each set of tables."""
 
 
 def by_tables(synapses: ConvSynapses, gates: int) -> bool:
@@ -47,6 +51,10 @@ def table_geometry(synapses: ConvSynapses, first_weight: int) -> np.ndarray:
         at.ROW_BITS: synapses.stride[0] * columns * channels,
         at.COLUMN_BITS: synapses.stride[1] * channels,
         at.WORDS: -(-rows * columns * channels // LANES),
+        at.LINES: synapses.input_shape[1],
+        at.LINE_BITS: synapses.input_shape[2] * channels,
+        at.FIRST_BIT: int(places[0]),
+        at.LINE_STEP: columns * channels,
         at.RUNS: len(runs),
         at.FIRST_WEIGHT: first_weight,
         at.PLACES: at.FIRST_RUN + runs.size,
@@ -63,11 +71,11 @@ def table_weights(synapses: ConvSynapses) -> np.ndarray:
     lines = weights.reshape(len(weights), -1, outputs)
     runs = _runs_of_a_row(synapses)
     parts = []
-    for first in range(0, vectors, at.TWICE):
+    for first in range(0, vectors, at.VECTORS):
         # Tables of a run stand together for each vector of outputs.
         for line in lines:
             for bit, n_tables in runs:
-                for vector in range(first, min(first + at.TWICE, vectors)):
+                for vector in range(first, min(first + at.VECTORS, vectors)):
                     block = np.zeros((n_tables * at.TOGETHER, at.OUTPUTS_AT_ONCE), np.int8)
                     there = line[bit : bit + len(block), vector * at.OUTPUTS_AT_ONCE :]
                     there = there[:, : at.OUTPUTS_AT_ONCE]
@@ -76,21 +84,44 @@ def table_weights(synapses: ConvSynapses) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def fewest_spikes(synapses: ConvSynapses) -> int:
-    """Spikes of a step from which on tables take less time than one spike after the other."""
+def fewest_spikes(synapses: ConvSynapses, listed: bool = True) -> int:
+    """Spikes of a step from which on tables take less time than one spike after the other.
+
+    Spikes that are not `listed` are drawn from the blocks of their layer.
+    """
     pixels, seen = (math.prod(shape[1:]) for shape in (synapses.input_shape, synapses.output_shape))
     outputs = synapses.output_shape[0]
     taps = math.prod(synapses.kernel) * seen / pixels
     spike = START_SPIKE + taps * (ADD_TAP + ADD_RUN * sum(divmod(outputs, RUN)))
     runs = _runs(synapses)
     n_tables = int(runs[:, 1].sum())
-    pairs = -(-outputs // (at.TWICE * at.OUTPUTS_AT_ONCE))
+    vectors = -(-outputs // at.OUTPUTS_AT_ONCE)
+    together = min(vectors, at.VECTORS)
+    turns = -(-vectors // at.VECTORS)
     # A set of tables holds at least one run, of several rows where runs are short.
-    sets = -(-len(runs) // max(1, at.TABLES_AT_ONCE // int(runs[0, 1])))
-    look_up = pairs * seen * (LOOK_UP * n_tables + START_LOOK_UP * sets)
+    sets = -(-len(runs) // (at.TABLES_AT_ONCE // together // int(runs[0, 1])))
+    table = TAKE_BITS + LOOK_UP * together
+    look_up = turns * seen * (table * n_tables + START_LOOK_UP * sets)
     words = math.prod(_image_shape(synapses)) * synapses.input_shape[0] / LANES
-    fixed = look_up + at.TWICE * pairs * n_tables * TABULATE + words * DRAW_WORD
-    return max(1, math.ceil(fixed / (spike - DRAW_SPIKE)))
+    fixed = look_up + vectors * n_tables * TABULATE + words * DRAW_WORD
+    by_list = spike - DRAW_SPIKE if listed else spike + LIST_SPIKE
+    return max(1, math.ceil(fixed / by_list))
+
+
+def reach(synapses: ConvSynapses, place: np.ndarray) -> np.ndarray:
+    """How many targets sources reach, as `layout.Network` has it: int32.
+
+    `place` is that of each source in the blocks of its layer: int64 array (sources,).
+    """
+    fan_out = synapses.fan_out()
+    # Masks are read two at a time.
+    blocks = -(-(place.max() + 1) // (2 * LANES)) * 2
+    bits = range(int(fan_out.max()).bit_length())
+    planes = np.zeros((len(bits), blocks * LANES), bool)
+    for bit in bits:
+        planes[bit, place] = fan_out >> bit & 1
+    masks = np.packbits(planes, axis=1, bitorder="little").view("<i4")
+    return np.concatenate([[len(bits)], masks.ravel()]).astype(np.int32)
 
 
 def image_words(synapses: ConvSynapses) -> int:

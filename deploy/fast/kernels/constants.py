@@ -9,6 +9,13 @@ from kipuka.convert import fixed
 LANES = 32
 """Neurons per block: two 512-bit vectors of int32, or one 256-bit vector of weights."""
 
+BLOCKS_AT_HAND = 16
+"""Blocks that are updated before it is noted what happened in them."""
+
+PLANES = 8
+MOST_MASKS = (1 << PLANES) - 1
+"""Masks that a tally counts; for a layer's blocks it has ``1 + (1 + PLANES) * blocks`` words."""
+
 HALF = LANES // 2
 BYTE_BITS, LOWER_BIAS = 8, 128
 """Weights of dense rows share 16 bits: lane j, plus the bias, below lane j + `HALF` of the block.
@@ -36,15 +43,17 @@ UNIT_BITS = 31
 # Convolutions by tables.
 
 (
-    OUTPUT_ROWS, OUTPUT_COLUMNS, OUTPUTS, ROW_BITS, COLUMN_BITS, WORDS, RUNS, FIRST_WEIGHT, PLACES,
-    FIRST_RUN,
-) = range(10)  # fmt: skip
+    OUTPUT_ROWS, OUTPUT_COLUMNS, OUTPUTS, ROW_BITS, COLUMN_BITS, WORDS, LINES, LINE_BITS,
+    FIRST_BIT, LINE_STEP, RUNS, FIRST_WEIGHT, PLACES, FIRST_RUN,
+) = range(14)  # fmt: skip
 """Entries of a convolution by tables in the pool of geometries, places counted from the first.
 
 An output pixel sees bits that begin `ROW_BITS` after those of the pixel above, `COLUMN_BITS` after
-those of the pixel to the left. The image has `WORDS` words of `LANES` bits. From `FIRST_RUN` on, a
-pair for each of `RUNS` runs of bits: where it begins, and its number of tables. From where `PLACES`
-says, for each input pixel, its first bit. Weights begin `FIRST_WEIGHT` after the group's own.
+those of the pixel to the left. The image has `WORDS` words of `LANES` bits; `LINES` of its lines,
+of `LINE_BITS` bits each, are the sources', the first from `FIRST_BIT` on and each `LINE_STEP` after
+the one before. From `FIRST_RUN` on, a pair for each of `RUNS` runs of bits: where it begins, and
+its number of tables. From where `PLACES` says, for each input pixel, its first bit. Weights begin
+`FIRST_WEIGHT` after the group's own.
 """
 
 RUN_ENTRIES = 2
@@ -57,7 +66,7 @@ SUMS = 1 << TOGETHER
 OUTPUTS_AT_ONCE = 16
 """Output channels of a table: what a vector of 16-bit sums holds."""
 
-TWICE = 2
+VECTORS = 4
 """Vectors that an output pixel adds at a time where there are as many output channels."""
 
 WEIGHTS = TOGETHER * OUTPUTS_AT_ONCE
@@ -67,9 +76,9 @@ TABLE = SUMS * OUTPUTS_AT_ONCE
 UNROLLED = 2
 """Tables between two looks at whether there are more."""
 
-TABLES_AT_ONCE = 18
-"""Tables that are added in registers: with two vectors each they stay in the nearest cache, and the
-sums of their weights fit 16 bits."""
+TABLES_AT_ONCE = 56
+"""Tables of one vector, or half as many of two, that are made and added before the next ones: they
+stay in the nearest cache, and the sums of their weights fit 16 bits."""
 
 RUN_TABLES = 14
 """Tables of a run: its bits come from 64, of which up to 7 belong to others."""
@@ -79,16 +88,17 @@ SLACK_WORDS = 2
 
 # Neurons.
 
-FIRST, SECOND, EVENTS = (np.uintp(row * LANES) for row in range(3))
-"""Rows of a block: ``u`` or ``i``, then ``v``, then the events of the last step."""
+FIRST, SECOND = (np.uintp(row * LANES) for row in range(2))
+"""Rows of a block: ``u`` or ``i``, then ``v``."""
 
-PARAMETERS = 3
-"""Number of the first row of parameters."""
+EVENTS = np.uintp(2 * LANES)
+"""Row of the events of the last step, in blocks of all models but CUBA, which needs to know no more
+of it than its states say."""
 
 BIAS, CURRENT_FACTOR, VOLTAGE_FACTOR, CUBA_THRESHOLD = (
-    np.uintp(row * LANES) for row in range(3, 7)
+    np.uintp(row * LANES) for row in range(2, 6)
 )
-"""Further rows of a CUBA block; the last three only where neurons differ in them."""
+"""Further rows of a CUBA block whose neurons differ in more than their biases."""
 
 BIAS_I, BIAS_R, BIAS_Z, GRU_THRESHOLD = (np.uintp(row * LANES) for row in range(3, 7))
 SECOND_GATE, THIRD_GATE = np.uintp(LANES), np.uintp(2 * LANES)
@@ -98,11 +108,12 @@ its gate's, whose complement it is."""
 GRADED_BIAS, GRADED_THRESHOLD, LOWEST, PAYLOAD = (np.uintp(row * LANES) for row in range(3, 7))
 """Further rows of a sigma-delta block, whose second state is the activation that was sent last."""
 
-SHARED_ROWS, OWN_ROWS = 4, 7
-"""Rows of a CUBA block with shared parameters, and of all other blocks."""
+SHARED_ROWS, CUBA_ROWS, OWN_ROWS = 2, 6, 7
+"""Rows of a CUBA block with shared parameters, of one with its own, and of all other blocks."""
 
-MEMORY = 3 * LANES
-"""What a block remembers from one step to the next: two states, and the last step's events."""
+CUBA_MEMORY, MEMORY = 2, 3
+"""Rows that a CUBA block remembers from one step to the next, and those of the other models: two
+states, and the last step's events."""
 
 FAR = 1 << 24
 """Activation, in weight units, that is beyond all states and fits 32 bits in state units."""

@@ -8,7 +8,7 @@ from numba import int32, int64, uintp
 
 from kipuka.convert import fixed
 from kipuka.deploy.fast.kernels import layout as at
-from kipuka.deploy.fast.kernels.constants import FIRST, LANES, OWN_ROWS
+from kipuka.deploy.fast.kernels.constants import FIRST, LANES
 from kipuka.deploy.fast.kernels.convolution import scatter_message
 from kipuka.deploy.fast.kernels.parts import compiled_where
 
@@ -30,7 +30,7 @@ def sum_currents(network: Any, work: Any, row: Any) -> Any:
     operations = int64(0)
     for place in range(row.neurons):
         block = place // LANES
-        here = row.first_state + block * OWN_ROWS * LANES + FIRST + place - block * LANES
+        here = row.first_state + block * row.rows * LANES + FIRST + place - block * LANES
         message = int32(work.states[here] >> STATE_SHIFT)
         if message == 0:
             continue

@@ -11,11 +11,22 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import int32, int64, types, uintp
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from kipuka.deploy.fast.kernels.constants import BYTE_BITS, HALF, LANES, LOWER_BIAS, RUN
+from kipuka.compiling import inlined
+from kipuka.deploy.fast.kernels.constants import (
+    BLOCKS_AT_HAND,
+    BYTE_BITS,
+    HALF,
+    LANES,
+    LOWER_BIAS,
+    PLANES,
+    RUN,
+)
+
+ALL_LANES = (1 << LANES) - 1
 
 ROWS_AT_ONCE = 255
 """Rows of paired weights whose sums surely fit 16 bits."""
@@ -67,6 +78,120 @@ def any_lane_with(typing_context: Any, array: Any, position: Any, bits: Any) -> 
         return builder.icmp_unsigned("!=", found, ir.Constant(lane, 0))
 
     return types.boolean(array, types.intp, types.int64), build
+
+
+@intrinsic
+def lanes_at_hand(typing_context: Any) -> Any:
+    """Room for a number in each lane of `BLOCKS_AT_HAND` blocks, which overlaps no array."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return cgutils.alloca_once(builder, ir.IntType(32), size=BLOCKS_AT_HAND * LANES)
+
+    return types.CPointer(types.int32)(), build
+
+
+@intrinsic
+def two_masks(typing_context: Any, masks: Any, place: Any) -> Any:
+    """Two masks that follow each other, as one word."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = pointer_in(context, builder, signature.args[0], arguments[0])
+        here = builder.gep(data, [arguments[1]])
+        return builder.load(builder.bitcast(here, cgutils.intp_t.as_pointer()), align=4)
+
+    return types.int64(masks, types.int64), build
+
+
+@intrinsic
+def count_bits(typing_context: Any, word: Any) -> Any:
+    """Number of bits in 64 that are set."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.int64), build
+
+
+@inlined
+def count_lanes(masks: Any, blocks: Any) -> Any:
+    """Number of lanes in the masks of a layer's blocks."""
+    lanes = int64(0)
+    for pair in range(blocks // 2):
+        lanes += count_bits(two_masks(masks, 2 * pair))
+    if blocks % 2:
+        lanes += count_bits(int64(masks[uintp(blocks - 1)]) & ALL_LANES)
+    return lanes
+
+
+@inlined
+def count_up(masks: Any, blocks: Any, tally: Any, first: Any) -> None:
+    """Count the lanes that masks have, for many lanes with one operation.
+
+    Numbers stand as `PLANES` planes of bits, with a word for each block and its lowest bits first,
+    behind the number of masks that were counted and a plane for what is carried.
+    """
+    tally[uintp(first)] += 1
+    carried, plane = first + 1, first + 1 + blocks
+    for block in range(blocks):
+        tally[uintp(carried + block)] = masks[uintp(block)]
+    for _ in range(PLANES):
+        left = int32(0)
+        for block in range(blocks):
+            carry, bits = tally[uintp(carried + block)], tally[uintp(plane + block)]
+            tally[uintp(plane + block)] = carry ^ bits
+            tally[uintp(carried + block)] = carry & bits
+            left = int32(left | (carry & bits))
+        if left == 0:
+            break
+        plane += blocks
+
+
+@inlined
+def take_count(tally: Any, first: Any, blocks: Any, place: Any) -> Any:
+    """Take the count of a lane from a tally, and leave none."""
+    block, bit = place // LANES, int64(1) << (place % LANES)
+    count, plane = int64(0), first + 1 + blocks + block
+    for number in range(PLANES):
+        bits = int64(tally[uintp(plane + number * blocks)])
+        count += ((bits & bit) != 0) << number
+        tally[uintp(plane + number * blocks)] = int32(bits & ~bit)
+    return count
+
+
+@inlined
+def reached(masks: Any, blocks: Any, reach: Any, first: Any) -> Any:
+    """Number of targets that the lanes in masks reach, as `layout.Network` has it."""
+    total, here = int64(0), first + 1
+    pairs = (blocks + 1) // 2
+    for bit in range(reach[uintp(first)]):
+        lanes = int64(0)
+        for pair in range(pairs):
+            both = two_masks(masks, 2 * pair) & two_masks(reach, here + 2 * pair)
+            lanes += count_bits(both)
+        total += lanes << bit
+        here += 2 * pairs
+    return total
+
+
+@intrinsic
+def bits_from(typing_context: Any, array: Any, bit: Any) -> Any:
+    """At least 57 bits of an array of bits, from number `bit` on; what follows them is 0."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = pointer_in(context, builder, signature.args[0], arguments[0])
+        return load_bits(builder, data, arguments[1])
+
+    return types.int64(array, types.int64), build
+
+
+def load_bits(builder: Any, data: Any, bit: Any) -> Any:
+    """Word that begins with a bit of an array, as far as the 8 bytes with that bit go."""
+    word = cgutils.intp_t
+    byte = builder.gep(
+        builder.bitcast(data, ir.IntType(8).as_pointer()), [builder.lshr(bit, word(3))]
+    )
+    bits = builder.load(builder.bitcast(byte, word.as_pointer()), align=1)
+    return builder.lshr(bits, builder.and_(bit, word(7)))
 
 
 @intrinsic(prefer_literal=True)

@@ -26,6 +26,9 @@ IN_WEIGHT_UNITS, IN_STATE_UNITS = 1, 2
 STATES = 3
 """Most states that a model records."""
 
+NEVER = np.iinfo(np.int64).max
+"""Spikes that no step has."""
+
 
 def _table(*fields: str) -> np.dtype:
     return np.dtype([(name, np.int64) for name in fields])
@@ -35,7 +38,12 @@ LAYER = _table(
     "model",
     "neurons",
     "blocks",
+    "rows",
+    "memory",
     "first_state",
+    "first_bias",
+    "bias_period",
+    "first_tally",
     "first_peak",
     "first_unit",
     "first_group",
@@ -58,6 +66,7 @@ LAYER = _table(
     "encoded",
     "current",
     "graded",
+    "fewest",
 )
 """A layer; the first one of the table stands for the input, which has units and links only.
 
@@ -65,8 +74,11 @@ LAYER = _table(
 ``exponents`` is 0 where one shift turns a sum into an activation; elsewhere it is the number of
 sets of sums, one for each weight exponent, that must be combined. ``encoded`` is not 0 where the
 network's input is the activation. ``current`` is 1 + the place in the table of currents of a layer
-whose own currents go to its update gates, else 0. ``graded`` is 1 where spikes have a payload.
-Recording columns are -1 where nothing is recorded.
+whose own currents go to its update gates, else 0. ``graded`` is 1 where spikes have a payload. A
+block has ``rows`` rows, of which the first ``memory`` change; a layer's biases that stand elsewhere
+repeat after ``bias_period`` blocks. In a step with ``fewest`` spikes or more nobody needs a list of
+them, and they are counted from ``first_tally`` on. Recording columns are -1 where nothing is
+recorded.
 """
 
 GROUP = _table(
@@ -86,19 +98,33 @@ GROUP = _table(
     "graded",
     "first_table",
     "fewest",
+    "sources",
 )
 """A group; ``first_row`` counts rows over the whole network, and ``graded`` is 1 where spikes have
 a payload.
 
 Of a group with delays per synapse, ``capacity`` is the number of sums in a slot. A convolution runs
-by tables, whose geometry begins at ``first_table``, in steps with ``fewest`` spikes or more.
+by tables, whose geometry begins at ``first_table``, in steps with ``fewest`` spikes or more of its
+``sources``.
 """
 
-LINK = _table("group", "first_row", "delay", "first_delay", "first_source", "sources")
+LINK = _table(
+    "group",
+    "first_row",
+    "delay",
+    "first_delay",
+    "first_source",
+    "sources",
+    "fewest",
+    "first_reach",
+    "source_blocks",
+)
 """A link, which leads from a layer's spikes to a group.
 
 A spike of source j adds row ``first_row`` + j of the group; ``first_source`` is the first source's
-unit. ``delay`` is that of all sources, or -1 where they differ.
+unit. ``delay`` is that of all sources, or -1 where they differ. In a step with ``fewest`` spikes or
+more the link carries an image of bits, drawn from the ``source_blocks`` blocks of the layer that
+sends; how many targets their lanes reach begins at ``first_reach``.
 """
 
 
@@ -137,6 +163,12 @@ class Network(NamedTuple):
     delays : int32 array
     fan_out : int64 array
         Nonzero weights per row.
+    reach : int32 array
+        The same for links that carry images, as planes of bits: how many bits the numbers have,
+        then, from the lowest bit on, a mask for each block of the layer that sends, and one more if
+        they are odd.
+    biases : int32 array
+        Blocks of biases.
     reset : int64 array
         Interval (0 for never) and offset.
     convolved, gated, with_payloads : bool
@@ -157,6 +189,8 @@ class Network(NamedTuple):
     geometry: np.ndarray
     delays: np.ndarray
     fan_out: np.ndarray
+    reach: np.ndarray
+    biases: np.ndarray
     reset: np.ndarray
     convolved: bool
     gated: bool
@@ -178,19 +212,23 @@ class Workspace(NamedTuple):
     sums : int32 array
         Halved weights that arrived in this step.
     ring : int32 array
-        Lists of arriving rows, slot by slot.
+        Lists of arriving rows, slot by slot, or images of bits.
     loads : int32 array
         Payload of each arriving row; of length 1 where nothing has one.
     filled : int64 array
-        Length of each list.
+        Length of each list; of an image -1 less its number of synaptic operations.
     spread : int64 array
         Sums of the coming steps, for delays per synapse, with the number of arrivals above.
     spikes : int32 array
         Neurons that spike in this step.
     payloads : int32 array
         What they send, if that is a payload.
+    masks : int32 array (most blocks,)
+        The same as bits, one for each lane.
     emitted, saturations, wraps : int64 arrays (units,)
         Counts since the workspace was made; the input's units come first.
+    tally : int32 array
+        Spikes that were never listed: see `kernels.lanes.count_up`.
     current_sums : int32 array
         Halved weights times graded messages that arrived in this step at one layer.
     messages : int64 array (units,)
@@ -218,9 +256,11 @@ class Workspace(NamedTuple):
     spread: np.ndarray
     spikes: np.ndarray
     payloads: np.ndarray
+    masks: np.ndarray
     emitted: np.ndarray
     saturations: np.ndarray
     wraps: np.ndarray
+    tally: np.ndarray
     current_sums: np.ndarray
     messages: np.ndarray
     pending: np.ndarray
@@ -271,6 +311,8 @@ DTYPES = {
         geometry=np.int64,
         delays=np.int32,
         fan_out=np.int64,
+        reach=np.int32,
+        biases=np.int32,
         reset=np.int64,
     ),
     Workspace: _types(
@@ -282,9 +324,11 @@ DTYPES = {
         spread=np.int64,
         spikes=np.int32,
         payloads=np.int32,
+        masks=np.int32,
         emitted=np.int64,
         saturations=np.int64,
         wraps=np.int64,
+        tally=np.int32,
         current_sums=np.int32,
         messages=np.int64,
         pending=np.int64,

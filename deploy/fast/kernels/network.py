@@ -10,7 +10,14 @@ from kipuka.compiling import entered, inlined
 from kipuka.convert import fixed
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels import neurons
-from kipuka.deploy.fast.kernels.constants import EVENTS, LANES, OWN_ROWS, PAYLOAD, SHARED_ROWS
+from kipuka.deploy.fast.kernels.constants import (
+    BLOCKS_AT_HAND,
+    EVENTS,
+    LANES,
+    MOST_MASKS,
+    OWN_ROWS,
+    PAYLOAD,
+)
 from kipuka.deploy.fast.kernels.convolution import convolved_rows, scatter_message
 from kipuka.deploy.fast.kernels.currents import add_currents, sum_currents
 from kipuka.deploy.fast.kernels.delivery import (
@@ -31,11 +38,19 @@ from kipuka.deploy.fast.kernels.graded import (
     weighed_rows,
     weighed_sparse_rows,
 )
-from kipuka.deploy.fast.kernels.lanes import any_lane_with, lanes_with, lowest_lane
+from kipuka.deploy.fast.kernels.lanes import (
+    ALL_LANES,
+    count_lanes,
+    count_up,
+    lanes_at_hand,
+    lowest_lane,
+    reached,
+    take_count,
+)
 from kipuka.deploy.fast.kernels.neurons import within_reach
 from kipuka.deploy.fast.kernels.parts import compiled_where
 from kipuka.deploy.fast.kernels.settling import LOOK_EVERY, has_settled, keep
-from kipuka.deploy.fast.kernels.tables import convolve
+from kipuka.deploy.fast.kernels.tables import convolve, count_drawn, draw, draw_lanes
 
 
 @entered
@@ -46,10 +61,25 @@ def finish(network: Any, work: Any) -> None:
         if row.kind != at.PER_SYNAPSE:
             for slot in range(row.mask + 1):
                 first = row.first_slot + slot * row.capacity
-                for index in range(work.filled[row.first_filled + slot]):
+                filled = work.filled[row.first_filled + slot]
+                if filled < 0:
+                    _count_pending(network, work, row, first)
+                for index in range(filled):
                     work.pending[row.first_row + work.ring[first + index]] += 1
     for layer in range(1, network.layers.shape[0]):
-        _note_peaks(network.layers[layer], work.states, work.peaks)
+        row = network.layers[layer]
+        _note_peaks(row, work.states, work.peaks)
+        if row.fewest < at.NEVER:
+            _take_tally(network, work, row)
+
+
+@compiled_where("convolved")
+def _count_pending(network: Any, work: Any, group: Any, first_word: Any) -> None:
+    """Count the spikes of an image that has not arrived."""
+    count_drawn(
+        work.ring, first_word, group.sources, network.geometry, group.first_geometry,
+        group.first_table, work.pending, group.first_row,
+    )  # fmt: skip
 
 
 @entered
@@ -95,7 +125,7 @@ def advance(
             operations = sum_currents(network, work, row) if row.current else int64(0)
             if network.reset[0] and (step - network.reset[1] - (layer - 1)) % network.reset[0] == 0:
                 _note_peaks(row, states, work.peaks)
-                neurons.cleared(states, row.first_state, row.blocks, _rows(row.model))
+                neurons.cleared(states, row)
                 work.settled[layer] = False
             for group in range(row.first_group, row.end_group):
                 operations += _receive(network, work, groups[group], step)
@@ -105,16 +135,16 @@ def advance(
             if not (silent and work.settled[layer]):
                 if row.encoded:
                     shift = fixed.STATE_SHIFT if row.encoded == at.IN_STATE_UNITS else 0
-                    for k in range(row.neurons):
-                        activation = activations[uintp(index * activation_step + k)]
-                        sums[uintp(row.first_sum + k)] = within_reach(activation, shift)
+                    neurons.encode(
+                        activations, index * activation_step, row.neurons, shift, sums,
+                        row.first_sum,
+                    )  # fmt: skip
                 looks = silent and step % LOOK_EVERY == 0
                 if looks:
-                    keep(states, row.first_state, row.blocks, _rows(row.model), work.kept)
-                n_spikes = _activate(network, work, row)
-                work.settled[layer] = looks and has_settled(
-                    states, row.first_state, row.blocks, _rows(row.model), work.kept
-                )
+                    keep(states, row, work.kept)
+                n_spikes, overflowed = _activate(network, work, row)
+                still = looks and n_spikes == 0 and overflowed == 0
+                work.settled[layer] = still and has_settled(states, row, work.kept)
             for which in range(at.STATES):
                 _record_state(network, row, states, recording.states, first_row + index, which)
             if n_spikes:
@@ -135,12 +165,7 @@ def _begin(network: Any, work: Any) -> None:
     """Bring the neurons to their state before a sample's first step."""
     for layer in range(1, network.layers.shape[0]):
         row = network.layers[layer]
-        neurons.cleared(work.states, row.first_state, row.blocks, _rows(row.model))
-
-
-@inlined
-def _rows(model: Any) -> Any:
-    return SHARED_ROWS if model == at.CUBA_SHARED else OWN_ROWS
+        neurons.cleared(work.states, row)
 
 
 @inlined
@@ -149,6 +174,8 @@ def _send(network: Any, work: Any, link: Any, n_spikes: Any, step: Any) -> None:
     group = network.groups[link.group]
     if group.graded:
         _send_payloads(network, work, link, group, n_spikes, step)
+    elif n_spikes >= link.fewest:
+        _send_image(network, work, link, group, step)
     elif group.kind == at.PER_SYNAPSE:
         spread_over_steps(
             work.spikes, n_spikes, step, network.starts, group.first_start + link.first_row,
@@ -166,6 +193,18 @@ def _send(network: Any, work: Any, link: Any, n_spikes: Any, step: Any) -> None:
             work.ring, group.first_slot, group.capacity, group.mask, work.filled,
             group.first_filled,
         )  # fmt: skip
+
+
+@compiled_where("convolved")
+def _send_image(network: Any, work: Any, link: Any, group: Any, step: Any) -> None:
+    """Draw the spikes of a layer where they will arrive, and count their synaptic operations."""
+    slot = (step + link.delay) & group.mask
+    draw_lanes(
+        work.masks, work.ring, group.first_slot + slot * group.capacity, network.geometry,
+        group.first_table,
+    )  # fmt: skip
+    operations = reached(work.masks, link.source_blocks, network.reach, link.first_reach)
+    work.filled[group.first_filled + slot] = -1 - operations
 
 
 @compiled_where("with_payloads")
@@ -214,16 +253,28 @@ def _weigh(network: Any, work: Any, group: Any, first: Any, n_rows: Any) -> None
 def _convolve(network: Any, work: Any, group: Any, first: Any, n_rows: Any) -> None:
     """Add the kernels of a list of rows, by tables where there are many."""
     if n_rows >= group.fewest:
-        convolve(
+        draw(
             work.ring, first, n_rows, network.geometry, group.first_geometry, group.first_table,
-            network.dense, group.first_weight, work.sums, group.first_sum, work.seen, work.image,
-            work.tables,
+            work.seen, work.image,
+        )  # fmt: skip
+        convolve(
+            work.image, 0, network.geometry, group.first_table, network.dense,
+            group.first_weight, work.sums, group.first_sum, work.tables,
         )  # fmt: skip
     else:
         convolved_rows(
             work.ring, first, n_rows, network.geometry, group.first_geometry, network.dense,
             group.first_weight, work.sums, group.first_sum,
         )  # fmt: skip
+
+
+@compiled_where("convolved")
+def _convolve_image(network: Any, work: Any, group: Any, first: Any) -> None:
+    """Add what an image of spikes adds up to."""
+    convolve(
+        work.ring, first * LANES, network.geometry, group.first_table, network.dense,
+        group.first_weight, work.sums, group.first_sum, work.tables,
+    )  # fmt: skip
 
 
 @inlined
@@ -240,6 +291,9 @@ def _receive(network: Any, work: Any, group: Any, step: Any) -> Any:
     if n_rows == 0:
         return 0
     work.filled[group.first_filled + slot] = 0
+    if n_rows < 0:
+        _convolve_image(network, work, group, first)
+        return -1 - n_rows
     if group.graded:
         _weigh(network, work, group, first, n_rows)
     elif group.kind == at.DENSE:
@@ -263,13 +317,21 @@ def _receive(network: Any, work: Any, group: Any, step: Any) -> Any:
 
 @inlined
 def _activate(network: Any, work: Any, row: Any) -> Any:
-    """Update a layer from its sums, list its spikes and return how many they are."""
+    """Update a layer from its sums, list its spikes if anyone needs a list.
+
+    Returns how many spikes there are, and 1 if a state overflowed, else 0.
+    """
     if row.exponents:
         _combine(row, network.exponents, work.sums)
     if row.current:
         add_currents(network, work, row)
-    _update(network, work, row)
-    return _collect(network, work, row)
+    overflowed = _update(network, work, row)
+    if row.fewest < at.NEVER and row.spike_column < 0:
+        n_spikes = count_lanes(work.masks, row.blocks)
+        if n_spikes >= row.fewest:
+            _count_spikes(network, work, row)
+            return n_spikes, overflowed
+    return _list_spikes(network, work, row), overflowed
 
 
 @inlined
@@ -286,21 +348,51 @@ def _combine(row: Any, exponents: Any, sums: Any) -> None:
 
 
 @inlined
-def _update(network: Any, work: Any, row: Any) -> None:
-    if row.model == at.CUBA_SHARED:
-        neurons.cuba_shared(
-            work.states, row.first_state, row.blocks, work.sums, row.first_sum, row.shift,
-            row.current_factor, row.voltage_factor, row.threshold, work.peaks, row.first_peak,
-        )  # fmt: skip
-    elif row.model == at.CUBA_OWN:
-        neurons.cuba_own(
-            work.states, row.first_state, row.blocks, work.sums, row.first_sum, row.shift,
-            work.peaks, row.first_peak,
-        )  # fmt: skip
-    elif row.graded:
+def _update(network: Any, work: Any, row: Any) -> Any:
+    """Update the neurons and note who spikes; return 1 if a state overflowed, else 0."""
+    if row.model == at.CUBA_SHARED or row.model == at.CUBA_OWN:
+        return _update_cuba(network, work, row)
+    if row.graded:
         _update_graded(network, work, row)
     else:
         _update_gated(network, work, row)
+    overflowed = 0
+    for block in range(row.blocks):
+        overflowed |= neurons.note_events(
+            work.states, row.first_state + block * OWN_ROWS * LANES + EVENTS, work.masks, block,
+            network.order, row.first_unit, work.saturations, work.wraps,
+        )  # fmt: skip
+    return overflowed
+
+
+@inlined
+def _update_cuba(network: Any, work: Any, row: Any) -> Any:
+    """Update CUBA neurons, some blocks at a time, whose events stay in the nearest cache."""
+    overflowed, happened = 0, lanes_at_hand()
+    for done in range(0, row.blocks, BLOCKS_AT_HAND):
+        blocks = min(row.blocks - done, BLOCKS_AT_HAND)
+        # The layer's last blocks have biases of their own, behind those that repeat.
+        bias = row.bias_period + BLOCKS_AT_HAND
+        if done + blocks < row.blocks:
+            bias = done % row.bias_period
+        first, there = row.first_state + done * row.rows * LANES, row.first_sum + done * LANES
+        if row.model == at.CUBA_SHARED:
+            neurons.cuba_shared(
+                work.states, first, blocks, work.sums, there, row.shift, row.current_factor,
+                row.voltage_factor, row.threshold, network.biases, row.first_bias + bias * LANES,
+                work.peaks, row.first_peak, happened,
+            )  # fmt: skip
+        else:
+            neurons.cuba_own(
+                work.states, first, blocks, work.sums, there, row.shift, work.peaks,
+                row.first_peak, happened,
+            )  # fmt: skip
+        for block in range(blocks):
+            overflowed |= neurons.note_events(
+                happened, block * LANES, work.masks, done + block, network.order,
+                row.first_unit, work.saturations, work.wraps,
+            )  # fmt: skip
+    return overflowed
 
 
 @compiled_where("gated")
@@ -333,39 +425,44 @@ def _update_graded(network: Any, work: Any, row: Any) -> None:
 def _note_peaks(row: Any, states: Any, peaks: Any) -> None:
     if row.graded:
         return
-    rows = _rows(row.model)
-    neurons.note_peaks(states, row.first_state, row.blocks, rows, peaks, row.first_peak)
+    neurons.note_peaks(states, row, peaks)
+
+
+@compiled_where("convolved")
+def _count_spikes(network: Any, work: Any, row: Any) -> None:
+    """Count the spikes of a layer that nobody lists."""
+    if work.tally[uintp(row.first_tally)] == MOST_MASKS:
+        _take_tally(network, work, row)
+    count_up(work.masks, row.blocks, work.tally, row.first_tally)
+
+
+@compiled_where("convolved")
+def _take_tally(network: Any, work: Any, row: Any) -> None:
+    """Add what was counted without a list to the neurons' counts."""
+    if work.tally[uintp(row.first_tally)]:
+        work.tally[uintp(row.first_tally)] = 0
+        for place in range(row.neurons):
+            unit = row.first_unit + network.order[uintp(row.first_unit + place)]
+            work.emitted[uintp(unit)] += take_count(work.tally, row.first_tally, row.blocks, place)
 
 
 @inlined
-def _collect(network: Any, work: Any, row: Any) -> Any:
-    """List the neurons that spiked and count overflows; return the number of spikes."""
-    states, spikes, order = work.states, work.spikes, network.order
-    size = _rows(row.model) * LANES
-    first_unit = row.first_unit
+def _list_spikes(network: Any, work: Any, row: Any) -> Any:
+    """List and count the neurons that spiked; return how many they are."""
     n_spikes = 0
     for block in range(row.blocks):
-        events = row.first_state + block * size + EVENTS
-        first = first_unit + block * LANES
-        spiked = lanes_with(states, events, neurons.SPIKED)
-        overflows = any_lane_with(states, events, neurons.OVERFLOWED)
+        spiked = int64(work.masks[uintp(block)]) & ALL_LANES
+        first = row.first_unit + block * LANES
         while spiked:
             lane = lowest_lane(spiked)
-            neuron = order[uintp(first + lane)]
+            neuron = network.order[uintp(first + lane)]
             spiked &= spiked - 1
-            spikes[uintp(n_spikes)] = neuron
+            work.spikes[uintp(n_spikes)] = neuron
             if row.graded:
-                place = row.first_state + block * size + lane
-                work.payloads[uintp(n_spikes)] = states[uintp(place) + PAYLOAD]
-            work.emitted[uintp(first_unit + neuron)] += 1
+                place = row.first_state + block * row.rows * LANES + lane
+                work.payloads[uintp(n_spikes)] = work.states[uintp(place) + PAYLOAD]
+            work.emitted[uintp(row.first_unit + neuron)] += 1
             n_spikes += 1
-        if overflows:
-            for lane in range(LANES):
-                happened = states[uintp(events + lane)]
-                unit = uintp(first_unit + order[uintp(first + lane)])
-                saturations = happened & neurons.SATURATIONS
-                work.saturations[unit] += saturations // neurons.SATURATED
-                work.wraps[unit] += (happened & neurons.WRAPPED) // neurons.WRAPPED
     return n_spikes
 
 
@@ -381,7 +478,7 @@ def _record_state(
         column = row.third_state_column
     if column < 0:
         return
-    size = _rows(row.model) * LANES
+    size = row.rows * LANES
     for neuron in range(row.neurons):
         block = neuron // LANES
         place = row.first_state + block * size + neuron - block * LANES

@@ -1,8 +1,9 @@
 """Neuron updates: one step of a whole layer, a block of lanes at a time.
 
 A block holds rows of lanes: the two states, what happened in the last step (`SPIKED` and
-overflow bits), and the parameters. CUBA layers whose decays and thresholds are the same for all
-neurons keep them out of the block; with little to read per neuron, large layers stay fast.
+overflow bits) where the next one depends on it, and the parameters. CUBA layers whose decays and
+thresholds are the same for all neurons keep nothing but states; with little to read per neuron,
+large layers stay fast.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from typing import Any
 
 from numba import int32, int64, uintp
 
-from kipuka.compiling import inlined
+from kipuka.compiling import called, inlined
 from kipuka.convert.neurons.compiled import cuba_step, spiking_gru_step
 from kipuka.deploy.fast.kernels.constants import (
     BIAS,
     BIAS_I,
     BIAS_R,
     BIAS_Z,
+    CUBA_ROWS,
     CUBA_THRESHOLD,
     CURRENT_FACTOR,
     EVENTS,
@@ -33,6 +35,7 @@ from kipuka.deploy.fast.kernels.constants import (
     THIRD_GATE,
     VOLTAGE_FACTOR,
 )
+from kipuka.deploy.fast.kernels.lanes import any_lane_with, lanes_with
 
 SHIFT_MASK = 31
 """Shifts are shorter than this already, but only the mask lets LLVM shift within 32-bit lanes."""
@@ -63,6 +66,18 @@ def within_reach(activation: Any, shift: Any) -> Any:
 
 
 @inlined
+def encode(activations: Any, first: Any, n: Any, shift: Any, sums: Any, first_sum: Any) -> None:
+    """Write `n` activations as `within_reach` has them, in 32 bits throughout, to the sums."""
+    far, period = int32(FAR << shift), int32(PERIOD << shift)
+    for k in range(n):
+        activation = activations[uintp(first + k)]
+        beyond = int32(activation & int32(period - 1))
+        value = int32(beyond + far) if activation > far else activation
+        below = int32(int32(beyond - period) - far)
+        sums[uintp(first_sum + k)] = below if activation < -far else value
+
+
+@inlined
 def _cuba_lane(
     u: Any, v: Any, a: Any, current_factor: Any, voltage_factor: Any, bias: Any, threshold: Any
 ) -> Any:
@@ -76,24 +91,16 @@ def _cuba_lane(
 
 @inlined
 def cuba_shared(
-    states: Any,
-    first: Any,
-    blocks: Any,
-    sums: Any,
-    first_sum: Any,
-    shift: Any,
-    current_factor: Any,
-    voltage_factor: Any,
-    threshold: Any,
-    peaks: Any,
-    first_peak: Any,
-) -> None:
-    """Update a CUBA layer with common decays and threshold."""
+    states: Any, first: Any, blocks: Any, sums: Any, first_sum: Any, shift: Any,
+    current_factor: Any, voltage_factor: Any, threshold: Any, biases: Any, first_bias: Any,
+    peaks: Any, first_peak: Any, happened: Any,
+) -> None:  # fmt: skip
+    """Update CUBA neurons with common decays and threshold; write what happened in them."""
     shift, threshold = shift & SHIFT_MASK, int32(threshold)
     current_factor, voltage_factor = int32(current_factor), int32(voltage_factor)
     for block in range(blocks):
         here = first + block * SHARED_ROWS * LANES
-        there = first_sum + block * LANES
+        there, bias = first_sum + block * LANES, first_bias + block * LANES
         for lane in range(LANES):
             k = uintp(here + lane)
             u, v = states[k + FIRST], states[k + SECOND]
@@ -101,26 +108,22 @@ def cuba_shared(
             a = sums[uintp(there + lane)]
             sums[uintp(there + lane)] = 0
             u, v, events = _cuba_lane(
-                u,
-                v,
-                int32(a << shift),
-                current_factor,
-                voltage_factor,
-                states[k + BIAS],
-                threshold,
-            )
-            states[k + FIRST], states[k + SECOND], states[k + EVENTS] = u, v, events
+                u, v, int32(a << shift), current_factor, voltage_factor,
+                biases[uintp(bias + lane)], threshold,
+            )  # fmt: skip
+            states[k + FIRST], states[k + SECOND] = u, v
+            happened[uintp(block * LANES + lane)] = events
 
 
 @inlined
 def cuba_own(
     states: Any, first: Any, blocks: Any, sums: Any, first_sum: Any, shift: Any, peaks: Any,
-    first_peak: Any,
+    first_peak: Any, happened: Any,
 ) -> None:  # fmt: skip
-    """Update a CUBA layer whose neurons have parameters of their own."""
+    """Do the same for CUBA neurons that have parameters of their own."""
     shift = shift & SHIFT_MASK
     for block in range(blocks):
-        here = first + block * OWN_ROWS * LANES
+        here = first + block * CUBA_ROWS * LANES
         there = first_sum + block * LANES
         for lane in range(LANES):
             k = uintp(here + lane)
@@ -133,7 +136,35 @@ def cuba_own(
             u, v, events = _cuba_lane(
                 u, v, int32(a << shift), current_factor, voltage_factor, bias, threshold
             )
-            states[k + FIRST], states[k + SECOND], states[k + EVENTS] = u, v, events
+            states[k + FIRST], states[k + SECOND] = u, v
+            happened[uintp(block * LANES + lane)] = events
+
+
+@inlined
+def note_events(
+    events: Any, place: Any, masks: Any, block: Any, order: Any, first_unit: Any,
+    saturations: Any, wraps: Any,
+) -> Any:  # fmt: skip
+    """Note which neurons of a block spiked, and count overflows; return 1 if there were any.
+
+    The events of the block begin at `place`.
+    """
+    masks[uintp(block)] = int32(lanes_with(events, place, SPIKED))
+    if any_lane_with(events, place, OVERFLOWED):
+        _count_overflows(events, place, order, first_unit, block, saturations, wraps)
+        return 1
+    return 0
+
+
+@called
+def _count_overflows(
+    events: Any, place: Any, order: Any, first_unit: Any, block: Any, saturations: Any, wraps: Any
+) -> None:
+    for lane in range(LANES):
+        happened = events[uintp(place + lane)]
+        unit = uintp(first_unit + order[uintp(first_unit + block * LANES + lane)])
+        saturations[unit] += (happened & SATURATIONS) // SATURATED
+        wraps[unit] += (happened & WRAPPED) // WRAPPED
 
 
 @inlined
@@ -201,21 +232,24 @@ def _note(peaks: Any, first_peak: Any, lane: Any, first: Any, second: Any) -> No
 
 
 @inlined
-def note_peaks(
-    states: Any, first: Any, blocks: Any, rows: Any, peaks: Any, first_peak: Any
-) -> None:
+def note_peaks(states: Any, row: Any, peaks: Any) -> None:
     """Note the states of a layer as they stand."""
-    for block in range(blocks):
-        here = first + block * rows * LANES
+    # What is read from the table here need not be read again after each write.
+    blocks, size, first_peak = row.blocks, row.rows * LANES, row.first_peak
+    here = row.first_state
+    for _ in range(blocks):
         for lane in range(LANES):
             k = uintp(here + lane)
             _note(peaks, first_peak, lane, states[k + FIRST], states[k + SECOND])
+        here += size
 
 
 @inlined
-def cleared(states: Any, first: Any, blocks: Any, rows: Any) -> None:
+def cleared(states: Any, row: Any) -> None:
     """Set the states of a layer to zero, a GRU's memory of its last spike included."""
-    for block in range(blocks):
-        here = first + block * rows * LANES
-        for lane in range(3 * LANES):
+    blocks, size, memory = row.blocks, row.rows * LANES, row.memory * LANES
+    here = row.first_state
+    for _ in range(blocks):
+        for lane in range(memory):
             states[uintp(here + lane)] = 0
+        here += size

@@ -12,32 +12,33 @@ from typing import Any
 from numba import int64, uintp
 
 from kipuka.compiling import inlined
-from kipuka.deploy.fast.kernels.constants import EVENTS, LANES, MEMORY
-from kipuka.deploy.fast.kernels.lanes import any_lane_with
-
-ALL_BITS = -1
+from kipuka.deploy.fast.kernels.constants import LANES
 
 LOOK_EVERY = 8
 """Steps between two looks: a look costs a third of an update, and rest can wait."""
 
 
 @inlined
-def keep(states: Any, first: Any, blocks: Any, rows: Any, kept: Any) -> None:
-    """Copy what the blocks of a layer remember; `rows` is the number of rows in a block."""
-    for block in range(blocks):
-        here, there = first + block * rows * LANES, block * MEMORY
-        for lane in range(MEMORY):
+def keep(states: Any, row: Any, kept: Any) -> None:
+    """Copy what the blocks of a layer remember."""
+    blocks, size, memory = row.blocks, row.rows * LANES, row.memory * LANES
+    here, there = row.first_state, int64(0)
+    for _ in range(blocks):
+        for lane in range(memory):
             kept[uintp(there + lane)] = states[uintp(here + lane)]
+        here, there = here + size, there + memory
 
 
 @inlined
-def has_settled(states: Any, first: Any, blocks: Any, rows: Any, kept: Any) -> Any:
-    """Whether nothing has changed since `keep`, and nothing happened before or after."""
-    for block in range(blocks):
-        here, there = first + block * rows * LANES, block * MEMORY
+def has_settled(states: Any, row: Any, kept: Any) -> Any:
+    """Whether nothing has changed since `keep`."""
+    blocks, size, memory = row.blocks, row.rows * LANES, row.memory * LANES
+    here, there = row.first_state, int64(0)
+    for _ in range(blocks):
         changed = int64(0)
-        for lane in range(MEMORY):
+        for lane in range(memory):
             changed |= states[uintp(here + lane)] ^ kept[uintp(there + lane)]
-        if changed or any_lane_with(states, here + EVENTS, ALL_BITS):
+        if changed:
             return False
+        here, there = here + size, there + memory
     return True

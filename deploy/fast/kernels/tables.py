@@ -23,9 +23,13 @@ from kipuka.compiling import called, inlined
 from kipuka.deploy.fast.kernels import constants as at
 from kipuka.deploy.fast.kernels.constants import (
     COLUMN_BITS,
+    FIRST_BIT,
     FIRST_RUN,
     FIRST_WEIGHT,
     LANES,
+    LINE_BITS,
+    LINE_STEP,
+    LINES,
     OUTPUT_COLUMNS,
     OUTPUT_ROWS,
     OUTPUTS,
@@ -38,12 +42,18 @@ from kipuka.deploy.fast.kernels.constants import (
     TABLE,
     TABLES_AT_ONCE,
     TOGETHER,
-    TWICE,
     UNROLLED,
+    VECTORS,
     WEIGHTS,
     WORDS,
 )
-from kipuka.deploy.fast.kernels.lanes import lanes_with, pointer_in, vector_at
+from kipuka.deploy.fast.kernels.lanes import (
+    bits_from,
+    lanes_with,
+    load_bits,
+    pointer_in,
+    vector_at,
+)
 
 _NARROW, _SUMS, _WIDE = (ir.VectorType(ir.IntType(bits), OUTPUTS_AT_ONCE) for bits in (8, 16, 32))
 
@@ -77,15 +87,15 @@ def look_up(
     """Add what some runs of bits add up to, by their tables, to the sums from `place` on.
 
     The entries of the first run stand at `run` in `geometry`. There are `n_vectors` tables for the
-    same bits, the second `TABLES_AT_ONCE` tables behind the first.
+    same bits, each `TABLES_AT_ONCE` tables, divided by their number, behind the one before.
     """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _, _, first_bit, _, first_entry, n_runs, _, _, place = arguments
         kinds, word = signature.args, cgutils.intp_t
         vectors = range(kinds[0].literal_value)
+        apart = TABLES_AT_ONCE // len(vectors)
         image, entries = (pointer_in(context, builder, kinds[k], arguments[k]) for k in (1, 3))
-        image = builder.bitcast(image, ir.IntType(8).as_pointer())
         nothing = ir.Constant(_SUMS, [0] * OUTPUTS_AT_ONCE)
         totals = [cgutils.alloca_once_value(builder, nothing) for _ in vectors]
         table, rest = (cgutils.alloca_once_value(builder, word(0)) for _ in "tr")
@@ -95,10 +105,7 @@ def look_up(
                 builder.load(builder.gep(entries, [builder.add(entry, word(k))]))
                 for k in range(RUN_ENTRIES)
             )
-            bit = builder.add(first_bit, begin)
-            byte = builder.gep(image, [builder.lshr(bit, word(3))])
-            bits = builder.load(builder.bitcast(byte, word.as_pointer()), align=1)
-            builder.store(builder.lshr(bits, builder.and_(bit, word(7))), rest)
+            builder.store(load_bits(builder, image, builder.add(first_bit, begin)), rest)
             with cgutils.for_range(builder, builder.lshr(n_tables, word(1))):
                 bits, here = builder.load(rest), builder.load(table)
                 for step in range(UNROLLED):
@@ -107,7 +114,7 @@ def look_up(
                     )
                     entry = builder.add(here, builder.mul(pattern, word(OUTPUTS_AT_ONCE)))
                     for number, total in enumerate(totals):
-                        place_of = word((number * TABLES_AT_ONCE + step) * TABLE)
+                        place_of = word((number * apart + step) * TABLE)
                         offset = builder.add(entry, place_of)
                         found = vector_at(context, builder, kinds[6], (arguments[6], offset), _SUMS)
                         added = builder.add(builder.load(total), builder.load(found, align=2))
@@ -128,56 +135,94 @@ def look_up(
 
 @called
 def convolve(
-    rows: Any, first_row: Any, n_rows: Any, geometry: Any, first_geometry: Any, first: Any,
-    weights: Any, first_weight: Any, sums: Any, first_sum: Any, seen: Any, image: Any, tables: Any,
+    image: Any, first_bit: Any, geometry: Any, first: Any, weights: Any, first_weight: Any,
+    sums: Any, first_sum: Any, tables: Any,
 ) -> None:  # fmt: skip
-    """Add to the sums of a layer what a list of spikes adds up to.
+    """Add to the sums of a layer what the spikes in an image of bits add up to.
 
     Parameters
     ----------
-    rows, first_row, n_rows : int32 array, int, int
-        Which sources spiked; none does twice.
-    geometry : int64 array
-        The convolution's own begins at `first_geometry`, that of its tables at `first`.
+    image, first_bit : int32 array, int
+    geometry, first : int64 array, int
+        That of the tables.
     weights, first_weight : int8 array, int
     sums, first_sum : int32 array, int
         A vector of sums beyond the layer's is read and written, as it was.
-    seen, image, tables : int8, int32 and int16 arrays
+    tables : int16 array
         As in `Workspace`.
     """
-    _draw(rows, first_row, n_rows, geometry, first_geometry, first, seen, image)
     n_outputs, n_runs = geometry[first + OUTPUTS], geometry[first + RUNS]
     weight = first_weight + geometry[first + FIRST_WEIGHT]
-    for output in range(0, n_outputs, TWICE * OUTPUTS_AT_ONCE):
-        n_vectors = min(TWICE, (n_outputs - output + OUTPUTS_AT_ONCE - 1) // OUTPUTS_AT_ONCE)
+    for output in range(0, n_outputs, VECTORS * OUTPUTS_AT_ONCE):
+        n_vectors = min(VECTORS, (n_outputs - output + OUTPUTS_AT_ONCE - 1) // OUTPUTS_AT_ONCE)
+        at_once = TABLES_AT_ONCE // n_vectors
         begin = int64(0)
         while begin < n_runs:
             # As many runs as the tables have room for.
             end, n_tables = begin, int64(0)
             while end < n_runs:
                 more = geometry[first + FIRST_RUN + RUN_ENTRIES * end + 1]
-                if n_tables + more > TABLES_AT_ONCE:
+                if n_tables + more > at_once:
                     break
                 for vector in range(n_vectors):
-                    place = (vector * TABLES_AT_ONCE + n_tables) * TABLE
+                    place = (vector * at_once + n_tables) * TABLE
                     for number in range(more):
                         tabulate(weights, weight, tables, place + number * TABLE)
                         weight += WEIGHTS
                 n_tables += more
                 end += 1
             _look_up_all(
-                n_vectors, geometry, first, begin, end - begin, image, tables, sums,
+                n_vectors, geometry, first, begin, end - begin, image, first_bit, tables, sums,
                 first_sum + output,
             )  # fmt: skip
             begin = end
 
 
+@called
+def draw_lanes(masks: Any, image: Any, first_word: Any, geometry: Any, first: Any) -> None:
+    """Draw an image of bits, from word `first_word` on, from those of a layer's blocks.
+
+    A layer's lanes are an image without edges: lines of pixels, the channels of each as neighbours.
+    """
+    for word in range(geometry[first + WORDS]):
+        image[uintp(first_word + word)] = 0
+    size, bit = geometry[first + LINE_BITS], geometry[first + FIRST_BIT]
+    for line in range(geometry[first + LINES]):
+        source = line * size
+        for word in range(bit // LANES, (bit + size + LANES - 1) // LANES):
+            # Bits of the line that are before this word, or less than none.
+            done = word * LANES - bit
+            if done < 0:
+                bits = bits_from(masks, source) << -done
+            else:
+                bits = bits_from(masks, source + done)
+            if size - done < LANES:
+                bits &= (int64(1) << (size - done)) - 1
+            image[uintp(first_word + word)] |= int32(bits)
+        bit += geometry[first + LINE_STEP]
+
+
 @inlined
-def _draw(
+def count_drawn(
+    image: Any, first_word: Any, n_sources: Any, geometry: Any, first_geometry: Any, first: Any,
+    counts: Any, first_count: Any,
+) -> None:  # fmt: skip
+    """Add 1 to the count of each source whose bit an image has."""
+    places = first + geometry[first + PLACES]
+    pixels = geometry[first_geometry + at.PIXELS]
+    for source in range(n_sources):
+        channel = source // pixels
+        place = geometry[uintp(places + source - channel * pixels)] + channel
+        word = int64(image[uintp(first_word + place // LANES)])
+        counts[uintp(first_count + source)] += (word >> (place % LANES)) & 1
+
+
+@inlined
+def draw(
     rows: Any, first_row: Any, n_rows: Any, geometry: Any, first_geometry: Any, first: Any,
     seen: Any, image: Any,
 ) -> None:  # fmt: skip
-    """Turn a list of spikes into an image of bits; bytes on the way need not be read first."""
+    """Draw an image of bits from a list of spikes; bytes on the way need not be read first."""
     multiplier = geometry[first_geometry + at.MULTIPLIER]
     shift = geometry[first_geometry + at.SHIFT]
     pixels = geometry[first_geometry + at.PIXELS]
@@ -195,8 +240,8 @@ def _draw(
 
 @inlined
 def _look_up_all(
-    n_vectors: Any, geometry: Any, first: Any, begin: Any, n_runs: Any, image: Any, tables: Any,
-    sums: Any, first_sum: Any,
+    n_vectors: Any, geometry: Any, first: Any, begin: Any, n_runs: Any, image: Any,
+    first_bit: Any, tables: Any, sums: Any, first_sum: Any,
 ) -> None:  # fmt: skip
     """Let all output pixels add by some tables."""
     run = first + FIRST_RUN + RUN_ENTRIES * begin
@@ -204,10 +249,14 @@ def _look_up_all(
     row_bits, column_bits = geometry[first + ROW_BITS], geometry[first + COLUMN_BITS]
     for row in range(geometry[first + OUTPUT_ROWS]):
         there = first_sum + row * n_columns * n_outputs
-        bit = row * row_bits
+        bit = first_bit + row * row_bits
         for _ in range(n_columns):
-            if n_vectors == TWICE:
-                look_up(TWICE, image, bit, geometry, run, n_runs, tables, sums, there)
+            if n_vectors == 4:
+                look_up(4, image, bit, geometry, run, n_runs, tables, sums, there)
+            elif n_vectors == 3:
+                look_up(3, image, bit, geometry, run, n_runs, tables, sums, there)
+            elif n_vectors == 2:
+                look_up(2, image, bit, geometry, run, n_runs, tables, sums, there)
             else:
                 look_up(1, image, bit, geometry, run, n_runs, tables, sums, there)
             bit += column_bits

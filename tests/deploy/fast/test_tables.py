@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from kipuka.convert.program import RECURRENT
-from kipuka.deploy import simulate, simulate_reference
+from kipuka.deploy import Record, simulate, simulate_reference
 from kipuka.deploy.fast import run, table_layout
-from kipuka.deploy.fast.program_layout import NEVER, pack
+from kipuka.deploy.fast.kernels.layout import NEVER
+from kipuka.deploy.fast.program_layout import pack
 from kipuka.deploy.verification import verify
 from kipuka_cases import (
     conv,
@@ -31,12 +32,12 @@ WAYS = (ALWAYS, SOMETIMES, NEVER)
 def simulated(monkeypatch):
     """Simulate with tables from a number of spikes on."""
 
-    def go(network, inputs, fewest):
-        monkeypatch.setattr(table_layout, "fewest_spikes", lambda synapses: fewest)
+    def go(network, inputs, fewest, record=None):
+        monkeypatch.setattr(table_layout, "fewest_spikes", lambda synapses, listed=True: fewest)
         # A network that was run before keeps its layout.
         monkeypatch.setattr(run, "_PACKED", weakref.WeakKeyDictionary())
         monkeypatch.setattr(run, "_SEEN", {})
-        return simulate(network, inputs, threads=1)
+        return simulate(network, inputs, record=record or Record(), threads=1)
 
     return go
 
@@ -47,10 +48,17 @@ def assert_every_way(simulated, network, inputs):
         found = simulated(network, inputs, fewest)
         traces = {"reference": expected.trace, "fast": found.trace}
         assert verify(network, traces).mismatches == ()
-        for a, b in zip(found.counters.layers, expected.counters.layers, strict=True):
-            for field in dataclasses.fields(b):
-                one, other = getattr(a, field.name), getattr(b, field.name)
-                np.testing.assert_equal(one, other, err_msg=f"layer {b.layer}, {field.name}")
+        assert_same_counters(found.counters, expected.counters)
+        # Spikes that nobody records need not be listed.
+        counted = simulated(network, inputs, fewest, Record(spikes=(), states=()))
+        assert_same_counters(counted.counters, expected.counters)
+
+
+def assert_same_counters(found, expected):
+    for a, b in zip(found.layers, expected.layers, strict=True):
+        for field in dataclasses.fields(b):
+            one, other = getattr(a, field.name), getattr(b, field.name)
+            np.testing.assert_equal(one, other, err_msg=f"layer {b.layer}, {field.name}")
 
 
 def convolution(rng, shape, outputs, kernel, **geometry):
