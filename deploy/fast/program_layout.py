@@ -170,6 +170,7 @@ class _Packer:
         else:
             if group.kind == at.CONVOLUTION:
                 ((projection,),) = (link.projections for link in group.links)
+                assert isinstance(projection.synapses, ConvSynapses)
                 capacity = max(capacity, table_layout.image_words(projection.synapses))
             row["capacity"], row["first_slot"] = capacity, self.ring
             row["first_filled"] = self.filled
