@@ -118,8 +118,8 @@ def compare_networks(
     KipukaError
         If there is nothing to compare, a folder holds another run, or a training diverges.
     """
-    from kipuka.commands.console import print_line, print_table
-    from kipuka.commands.tables.comparison import BASELINE, summary, table
+    from kipuka.commands.console import print_line
+    from kipuka.commands.tables.comparison import BASELINE, print_compared, summary
     from kipuka.hardware_profiles import load_profile
     from kipuka.train.datasets import load_dataset
     from kipuka.train.runs.counting import counting_baseline
@@ -146,7 +146,7 @@ def compare_networks(
     }
     _write(results, out)
     write_numbers(json_file, results)
-    print_table(f"{dataset.name}, {len(seeds)} seeds, integer networks", *table(results))
+    print_compared(results)
     print_line(f"results in {out}: {TABLE_FILE}, {TEXT_FILE}, {PLOT_NAME}.svg, {PLOT_NAME}.png")
     return results
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kipuka.commands.console import print_table
+from kipuka.display import counted
 from kipuka.hardware_profiles import SiBounds
 
 BASELINE = "spike counts, logistic regression"
@@ -63,6 +65,10 @@ def summary(network: str, runs: Sequence[ComparedRun]) -> dict[str, Any]:
     return numbers
 
 
+ACCURACY, COST = (0, 1, 2, 3, 7), (0, 4, 5, 6)
+"""Columns of `table` that say how good networks are and what made them, and what they cost."""
+
+
 def table(results: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Columns and rows of a comparison, as text."""
     columns = ["network", "validation", "test", "parameters", "spikes"]
@@ -88,6 +94,23 @@ def table(results: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     scores = [f"{baseline[key]:.2%}" for key in ("validation_accuracy", "test_accuracy")]
     rows.append([BASELINE, *scores, f"{baseline['parameters']:,}", "", "", "", ""])
     return columns, rows
+
+
+def print_compared(results: Mapping[str, Any]) -> None:
+    """Print a comparison as two tables, which fit on a narrow terminal: accuracy, and cost."""
+    columns, rows = table(results)
+    seeds = counted(len(results["seeds"]), "seed")
+    for title, places, shown in (
+        (f"{results['data']}, {seeds}, integer networks", ACCURACY, rows),
+        (f"per test sample, estimated on {results['hardware']}", COST, rows[:-1]),
+    ):
+        heads = [columns[place].replace(" ", "\n", 1) for place in places]
+        print_table(title, heads, [[_whole(row[place]) for place in places] for row in shown])
+
+
+def _whole(cell: str) -> str:
+    """Keep a number with its deviation in one line."""
+    return cell.replace(" ± ", "\u00a0±\u00a0").replace(" %", "\u00a0%")
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
