@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kipuka.convert.delivery import deliver, deliver_payloads, sent_message
+from kipuka.convert.delivery import Delivery, sent_message
 from kipuka.convert.neurons.model import SPIKES
 from kipuka.convert.operands import checked_inputs
 from kipuka.convert.program import RECURRENT, Layer, Program, Projection
@@ -101,6 +101,8 @@ def _run_layer(
     arrivals = np.zeros(layer.n_neurons, dtype=np.int64)
     wraps = np.zeros(layer.n_neurons, dtype=np.int64)
 
+    # What other layers sent is known; what a layer sends to itself comes step by step.
+    deliveries = [Delivery(p, known=p.source != RECURRENT) for p in layer.projections]
     state = initial_state(layer, n_samples)
     for step in range(n_steps):
         if program.reset and program.reset.due(position, step):
@@ -108,14 +110,15 @@ def _run_layer(
         activations = dict.fromkeys(layer.targets, np.zeros(shape[:2], dtype=np.int64))
         if encoder is not None:
             activations |= encoder.received(arriving[-1][..., step])
-        for projection in layer.projections:
+        for delivery in deliveries:
+            projection = delivery.projection
             if projection.message in payloads:
                 sent = payloads[projection.message][..., step]
-                activation, reached = deliver_payloads(projection, model, sent)
+                activation, reached = delivery.of_payloads(model, sent)
             else:
                 back = projection.source
                 source = own if back == RECURRENT else arriving[position - back]
-                activation, reached = deliver(projection, source, step)
+                activation, reached = delivery.at(source, step)
             activations[projection.target] = activations[projection.target] + activation
             operations[:, step] += reached
             if program.carries_payloads(position, projection):

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kipuka.convert.delivery import deliver, deliver_payloads, sent_message
+from kipuka.convert.delivery import Delivery, sent_message
 from kipuka.convert.encoder import Encoder
+from kipuka.convert.neurons.model import SPIKES
 from kipuka.convert.program import RECURRENT, Layer
 
 
@@ -53,18 +54,18 @@ def replay(layer: Layer, arriving: np.ndarray, encoder: Encoder | None) -> Repla
     membrane = np.zeros((layer.n_neurons, n_steps), np.int64)
     state = model.initial_state(np.zeros((1, layer.n_neurons), np.int64))
     exact_steps = n_steps
+    recurrent = [Delivery(p) for p in layer.projections if p.source == RECURRENT]
     for step in range(n_steps):
         activations: dict[str, Any] = {
             target: sums[step : step + 1] for target, sums in fed.items()
         }
-        for projection in layer.projections:
-            if projection.source == RECURRENT and projection.message == "spikes":
-                activation, _ = deliver(projection, own, step)
-                activations[projection.target] = activations[projection.target] + activation
-            elif projection.source == RECURRENT:
-                payload = sent[projection.message][..., step]
-                activation, _ = deliver_payloads(projection, model, payload)
-                activations[projection.target] = activations[projection.target] + activation
+        for delivery in recurrent:
+            projection = delivery.projection
+            if projection.message == SPIKES.name:
+                activation, _ = delivery.at(own, step)
+            else:
+                activation, _ = delivery.of_payloads(model, sent[projection.message][..., step])
+            activations[projection.target] = activations[projection.target] + activation
         state, emitted, overflow = model.step(layer.neuron, state, activations)
         own[..., step + 1], membrane[:, step] = emitted, state.v[0]
         for name, payloads in sent.items():
