@@ -428,6 +428,7 @@ def test_an_internal_error_says_so(net, monkeypatch, capsys):
     assert "internal error: ZeroDivisionError: surprise" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_train_takes_options_before_the_file(tmp_path):
     pytest.importorskip("lava", reason="needs the lava extra")
     from kipuka.train.runs.config import TrainConfig, load_config, save_config

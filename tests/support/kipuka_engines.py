@@ -173,7 +173,7 @@ NOT_IN_SLAYER = {
 ENGINES = (
     Engine("fast"),
     Engine("interpreter", interpret, marks=("slow",), unsupported=NOT_LOWERED),
-    Engine("torch", needs=("lava",), unsupported=NOT_IN_SLAYER),
+    Engine("torch", needs=("lava",), marks=("slow",), unsupported=NOT_IN_SLAYER),
     Engine("lava", needs=("lava",), marks=("lava",), unsupported=ONE_WRAP),
     Engine(
         "lowered",

@@ -39,8 +39,17 @@ def forward(network, x):
     return x
 
 
-@pytest.mark.parametrize("layout", ["csgru", "frequency"])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [
+        *((name, "csgru") for name in NETWORKS),
+        # Only convolutions are laid out.
+        *(
+            pytest.param(name, "frequency", marks=[] if "csgru" in name else pytest.mark.slow)
+            for name in NETWORKS
+        ),
+    ],
+)
 def test_the_program_is_the_network(name, layout):
     network = built(name, layout=layout)
     x = inputs()

@@ -11,6 +11,7 @@ from kipuka.convert.formats.slayer.network import program_from_blocks
 from kipuka.convert.program import Encoder
 from kipuka.deploy.reference import simulate_reference
 from kipuka.errors import KipukaError
+from kipuka_seeds import seeds
 
 torch = pytest.importorskip("torch", reason="needs the lava extra")
 pytest.importorskip("lava", reason="needs the lava extra")
@@ -266,7 +267,7 @@ def disturbed(rng, cuba):
     return net.train(bool(rng.random() < 0.5))
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", seeds(40, quick=10))
 def test_any_disturbed_network_is_exported_or_refused(cuba, seed):
     net = disturbed(np.random.default_rng(seed), cuba)
     try:

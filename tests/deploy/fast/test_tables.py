@@ -22,6 +22,7 @@ from kipuka_cases import (
     random_spikes,
 )
 from kipuka_random import random_network
+from kipuka_seeds import seeds
 
 STEPS = 40
 ALWAYS, SOMETIMES = 1, 5
@@ -131,7 +132,7 @@ def test_tables_pay_from_some_share_of_the_spikes_on():
         assert 0.01 < table_layout.fewest_spikes(synapses) / synapses.n_sources < 0.5
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", seeds(60, quick=15))
 def test_random_networks(simulated, seed):
     rng = np.random.default_rng(seed)
     network = random_network(rng)
