@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-RANGE = r"\(?-?\d[\d.,]* to -?\d[^ ]*(?: %[^ ]*)? ?"
+RANGE = r"\(?[+-]?\d[\d.,]* to [+-]?\d[^ ]*(?: %[^ ]*)? ?"
 WORD = re.compile(rf"(?<![^ ])(?:{RANGE}|\(?\d[\d.,]* %[^ ]* ?)|[^ ]+ ?| +")
 """What stays in one line where there is room for it: a word, a range, or a number of percent."""
 
