@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 
-from kipuka.commands.app import app
+from kipuka.commands.app import commands
 from kipuka.convert.formats.net.file import save_net
 from kipuka.deploy.golden import golden_vectors
 from kipuka.lava_door import missing
@@ -152,12 +151,12 @@ def test_notes_are_read_and_their_reasons_hold():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_in_the_text_have_these_options(page):
-    commands = typer.main.get_command(app).commands
+    found = commands().commands
     for code in re.findall(r"`kipuka ([^`]+)`", page.read_text()):
         words = re.split(r"[\s,=\[\]|]+", code)
         if words[0].startswith("--"):
             continue
-        command = commands[words[0]]
+        command = found[words[0]]
         for name in getattr(command, "commands", {}):
             command = command.commands[name] if name in words[1:2] else command
         known = {option for one in command.params for option in one.opts} | {"--help", "--debug"}

@@ -200,11 +200,9 @@ def test_it_ends_well_or_in_one_paragraph(command, files, monkeypatch):
 
 
 def test_every_option_of_every_command_is_drawn():
-    import typer.main
+    from kipuka.commands.app import commands
 
-    from kipuka.commands.app import app
-
-    group = typer.main.get_command(app)
+    group = commands()
     found = {}
     for name, command in group.commands.items():
         inner = getattr(command, "commands", None)

@@ -280,14 +280,12 @@ def test_resuming_needs_a_run(folder, net, tmp_path):
 
 
 def test_every_number_has_a_range():
-    import typer.main
-
-    from kipuka.commands.app import app
+    from kipuka.commands.app import commands
 
     settings = {"epochs", "hidden", "seed"}  # Whose ranges stand with the settings.
-    commands = typer.main.get_command(app).commands
+    found = commands().commands
     numbers = 0
-    for name, command in commands.items():
+    for name, command in found.items():
         for param in command.params:
             # Versions of the option parser keep it in different places.
             descriptor = getattr(param, "type_descriptor", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import sys
 from collections.abc import Iterable
@@ -11,19 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from kipuka import __version__
-from kipuka.commands.classify import classify
-from kipuka.commands.compare import compare
-from kipuka.commands.convert import convert
-from kipuka.commands.demo import demo
-from kipuka.commands.deploy import deploy
-from kipuka.commands.hardware import app as hardware_app
-from kipuka.commands.inspect import inspect
 from kipuka.commands.paths import PathCommand
-from kipuka.commands.profile import profile
-from kipuka.commands.simulate import simulate
 from kipuka.commands.tables.layout import folded
-from kipuka.commands.train import train
-from kipuka.commands.verify import verify
 from kipuka.errors import KipukaError, printable
 from kipuka.screen import STDERR
 from kipuka.streams import PipeClosedError, guarded_streams, let_go
@@ -32,22 +22,20 @@ BAD_INPUT, INTERNAL_ERROR, INTERRUPTED, PIPE_CLOSED = 2, 70, 130, 141
 """Exit statuses besides 0 and `kipuka.commands.options.MISMATCH`; the last one, as of a program
 that is ended by SIGPIPE, says that nobody read the output to its end, and nothing else."""
 
-COMMANDS: dict[str, Any] = {
-    command.__name__: command
-    for command in (
-        demo,
-        train,
-        compare,
-        convert,
-        inspect,
-        simulate,
-        classify,
-        verify,
-        profile,
-        deploy,
-    )
-} | {"hardware": hardware_app}
-"""Functions by name, and what has commands of its own."""
+COMMANDS = (
+    "demo",
+    "train",
+    "compare",
+    "convert",
+    "inspect",
+    "simulate",
+    "classify",
+    "verify",
+    "profile",
+    "deploy",
+    "hardware",
+)
+"""Modules beside this one, with a function of their name, or an `app` of commands of its own."""
 
 HELP = "Spiking networks with axonal delays and a spiking GRU, exact from training to Loihi 2."
 
@@ -65,9 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     with guarded_streams():
         try:
-            result = _commands(words[0] if words else None)(
-                words, prog_name="kipuka", standalone_mode=False
-            )
+            names = tuple(words[:1]) if words[:1] and words[0] in COMMANDS else COMMANDS
+            result = commands(names)(words, prog_name="kipuka", standalone_mode=False)
             sys.stdout.flush()
             if result == INTERRUPTED:  # what the option parser makes of Ctrl-C
                 return _complain("interrupted; nothing half-written is left", INTERRUPTED)
@@ -141,24 +128,18 @@ def _typer(names: Iterable[str]) -> typer.Typer:
     )
     made.callback()(_options)
     for name in names:
-        if isinstance(COMMANDS[name], typer.Typer):
-            made.add_typer(COMMANDS[name], name=name)
+        module = importlib.import_module(f"kipuka.commands.{name}")
+        if hasattr(module, "app"):
+            made.add_typer(module.app, name=name)
         else:
-            made.command(cls=PathCommand)(COMMANDS[name])
+            made.command(cls=PathCommand)(getattr(module, name))
     return made
 
 
-app = _typer(COMMANDS)
-
-
-def _commands(name: str | None) -> Any:
-    """Read the options of a command, or of all: that takes as long as many a command."""
-    return _read(name if name in COMMANDS else None)
-
-
 @functools.cache
-def _read(name: str | None) -> Any:
-    return typer.main.get_command(app if name is None else _typer([name]))
+def commands(names: tuple[str, ...] = COMMANDS) -> Any:
+    """Load some commands and read their options: for all, that takes as long as many a command."""
+    return typer.main.get_command(_typer(names))
 
 
 def _complain(message: str, status: int) -> int:
