@@ -126,7 +126,9 @@ class Run:
         if not parts:
             # A recording may be over before it began.
             parts.append(self.columns.recordings(1, 0))
-        return self.result([work], self.columns.joined(parts), n_steps)
+        # The next sample's counts go into the same arrays.
+        kept = work._replace(**{name: getattr(work, name).copy() for name in COUNTS})
+        return self.result([kept], self.columns.joined(parts), n_steps)
 
     def _piece(
         self,
@@ -236,10 +238,10 @@ class Run:
 
 
 def _total(workspaces: list[at.Workspace]) -> at.Workspace:
-    """Counts of all threads; those of a single one may be written to, and are its own."""
+    """Counts of all threads."""
     first = workspaces[0]
     if len(workspaces) == 1:
-        return first._replace(**{name: getattr(first, name).copy() for name in COUNTS})
+        return first
     return first._replace(
         **{name: np.sum([getattr(work, name) for work in workspaces], axis=0) for name in COUNTS},
         peaks=np.max([work.peaks for work in workspaces], axis=0),

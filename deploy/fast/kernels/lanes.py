@@ -147,15 +147,30 @@ def count_up(masks: Any, blocks: Any, tally: Any, first: Any) -> None:
 
 
 @inlined
-def take_count(tally: Any, first: Any, blocks: Any, place: Any) -> Any:
-    """Take the count of a lane from a tally, and leave none."""
-    block, bit = place // LANES, int64(1) << (place % LANES)
-    count, plane = int64(0), first + 1 + blocks + block
+def take_counts(tally: Any, first: Any, blocks: Any, block: Any, counts: Any) -> None:
+    """Take the counts of a block's lanes from a tally, and leave none."""
+    for lane in range(LANES):
+        counts[uintp(lane)] = 0
     for number in range(PLANES):
-        bits = int64(tally[uintp(plane + number * blocks)])
-        count += ((bits & bit) != 0) << number
-        tally[uintp(plane + number * blocks)] = int32(bits & ~bit)
-    return count
+        place = uintp(first + 1 + blocks + number * blocks + block)
+        _add_where(counts, tally[place], 1 << number)
+        tally[place] = 0
+
+
+@intrinsic
+def _add_where(typing_context: Any, counts: Any, mask: Any, number: Any) -> Any:
+    """Add a number to the counts of those lanes of a block that a mask has."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vector = ir.VectorType(ir.IntType(32), LANES)
+        pointer = builder.bitcast(arguments[0], vector.as_pointer())
+        bits = builder.bitcast(arguments[1], ir.VectorType(ir.IntType(1), LANES))
+        numbers = everywhere(builder, builder.trunc(arguments[2], vector.element), vector)
+        there = builder.and_(builder.sext(bits, vector), numbers)
+        builder.store(builder.add(builder.load(pointer, align=4), there), pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(counts, types.int32, types.int64), build
 
 
 @inlined
@@ -252,6 +267,7 @@ def add_run(
 ) -> Any:
     """Add `times` the `RUN` weights from `first` on to the sums from `place` on.
 
+    Where sums have 64 bits they are counts, and weights 0 or 1: there is nothing to multiply.
     Written as a loop it would stay scalar: LLVM would have to test, for every few numbers, that the
     arrays do not overlap.
     """
@@ -267,7 +283,9 @@ def add_run(
         width = signature.args[0].dtype.bitwidth // 8
         wide = builder.sext(builder.load(source, align=1), vector)
         factor = context.cast(builder, arguments[4], types.int64, signature.args[0].dtype)
-        product = builder.mul(wide, everywhere(builder, factor, vector))
+        factors = everywhere(builder, factor, vector)
+        counts = signature.args[0].dtype == types.int64
+        product = builder.and_(builder.neg(wide), factors) if counts else builder.mul(wide, factors)
         builder.store(builder.add(builder.load(into, align=width), product), into, align=width)
         return context.get_dummy_value()
 

@@ -45,7 +45,7 @@ from kipuka.deploy.fast.kernels.lanes import (
     lanes_at_hand,
     lowest_lane,
     reached,
-    take_count,
+    take_counts,
 )
 from kipuka.deploy.fast.kernels.neurons import within_reach
 from kipuka.deploy.fast.kernels.parts import compiled_where
@@ -441,9 +441,14 @@ def _take_tally(network: Any, work: Any, row: Any) -> None:
     """Add what was counted without a list to the neurons' counts."""
     if work.tally[uintp(row.first_tally)]:
         work.tally[uintp(row.first_tally)] = 0
-        for place in range(row.neurons):
-            unit = row.first_unit + network.order[uintp(row.first_unit + place)]
-            work.emitted[uintp(unit)] += take_count(work.tally, row.first_tally, row.blocks, place)
+        counts = lanes_at_hand()
+        for block in range(row.blocks):
+            take_counts(work.tally, row.first_tally, row.blocks, block, counts)
+            first = row.first_unit + block * LANES
+            for lane in range(LANES):
+                # Lanes that are no neurons name the first one, and have no spikes.
+                unit = row.first_unit + network.order[uintp(first + lane)]
+                work.emitted[uintp(unit)] += counts[uintp(lane)]
 
 
 @inlined
