@@ -75,6 +75,11 @@ def say(text: str) -> None:
     STDERR.print(printable(text))
 
 
+def below_a_cell() -> bool:
+    """Whether a notebook's kernel started this command: bars would pile up in what is kept."""
+    return "JPY_PARENT_PID" in os.environ
+
+
 def in_notebook() -> bool:
     """Whether standard error stands below the cell of a notebook."""
     return type(sys.stderr).__module__.startswith("ipykernel.")

@@ -162,6 +162,20 @@ def test_a_log_gets_no_line_about_work_that_was_only_long_to_start(monkeypatch, 
     assert capsys.readouterr().err.splitlines() == ["simulating: 6,000 of 9,600 steps, 6 s left"]
 
 
+def test_a_cell_of_a_notebook_gets_lines_and_no_bar(monkeypatch, capsys):
+    monkeypatch.setattr(type(console.STDERR), "is_terminal", True)
+    monkeypatch.setenv("JPY_PARENT_PID", "1")
+    now_s = 0.0
+    monkeypatch.setattr(console.time, "perf_counter", lambda: now_s)
+    with console.progress_bar("Lava", unit="steps") as advance:
+        for done in (1, 20, 40):
+            now_s += 10.0
+            advance(done, 40)
+    captured = capsys.readouterr().err
+    assert "Lava: 20 of 40 steps" in captured
+    assert "\033" not in captured
+
+
 def test_commands_end_with_the_next_one(net, data, tmp_path, capsys):
     beside = Path(net).with_name("report.html")
     for words, line in (

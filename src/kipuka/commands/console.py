@@ -14,7 +14,7 @@ from itertools import zip_longest
 
 from kipuka.commands.tables.layout import column_widths, folded
 from kipuka.errors import printable
-from kipuka.screen import STDERR, STDOUT, duration, say
+from kipuka.screen import STDERR, STDOUT, below_a_cell, duration, say
 
 GAP, RULE = 2, "─"
 """Spaces between the columns of a table, and what the line below its heads is made of."""
@@ -155,11 +155,11 @@ class _Lines:
 
 @contextmanager
 def progress_bar(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """Bar with rate and time left, or lines of it if stderr is no terminal.
+    """Bar with rate and time left, or lines of it if stderr is no terminal, or a notebook's.
 
     Yields a function (done, total).
     """
-    if not STDERR.is_terminal:
+    if not STDERR.is_terminal or below_a_cell():
         yield _Lines(title, unit).advance
         return
     from kipuka.commands.tables.bar import bar
