@@ -176,6 +176,7 @@ def test_a_cell_of_a_notebook_gets_lines_and_no_bar(monkeypatch, capsys):
     assert "\033" not in captured
 
 
+@pytest.mark.slow
 def test_commands_end_with_the_next_one(net, data, tmp_path, capsys):
     beside = Path(net).with_name("report.html")
     for words, line in (

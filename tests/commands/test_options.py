@@ -43,6 +43,7 @@ def refused(words, *parts):
         assert part in err, (part, err)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["m{x}", "m{}", "[/b]".replace("/", "\\"), "[bold]", "%d", "$x$"])
 @pytest.mark.parametrize("command", ["inspect", "verify", "profile"])
 def test_a_file_s_name_is_text(name, command, net, tmp_path):
@@ -53,6 +54,7 @@ def test_a_file_s_name_is_text(name, command, net, tmp_path):
     assert command != "inspect" or f"{name}.net: input 4" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["{x}", "{0}", "[/b]", "a\x1b[31mb", "half \udcff"])
 @pytest.mark.parametrize("option", ["--network", "--data"])
 def test_a_network_s_or_data_set_s_name_is_text(name, option, tmp_path):
@@ -68,6 +70,7 @@ def test_help_is_text():
     assert "[batch,] units, time" in " ".join(out.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "cp437", "utf-16"])
 def test_numbers_are_written_whatever_the_terminal_can_show(net, encoding):
     status, out, err = run(["profile", net, "--json", "j.json"], encoding)
@@ -99,16 +102,19 @@ INPUTS += [
 INPUTS += ["train --out {}", "train --out r --config {}", "hardware check {}", "verify {}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", OUTPUTS + INPUTS)
 def test_a_name_that_no_disk_takes(line, net):
     refused([word.format("n" * 300) for word in line.split()], "Limit: ", "What to do: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", ["train --out {}", "convert {} --output y.net", *OUTPUTS, *INPUTS])
 def test_an_empty_name_is_no_folder(line, net):
     refused([word.format("") for word in line.split()], "What to do: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [
@@ -194,6 +200,7 @@ RANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("line", "value"), [(k, v) for k, vs in RANGES.items() for v in vs])
 def test_a_value_out_of_range_is_refused_and_nothing_is_made(line, value, net, tmp_path):
     if line.startswith(("train", "demo", "compare")):

@@ -96,6 +96,7 @@ def test_words_of_kernels_are_those_that_were_printed(row, bound):
     assert widths(row, core_limits(CHIP, bound).packing) != []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", named(CONVOLUTIONS))
 def test_convolutions_are_halved_into_the_cores_that_the_compiler_took(row):
     bits = widths(row, LIMITS.packing)[0]

@@ -71,6 +71,7 @@ def outcome(function, network, operand):
     return trace.digest(0) if trace else "accepted"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("name", ["golden vectors", "simulate each", "profile"])
 def test_any_array_is_run_or_refused(network, encoded, name, seed):
@@ -83,6 +84,7 @@ def test_any_array_is_run_or_refused(network, encoded, name, seed):
             assert (found is None) == (outcome(simulate_reference, net, operand) is None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_what_both_simulators_take_they_take_alike(network, encoded, seed):
     for k in range(20):

@@ -200,6 +200,7 @@ def small_operand(rng):
     return np.asarray(operand).ravel()[: int(rng.integers(1, 9))] if rng.random() < 0.3 else operand
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TAKES)
 @pytest.mark.parametrize("seed", range(2))
 def test_any_array_is_taken_or_refused(name, seed, tmp_path):

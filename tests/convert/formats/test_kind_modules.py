@@ -267,6 +267,7 @@ def disturbed(rng, cuba):
     return net.train(bool(rng.random() < 0.5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", seeds(40, quick=10))
 def test_any_disturbed_network_is_exported_or_refused(cuba, seed):
     net = disturbed(np.random.default_rng(seed), cuba)

@@ -35,6 +35,7 @@ def neuron(**settings):
     return {"threshold": 1.0, "current_decay": 0.25, "voltage_decay": 0.1, **settings}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_any_learned_input_is_the_same_in_training_and_simulators(cuba, tmp_path, seed):
     from kipuka.train.from_program.network import blocks_from_program, trace_blocks

@@ -41,6 +41,7 @@ def drawn(seed, n_samples=2):
     return network, random_values(rng, network, n_samples, 80, largest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(NETWORKS))
 def test_random_networks_are_those_of_the_reference(seed):
     network, values = drawn(seed)

@@ -56,6 +56,7 @@ def stack(rng, shape, *channels, **geometry):
     return layers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [(5, 3), (24, 40), (33, 7), (1, 1), (70, 16)])
 @pytest.mark.parametrize("delay", [0, 1, 7])
 @pytest.mark.parametrize("padding", [(0, 0), (2, 1)])

@@ -28,6 +28,7 @@ def placed(rng, n, delays):
     return dict(zip(WAYS, found.placings, strict=True)), found, chip
 
 
+@pytest.mark.slow
 def test_spread_until_the_barrier_a_step_takes_one(rng):
     ways, found, chip = placed(rng, 128, np.full(128, 4))
     barrier = chip.latency.barrier.in_si().typical

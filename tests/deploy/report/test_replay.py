@@ -88,6 +88,7 @@ def test_the_console_says_what_the_figures_are_of(network, spikes, capsys):
     assert "replay" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_page_says_what_was_asked(network, spikes, tmp_path):
     known = told(
         network,

@@ -83,6 +83,7 @@ def contents(program: Program | None = None) -> ReportContents:
     )
 
 
+@pytest.mark.slow
 def test_a_report_in_a_line_runs_prices_and_checks_the_network(tmp_path: Path) -> None:
     program = network()
     inputs = np.random.default_rng(3).random((10, INPUTS, STEPS)) < 0.12
@@ -466,6 +467,7 @@ def test_bounds_share_a_prefix() -> None:
     assert shown(None, None, None) == "not published | low and high not published"
 
 
+@pytest.mark.slow
 def test_halves_of_characters_are_spelled_out(tmp_path: Path) -> None:
     odd = dataclasses.replace(network(), metadata={"origin": "half \ud800", "\udcff": "key"})
     html = written(tmp_path, contents(odd))

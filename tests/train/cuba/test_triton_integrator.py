@@ -22,6 +22,7 @@ def results(function, given, decay, state, threshold):
     return out.detach(), given.grad, decay.grad
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(4, 7, 30), (2, 3, 4, 5, 8), (3, 2, 1)])
 @pytest.mark.parametrize("threshold", [-1, 0.75])
 @pytest.mark.parametrize("decay", [0.0, 419.0, 4096.0])

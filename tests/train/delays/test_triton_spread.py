@@ -13,6 +13,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Conversion of an array:Deprecati
 STEPS, MAX_DELAY = 9, 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [triton_spread.BLOCK, 8])
 @pytest.mark.parametrize("which", ["weights", "slopes"])
 @pytest.mark.parametrize("make", [annealed_taps, finite_difference_taps])

@@ -44,6 +44,7 @@ def proven(block, shape):
     return all(found.of(1, name).safe for name in ("i", "v"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [4, *seeds(4, quick=1)])
 @pytest.mark.parametrize("threshold", [0.25, 1.0, 20.0])
 def test_the_analysis_proves_what_is_kept_in_range(seed, threshold):
@@ -54,6 +55,7 @@ def test_the_analysis_proves_what_is_kept_in_range(seed, threshold):
     assert proven(block, (9,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gates", ["shared", "update"])
 @pytest.mark.parametrize("seed", range(3))
 def test_so_it_does_of_blocks_with_one_gate(seed, gates):
@@ -64,6 +66,7 @@ def test_so_it_does_of_blocks_with_one_gate(seed, gates):
     assert proven(block, (9,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("groups", [1, 2])
 def test_so_it_does_for_convolutions(groups):
     block = convolutional(groups, groups)
