@@ -64,7 +64,7 @@ def watched_training(config: TrainConfig) -> Iterator[Callable[[EpochMetrics], N
     if in_notebook():
         cell = _Cell(title, config.epochs)
         yield lambda metrics: cell.show(metrics.epoch, watch.numbers(metrics))
-    elif STDERR.is_terminal:
+    elif STDERR.draws:
         with _Bar(title, config.epochs) as bar:
             yield lambda metrics: bar.show(metrics.epoch, watch.numbers(metrics))
     else:

@@ -13,10 +13,8 @@ from typing import Any
 
 import numpy as np
 from lava.magma.compiler.channels import pypychannel
-from lava.utils.sparse import find
-from scipy.sparse import csr_matrix
 
-from kipuka.deploy.lava.turns import Turns
+from kipuka.deploy.lava.turns import Turns, message_of
 
 LAVA_INT32 = 4
 """What Lava writes for int32 where a channel comes from its C side."""
@@ -57,10 +55,7 @@ class SendPort(pypychannel.CspSendPort):  # type: ignore[misc]
         AssertionError
             For another shape, as Lava does.
         """
-        if data.shape != self._shape:
-            raise AssertionError(f"{data.shape=} {self._shape=} Mismatch")
-        if isinstance(data, csr_matrix):
-            data = find(data, explicit_zeros=True)[2]
+        data = message_of(data, self._shape)
         if not self.probe():
             self._ack.acquire()
             self._n_free = 1

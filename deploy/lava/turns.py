@@ -90,8 +90,22 @@ class _Messages:
         self.sender: list[threading.Lock] = []
 
 
-class Sender(pypychannel.CspSendPort):  # type: ignore[misc]
-    """Sending end of a channel between actors of one process."""
+def message_of(data: Any, shape: Any) -> np.ndarray:
+    """Numbers that a channel of a shape takes from what is sent.
+
+    Raises
+    ------
+    AssertionError
+        For another shape, as Lava does.
+    """
+    if data.shape != shape:
+        raise AssertionError(f"{data.shape=} {shape=} Mismatch")
+    found: np.ndarray = find(data, explicit_zeros=True)[2] if isinstance(data, csr_matrix) else data
+    return found
+
+
+class _End:
+    """What both ends of a channel are."""
 
     def __init__(self, name: str, shape: Any, dtype: Any, messages: _Messages) -> None:
         self._name, self._shape, self._dtype = name, shape, dtype
@@ -99,6 +113,13 @@ class Sender(pypychannel.CspSendPort):  # type: ignore[misc]
 
     def start(self) -> None:
         """Do nothing; there is nothing to map."""
+
+    def join(self) -> None:
+        """Do nothing; there is nothing to end."""
+
+
+class Sender(_End, pypychannel.CspSendPort):  # type: ignore[misc]
+    """Sending end of a channel between actors of one process."""
 
     def probe(self) -> bool:
         """Tell whether a message can be sent without waiting."""
@@ -112,29 +133,15 @@ class Sender(pypychannel.CspSendPort):  # type: ignore[misc]
         AssertionError
             For another shape, as Lava does.
         """
-        if data.shape != self._shape:
-            raise AssertionError(f"{data.shape=} {self._shape=} Mismatch")
-        if isinstance(data, csr_matrix):
-            data = find(data, explicit_zeros=True)[2]
-        own = self._messages
+        data, own = message_of(data, self._shape), self._messages
         while len(own.sent) >= own.places:
             own.turns.wait(own.sender)
         own.sent.append(data.astype(self._dtype))
         own.turns.ready(own.receiver)
 
-    def join(self) -> None:
-        """Do nothing; there is nothing to end."""
 
-
-class Receiver(pypychannel.CspRecvPort):  # type: ignore[misc]
+class Receiver(_End, pypychannel.CspRecvPort):  # type: ignore[misc]
     """Receiving end of a channel between actors of one process."""
-
-    def __init__(self, name: str, shape: Any, dtype: Any, messages: _Messages) -> None:
-        self._name, self._shape, self._dtype = name, shape, dtype
-        self._size, self._messages = messages.places, messages
-
-    def start(self) -> None:
-        """Do nothing; there is nothing to map."""
 
     def probe(self) -> bool:
         """Tell whether there is a message."""
@@ -158,9 +165,6 @@ class Receiver(pypychannel.CspRecvPort):  # type: ignore[misc]
         message = own.sent.popleft()
         own.turns.ready(own.sender)
         return message
-
-    def join(self) -> None:
-        """Do nothing; there is nothing to end."""
 
 
 class Channel:

@@ -18,6 +18,10 @@ WITHOUT_SIGNS = ("", "dumb", "unknown")
 """What terminals are called that have no bold letters."""
 
 
+STARTED_BY_KERNEL = "JPY_PARENT_PID"
+"""Environment variable of a notebook's kernel and of all that it starts."""
+
+
 class Screen:
     """A standard stream as people see it, whatever stands in its place meanwhile.
 
@@ -41,6 +45,14 @@ class Screen:
         """Whether it is a terminal that is open."""
         stream = self._stream
         return stream is not None and not stream.closed and stream.isatty()
+
+    @property
+    def draws(self) -> bool:
+        """Whether a bar can be drawn: what a notebook's kernel has started writes into a cell.
+
+        A cell is a terminal to what it starts, and keeps every state of a bar.
+        """
+        return self.is_terminal and STARTED_BY_KERNEL not in os.environ
 
     @property
     def width(self) -> int:
@@ -73,11 +85,6 @@ STDOUT, STDERR = Screen("stdout"), Screen("stderr")
 def say(text: str) -> None:
     """Print a paragraph on standard error, on one line wherever that goes."""
     STDERR.print(printable(text))
-
-
-def below_a_cell() -> bool:
-    """Whether a notebook's kernel started this command: bars would pile up in what is kept."""
-    return "JPY_PARENT_PID" in os.environ
 
 
 def in_notebook() -> bool:

@@ -71,6 +71,13 @@ def test_a_terminal_shows_the_numbers_below_the_bar(monkeypatch, width):
     assert "best 25.00 % in epoch 1" in " ".join(text.split())
 
 
+def test_a_command_below_a_cell_writes_lines(monkeypatch):
+    monkeypatch.setenv("JPY_PARENT_PID", "1")
+    first, second = shown(monkeypatch, True, [metrics(1, 0.25, True)]).splitlines()
+    assert first.startswith("training sgru-delay on own[b]: ")
+    assert second.startswith("epoch 1 of 4: ")
+
+
 def test_times_are_for_people():
     assert [watching.duration(s) for s in (0.2, 59.6, 3599, 3600)] == [
         "0 s",

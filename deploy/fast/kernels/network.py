@@ -344,7 +344,7 @@ def _combine(row: Any, exponents: Any, sums: Any) -> None:
             total += int64(sums[k + number * width]) << exponents[row.first_exponent + number]
             sums[k + number * width] = 0
         # Weighted payloads fit 32 bits, as a design rule has it.
-        sums[k] = int32(total) if row.graded else within_reach(total, 0)
+        sums[k] = int32(total) if row.graded else within_reach(total)
 
 
 @inlined

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import int32, int64, uintp
+from numba import int32, uintp
 
 from kipuka.compiling import called, inlined
 from kipuka.convert.neurons.compiled import cuba_step, spiking_gru_step
@@ -52,22 +52,21 @@ A spike is the sign, which takes the fewest instructions to collect from many la
 
 
 @inlined
-def within_reach(activation: Any, shift: Any) -> Any:
-    """Replace what is beyond `FAR`: it keeps its sign, and a current that wraps does not notice.
-
-    `shift` is 0 for an activation in weight units and `STATE_SHIFT` for one in state units.
-    """
-    far, period = int64(FAR) << shift, int64(PERIOD) << shift
-    if activation > far:
-        return int32(far + (activation & (period - 1)))
-    if activation < -far:
-        return int32((activation & (period - 1)) - period - far)
+def within_reach(activation: Any) -> Any:
+    """Replace what is beyond `FAR`: it keeps its sign, and a current that wraps does not notice."""
+    if activation > FAR:
+        return int32(FAR + (activation & (PERIOD - 1)))
+    if activation < -FAR:
+        return int32((activation & (PERIOD - 1)) - PERIOD - FAR)
     return int32(activation)
 
 
 @inlined
 def encode(activations: Any, first: Any, n: Any, shift: Any, sums: Any, first_sum: Any) -> None:
-    """Write `n` activations as `within_reach` has them, in 32 bits throughout, to the sums."""
+    """Write `n` activations as `within_reach` has them, in 32 bits throughout, to the sums.
+
+    `shift` is 0 for activations in weight units and `STATE_SHIFT` for those in state units.
+    """
     far, period = int32(FAR << shift), int32(PERIOD << shift)
     for k in range(n):
         activation = activations[uintp(first + k)]

@@ -251,8 +251,8 @@ def _look_up_all(
         there = first_sum + row * n_columns * n_outputs
         bit = first_bit + row * row_bits
         for _ in range(n_columns):
-            if n_vectors == 4:
-                look_up(4, image, bit, geometry, run, n_runs, tables, sums, there)
+            if n_vectors == VECTORS:
+                look_up(VECTORS, image, bit, geometry, run, n_runs, tables, sums, there)
             elif n_vectors == 3:
                 look_up(3, image, bit, geometry, run, n_runs, tables, sums, there)
             elif n_vectors == 2:

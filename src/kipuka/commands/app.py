@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     with guarded_streams():
         try:
-            names = tuple(words[:1]) if words[:1] and words[0] in COMMANDS else COMMANDS
+            names = (words[0],) if words and words[0] in COMMANDS else COMMANDS
             result = commands(names)(words, prog_name="kipuka", standalone_mode=False)
             sys.stdout.flush()
             if result == INTERRUPTED:  # what the option parser makes of Ctrl-C

@@ -14,7 +14,7 @@ from itertools import zip_longest
 
 from kipuka.commands.tables.layout import column_widths, folded
 from kipuka.errors import printable
-from kipuka.screen import STDERR, STDOUT, below_a_cell, duration, say
+from kipuka.screen import STDERR, STDOUT, duration, say
 
 GAP, RULE = 2, "─"
 """Spaces between the columns of a table, and what the line below its heads is made of."""
@@ -159,7 +159,7 @@ def progress_bar(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
 
     Yields a function (done, total).
     """
-    if not STDERR.is_terminal or below_a_cell():
+    if not STDERR.draws:
         yield _Lines(title, unit).advance
         return
     from kipuka.commands.tables.bar import bar
