@@ -62,6 +62,18 @@ def table_of(arrays: NamedTuple) -> np.ndarray:
     return np.array(numbers, np.int64).reshape(-1, at.ENTRIES)
 
 
+def tables_of(arrays: NamedTuple) -> np.ndarray:
+    """Tables of samples that lie along the arrays' first axis: int64 (samples, arrays, `ENTRIES`).
+
+    One look at the first sample tells where all others are.
+    """
+    first = table_of(type(arrays)(*(array[0] for array in arrays)))
+    tables = np.repeat(first[np.newaxis], len(arrays[0]), axis=0)
+    numbers = np.arange(len(tables))[:, np.newaxis]
+    tables[:, :, 0] += numbers * [array.strides[0] for array in arrays]
+    return tables
+
+
 def with_array(table: np.ndarray, kind: type, name: str, array: np.ndarray) -> np.ndarray:
     """Copy of a table with another array in the place of one."""
     changed = table.copy()

@@ -17,6 +17,10 @@ from kipuka.errors import KipukaError
 WINDOW_ENTRIES = 1 << 24
 """Entries of a dense array that are turned into events, or activations, at a time."""
 
+OFFSET_BYTES, UNIT_BYTES, ACTIVATION_BYTES = (
+    np.dtype(kind).itemsize for kind in (np.int64, np.int32, np.int32)
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Events:
@@ -46,25 +50,39 @@ Sample: TypeAlias = "Piece | Iterable[Piece]"
 
 
 class Window(NamedTuple):
-    """Some steps of input as the kernels read them.
+    """Some steps of input as the kernels read them: by where they lie.
 
     Attributes
     ----------
-    offsets : int64 array (steps + 1,)
-    units : int32 array (spikes,)
-        Units that spike in step t: ``units[offsets[t] : offsets[t + 1]]``.
-    activations : int32 array (steps or 1, units)
-        Input of a network with an encoder; one row stands for every step.
+    n_steps : int
+    offsets : int
+        Address of an int64 array (steps + 1,).
+    units : int
+        Address of an int32 array (spikes,): units that spike in step t are
+        ``units[offsets[t] : offsets[t + 1]]``.
+    activations : int
+        Address of an int32 array (steps or 1, units): input of a network with an encoder.
+    activation_step : int
+        Units; 0 where one row of activations stands for every step.
+    arrays : tuple of arrays
+        What must not go away before the window.
     """
 
-    offsets: np.ndarray
-    units: np.ndarray
-    activations: np.ndarray
+    n_steps: int
+    offsets: int
+    units: int
+    activations: int
+    activation_step: int
+    arrays: tuple[np.ndarray, ...]
 
-    @property
-    def n_steps(self) -> int:
-        """Steps of the window."""
-        return self.offsets.size - 1
+    def from_step(self, step: int) -> tuple[int, int, int, int]:
+        """Offsets, units, activations and their step, beginning with a later step."""
+        return (
+            self.offsets + step * OFFSET_BYTES,
+            self.units,
+            self.activations + step * self.activation_step * ACTIVATION_BYTES,
+            self.activation_step,
+        )
 
 
 def pieces_of(sample: Sample, where: str) -> Iterable[Piece]:
@@ -104,29 +122,62 @@ def steps_of(piece: Piece, where: str) -> int:
     return int(array.shape[-1]) if array.ndim else 0
 
 
-def windows(
-    program: Program, piece: Piece, where: str, order: np.ndarray | None = None
-) -> Iterator[Window]:
-    """Cut a piece into windows of bounded size, in the kernels' form.
+class InputReader:
+    """Brings the input of one thread into the kernels' form, piece after piece.
 
-    `order` says which unit an encoder's activations begin with, and so on: int32 array (units,).
-
-    Raises
-    ------
-    KipukaError
-        If the piece does not fit the network; the message starts its place with `where`.
+    Parameters
+    ----------
+    program : Program
+    order : int32 array (units,), optional
+        Which unit an encoder's activations begin with, and so on.
     """
-    if isinstance(piece, Events):
-        _refuse_encoder(program, where)
-        yield _listed(program, piece, where)
-        return
-    piece = in_rows(program, as_numbers(piece, where))
-    check_dense(program, piece.shape, piece.dtype, where)
-    n_steps = piece.shape[1]
-    at_once = max(1, WINDOW_ENTRIES // program.n_inputs)
-    for start in range(0, n_steps, at_once):
-        part = piece[:, start : start + at_once]
-        yield _activations(part, order) if program.encoder else _scanned(part)
+
+    def __init__(self, program: Program, order: np.ndarray | None = None) -> None:
+        self._program, self._order = program, order
+        self._room = np.zeros(0, np.int64)
+        self._address = 0
+
+    def windows(self, piece: Piece, where: str) -> Iterator[Window]:
+        """Cut a piece into windows of bounded size; each is good until the next one is asked for.
+
+        Raises
+        ------
+        KipukaError
+            If the piece does not fit the network; the message starts its place with `where`.
+        """
+        program = self._program
+        if isinstance(piece, Events):
+            _refuse_encoder(program, where)
+            yield self._listed(piece, where)
+            return
+        piece = in_rows(program, as_numbers(piece, where))
+        check_dense(program, piece.shape, piece.dtype, where)
+        n_steps = piece.shape[1]
+        at_once = max(1, WINDOW_ENTRIES // program.n_inputs)
+        for start in range(0, n_steps, at_once):
+            part = piece[:, start : start + at_once]
+            yield _activations(part, self._order) if program.encoder else _scanned(part)
+
+    def _listed(self, events: Events, where: str) -> Window:
+        n_units, n_steps = self._program.n_inputs, steps_of(events, where)
+        times, units = _checked(events, where)
+        # One room for all arrays, and for all samples: to find out where an array lies takes as
+        # long as to list some hundred events.
+        words = 2 * n_steps + 1 + n_units
+        needed = words + -(-units.size * UNIT_BYTES // OFFSET_BYTES)
+        if needed > self._room.size:
+            self._room = np.empty(needed, np.int64)
+            self._address = address(self._room, np.int64)
+        offsets, ordered = self._address, self._address + words * OFFSET_BYTES
+        following = offsets + (n_steps + 1) * OFFSET_BYTES
+        seen = following + n_steps * OFFSET_BYTES
+        wrong = call(
+            "list_events", address(times, np.int64), address(units, np.int64), times.size,
+            n_units, n_steps, offsets, following, ordered, seen,
+        )  # fmt: skip
+        if wrong >= 0:
+            raise _refused(self._program, events, wrong, where)
+        return Window(n_steps, offsets, ordered, 0, 0, ())
 
 
 def in_rows(program: Program, array: np.ndarray) -> np.ndarray:
@@ -186,29 +237,41 @@ def _refuse_encoder(program: Program, where: str) -> None:
 
 def _activations(part: np.ndarray, order: np.ndarray | None) -> Window:
     # A picture that stands still is broadcast along time: one row is all there is to copy.
-    rows = part[:, :1] if part.strides[1] == 0 else part
-    rows = rows if order is None else rows[order]
+    still = part.strides[1] == 0 or part.shape[1] == 1
+    rows = part[:, :1] if still else part
+    rows = np.ascontiguousarray((rows if order is None else rows[order]).T)
     offsets = np.zeros(part.shape[1] + 1, np.int64)
-    return Window(offsets, np.zeros(0, np.int32), np.ascontiguousarray(rows.T))
+    return Window(
+        part.shape[1], address(offsets, np.int64), 0, address(rows, np.int32),
+        0 if still else len(part), (offsets, rows),
+    )  # fmt: skip
 
 
 def _scanned(part: np.ndarray) -> Window:
     n_steps = part.shape[1]
     flat = np.ascontiguousarray(part).reshape(-1).view(np.uint8)
     offsets = np.zeros(n_steps + 1, np.int64)
-    call("count_dense", address(flat, np.uint8), flat.size, n_steps, address(offsets, np.int64))
+    at_offsets = address(offsets, np.int64)
+    call("count_dense", address(flat, np.uint8), flat.size, n_steps, at_offsets)
     np.cumsum(offsets, out=offsets)
     units = np.empty(int(offsets[-1]), np.int32)
+    at_units = address(units, np.int32)
     following = offsets[:-1].copy()
     call(
         "list_dense", address(flat, np.uint8), flat.size, n_steps, address(following, np.int64),
-        address(units, np.int32),
+        at_units,
     )  # fmt: skip
-    return Window(offsets, units, np.zeros((1, 1), np.int32))
+    return Window(n_steps, at_offsets, at_units, 0, 0, (offsets, units))
 
 
-def _listed(program: Program, events: Events, where: str) -> Window:
-    n_steps = steps_of(events, where)
+def _checked(events: Events, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """Times and units of events as int64 arrays without gaps.
+
+    Raises
+    ------
+    KipukaError
+        If they are no lists of whole numbers of equal length.
+    """
     times, units = (as_numbers(x, f"{where}, events") for x in (events.times, events.units))
     if not times.size and not units.size:
         times, units = times.ravel().astype(np.int64), units.ravel().astype(np.int64)
@@ -229,18 +292,7 @@ def _listed(program: Program, events: Events, where: str) -> Window:
                 value=f"dtype {values.dtype}",
                 remedy="convert times to steps, and units to their numbers",
             )
-    offsets = np.zeros(n_steps + 1, np.int64)
-    ordered = np.empty(units.size, np.int32)
-    times, units = (np.ascontiguousarray(x, np.int64) for x in (times, units))
-    following, seen = np.zeros(n_steps, np.int64), np.full(program.n_inputs, -1, np.int64)
-    wrong = call(
-        "list_events", address(times, np.int64), address(units, np.int64), times.size,
-        program.n_inputs, n_steps, address(offsets, np.int64), address(following, np.int64),
-        address(ordered, np.int32), address(seen, np.int64),
-    )  # fmt: skip
-    if wrong >= 0:
-        raise _refused(program, events, wrong, where)
-    return Window(offsets, ordered, np.zeros((1, 1), np.int32))
+    return np.ascontiguousarray(times, np.int64), np.ascontiguousarray(units, np.int64)
 
 
 def _refused(program: Program, events: Events, index: int, where: str) -> KipukaError:

@@ -12,8 +12,8 @@ import numpy as np
 
 from kipuka.convert.program import Layer, Program
 from kipuka.deploy.counters import Counters, LayerCounters
-from kipuka.deploy.fast.addresses import address, table_of, with_array
-from kipuka.deploy.fast.input_events import Piece, Sample, Window, pieces_of, steps_of, windows
+from kipuka.deploy.fast.addresses import address, table_of, tables_of, with_array
+from kipuka.deploy.fast.input_events import InputReader, Piece, Sample, Window, pieces_of, steps_of
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels.constants import LANES
 from kipuka.deploy.fast.machine_code import call
@@ -59,6 +59,24 @@ def _laid_out(program: Program) -> Packed:
     return packed
 
 
+class Worker:
+    """What one thread runs samples in, one after the other.
+
+    Attributes
+    ----------
+    work : Workspace
+    address : int
+        Where the addresses of its arrays stand.
+    reader : InputReader
+    """
+
+    def __init__(self, program: Program, packed: Packed) -> None:
+        self.work = packed.workspace()
+        self._table = table_of(self.work)
+        self.address = address(self._table, np.int64)
+        self.reader = InputReader(program, packed.input_order)
+
+
 class Run:
     """A Program, what to record of it, and how far the run is.
 
@@ -80,7 +98,6 @@ class Run:
         self.network = self.packed.network._replace(layers=layers)
         table = with_array(self.packed.table, at.Network, "layers", layers)
         self._table, self._address = table, address(table, np.int64)
-        self._works: dict[int, tuple[at.Workspace, np.ndarray, int]] = {}
         self._progress, self._done, self._total = progress, 0, total
         self._lock, self._stopped = threading.Lock(), threading.Event()
 
@@ -88,41 +105,49 @@ class Run:
         """Let all threads end at the next opportunity."""
         self._stopped.set()
 
-    def on_threads(
-        self, work_off: Callable[[at.Workspace], None], n_threads: int
-    ) -> list[at.Workspace]:
-        """Call a function on each of several threads, with a workspace of its own."""
-        workspaces = [self.packed.workspace() for _ in range(n_threads)]
+    def worker(self) -> Worker:
+        """Return what a further thread runs in."""
+        return Worker(self.program, self.packed)
+
+    def on_threads(self, work_off: Callable[[Worker], None], n_threads: int) -> list[at.Workspace]:
+        """Call a function on each of several threads; return the workspaces that it ran in."""
+        workers = [self.worker() for _ in range(n_threads)]
+        workspaces = [worker.work for worker in workers]
         if n_threads == 1:
-            work_off(workspaces[0])
+            work_off(workers[0])
             return workspaces
         with ThreadPoolExecutor(n_threads) as pool:
             try:
-                for future in [pool.submit(work_off, workspace) for workspace in workspaces]:
+                for future in [pool.submit(work_off, worker) for worker in workers]:
                     future.result()
             finally:
                 # After an error, or Ctrl-C, the other threads need not go on.
                 self.stop()
         return workspaces
 
-    def whole(self, work: at.Workspace, piece: Piece, into: at.Recording, where: str) -> None:
-        """Run a sample that is given in one piece, and add to the workspace's counts."""
-        if self._piece(work, piece, into, 0, 0, where):
-            self._finish(work)
+    def whole(self, worker: Worker, piece: Piece, recording: int, where: str) -> None:
+        """Run a sample that is given in one piece, and add to the worker's counts.
 
-    def streamed(self, work: at.Workspace, sample: Sample, where: str) -> Simulation:
+        `recording` is the address of a table of what it is recorded in.
+        """
+        if self._piece(worker, piece, recording, 0, 0, where):
+            self._finish(worker)
+
+    def streamed(self, worker: Worker, sample: Sample, where: str) -> Simulation:
         """Run one sample of unknown length, with counts of its own."""
+        work = worker.work
         for name in (*COUNTS, "peaks"):
             getattr(work, name)[:] = 0
         parts: list[at.Recording] = []
-        n_steps = 0
+        n_steps = recording = 0
         for piece in pieces_of(sample, where):
             if not parts or self.columns.grow:
                 parts.append(self.columns.recordings(1, steps_of(piece, where)))
-            own = at.Recording(*(array[0] for array in parts[-1]))
-            n_steps += self._piece(work, piece, own, n_steps, 0, where)
+                table = tables_of(parts[-1])
+                recording = address(table, np.int64)
+            n_steps += self._piece(worker, piece, recording, n_steps, 0, where)
         if n_steps:
-            self._finish(work)
+            self._finish(worker)
         if not parts:
             # A recording may be over before it began.
             parts.append(self.columns.recordings(1, 0))
@@ -132,59 +157,43 @@ class Run:
 
     def _piece(
         self,
-        work: at.Workspace,
+        worker: Worker,
         piece: Piece,
-        into: at.Recording,
+        recording: int,
         first_step: int,
         first_row: int,
         where: str,
     ) -> int:
         """Run some steps, record them from a row on, and return how many they were."""
         done = 0
-        for window in windows(self.program, piece, where, self.packed.input_order):
-            self._window(work, window, into, first_step + done, first_row + done)
+        for window in worker.reader.windows(piece, where):
+            self._window(worker, window, recording, first_step + done, first_row + done)
             done += window.n_steps
         return done
 
     def _window(
-        self, work: at.Workspace, window: Window, into: at.Recording, first_step: int, row: int
+        self, worker: Worker, window: Window, recording: int, first_step: int, row: int
     ) -> None:
-        moving = window.activations.shape[0] > 1
-        recorded = table_of(into)
-        network, room = self._tables(work)
-        recording = address(recorded, np.int64)
         if first_step == 0:
+            work = worker.work
             for empty in (work.filled, work.spread, work.settled):
                 empty[:] = 0
         for start in range(0, window.n_steps, STEPS_AT_ONCE):
             if self._stopped.is_set():
                 return
             n_steps = min(STEPS_AT_ONCE, window.n_steps - start)
-            activations = window.activations[start:] if moving else window.activations
-            offsets = window.offsets[start:]
             call(
-                "advance", network, room, recording, address(offsets, np.int64),
-                address(window.units, np.int32), address(activations, np.int32),
-                activations.shape[1] if moving else 0, first_step + start, n_steps, row + start,
-                parts=self.network.parts,
+                "advance", self._address, worker.address, recording, *window.from_step(start),
+                first_step + start, n_steps, row + start, parts=self.network.parts,
             )  # fmt: skip
             if self._progress:
                 with self._lock:
                     self._done += n_steps
                     self._progress(self._done, self._total or self._done)
 
-    def _finish(self, work: at.Workspace) -> None:
+    def _finish(self, worker: Worker) -> None:
         """Count what the last step of a sample left."""
-        call("finish", *self._tables(work), parts=self.network.parts)
-
-    def _tables(self, work: at.Workspace) -> tuple[int, int]:
-        """Where the addresses of the network and of a workspace stand."""
-        # The workspace is kept as well, so that its number is no other's as long as the run lasts.
-        known = self._works.get(id(work))
-        if known is None:
-            table = table_of(work)
-            known = self._works[id(work)] = work, table, address(table, np.int64)
-        return self._address, known[2]
+        call("finish", self._address, worker.address, parts=self.network.parts)
 
     def result(
         self, workspaces: list[at.Workspace], recorded: at.Recording, n_steps: int

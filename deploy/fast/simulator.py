@@ -12,10 +12,10 @@ import numpy as np
 
 from kipuka.convert.operands import as_numbers, whole_number
 from kipuka.convert.program import Program, expect_program
+from kipuka.deploy.fast.addresses import address, tables_of
 from kipuka.deploy.fast.input_events import Events, Piece, Sample, check_dense, in_rows, steps_of
-from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.recording import COUNTERS, EVERYTHING, Record
-from kipuka.deploy.fast.run import Progress, Run, available_cores
+from kipuka.deploy.fast.run import Progress, Run, Worker, available_cores
 from kipuka.deploy.reference import Simulation
 from kipuka.errors import KipukaError
 from kipuka.lazy import listing
@@ -74,13 +74,15 @@ def simulate(
     n_steps = _common_steps(program, inputs)
     run = Run(program, record, progress, total=len(inputs) * n_steps)
     recorded = run.columns.recordings(len(inputs), n_steps)
+    tables = tables_of(recorded)
+    first = address(tables, np.int64)
     # One iterator hands out the samples, to whichever thread is free.
     numbers = iter(range(len(inputs)))
 
-    def work_off(workspace: at.Workspace) -> None:
+    def work_off(worker: Worker) -> None:
         for number in numbers:
-            own = at.Recording(*(array[number] for array in recorded))
-            run.whole(workspace, inputs[number], own, f"input, sample {number}")
+            recording = first + number * tables.strides[0]
+            run.whole(worker, inputs[number], recording, f"input, sample {number}")
 
     workspaces = run.on_threads(work_off, min(n_threads, len(inputs)))
     return run.result(workspaces, recorded, n_steps)
@@ -131,20 +133,20 @@ def simulate_each(
     numbered = ((sample, f"input, sample {number}") for number, sample in enumerate(samples))
     n_threads = _threads(threads)
     if n_threads == 1:
-        workspace = run.packed.workspace()
+        worker = run.worker()
         for sample, where in numbered:
-            yield run.streamed(workspace, sample, where)
+            yield run.streamed(worker, sample, where)
         return
-    workspaces: queue.SimpleQueue[at.Workspace] = queue.SimpleQueue()
+    workers: queue.SimpleQueue[Worker] = queue.SimpleQueue()
     for _ in range(n_threads):
-        workspaces.put(run.packed.workspace())
+        workers.put(run.worker())
 
     def run_one(sample: Sample, where: str) -> Simulation:
-        workspace = workspaces.get()
+        worker = workers.get()
         try:
-            return run.streamed(workspace, sample, where)
+            return run.streamed(worker, sample, where)
         finally:
-            workspaces.put(workspace)
+            workers.put(worker)
 
     ahead: deque[Future[Simulation]] = deque()
     with ThreadPoolExecutor(n_threads) as pool:

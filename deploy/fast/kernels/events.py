@@ -62,14 +62,18 @@ def list_events(
     n_units, n_steps : int
         An event's source must be below the one, its time below the other.
     offsets : int64 array (steps + 1,)
-        Zeros; then where each step's units begin.
+        Of the result: where each step's units begin.
     following : int64 array (steps,)
         Room to work.
     units : int32 array (events,)
         The result; an event that repeats another one's time and source cannot be, either.
     seen : int64 array (units,)
-        Minus ones.
+        Room to work.
     """
+    for step in range(n_steps + 1):
+        offsets[step] = 0
+    for unit in range(n_units):
+        seen[unit] = -1
     for index in range(n_events):
         if not (0 <= times[index] < n_steps and 0 <= sources[index] < n_units):
             return index

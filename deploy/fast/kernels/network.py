@@ -455,20 +455,28 @@ def _take_tally(network: Any, work: Any, row: Any) -> None:
 def _list_spikes(network: Any, work: Any, row: Any) -> Any:
     """List and count the neurons that spiked; return how many they are."""
     n_spikes = 0
-    for block in range(row.blocks):
+    # What is read from the table here need not be read again after each write.
+    blocks, first_unit = row.blocks, row.first_unit
+    for block in range(blocks):
         spiked = int64(work.masks[uintp(block)]) & ALL_LANES
-        first = row.first_unit + block * LANES
+        first = first_unit + block * LANES
         while spiked:
             lane = lowest_lane(spiked)
             neuron = network.order[uintp(first + lane)]
             spiked &= spiked - 1
             work.spikes[uintp(n_spikes)] = neuron
             if row.graded:
-                place = row.first_state + block * row.rows * LANES + lane
-                work.payloads[uintp(n_spikes)] = work.states[uintp(place) + PAYLOAD]
-            work.emitted[uintp(row.first_unit + neuron)] += 1
+                _take_payload(network, work, row, block, lane, n_spikes)
+            work.emitted[uintp(first_unit + neuron)] += 1
             n_spikes += 1
     return n_spikes
+
+
+@compiled_where("with_payloads")
+def _take_payload(network: Any, work: Any, row: Any, block: Any, lane: Any, number: Any) -> None:
+    """Keep the payload of a neuron's spike beside the spike in the list."""
+    place = row.first_state + block * row.rows * LANES + lane
+    work.payloads[uintp(number)] = work.states[uintp(place) + PAYLOAD]
 
 
 @inlined

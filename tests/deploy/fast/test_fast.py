@@ -115,11 +115,11 @@ def test_a_layer_rests_once_nothing_in_it_changes(layer, settles):
     """Rest is what the time of a silent stretch depends on; results do not show it."""
     network = program(1, layer)
     run = Run(network, COUNTERS, None)
-    workspace = run.packed.workspace()
+    worker = run.worker()
     for last_spike, rests in ((0, settles), (299, False)):
         spikes = pulses(1, 300, (0, 0), (0, last_spike))[0]
-        run.streamed(workspace, spikes, "input")
-        assert workspace.settled.tolist() == [False, rests]
+        run.streamed(worker, spikes, "input")
+        assert worker.work.settled.tolist() == [False, rests]
 
 
 def test_equal_programs_share_their_layout_and_are_forgotten_with_it():
