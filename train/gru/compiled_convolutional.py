@@ -89,11 +89,11 @@ class FusedConvSequence(torch.autograd.Function):
             weights=np.empty((0, 0), np.float32),
             slopes=spike_slopes(ctx.cell).numpy(),
             first=first.numpy(),
-            window=window.contiguous().numpy(),
+            window=window.T.contiguous().numpy(),
             pull=pull.repeat_interleave(height * width).numpy(),
+            grad_spikes=positions_first(grad_outputs[0]).numpy(),
         )
         grad = kernels.Gradients(
-            spikes=positions_first(grad_outputs[0].clone()).numpy(),
             activations=np.empty((n_steps, n_rows, 3 * n), np.float32),
             arrived=np.empty((n_steps, n_rows, n), np.float32),
         )
@@ -106,7 +106,6 @@ class FusedConvSequence(torch.autograd.Function):
         for step in reversed(range(n_steps)):
             convolutional_kernels.retreat_all(saved, grad, carry_i, carry_v, step)
             grad_arrived[step] = mixing.input_gradient(grad_a[step], weight)
-            convolutional_kernels.send_back(saved, grad, step)
         taps = ctx.cell.taps if ctx.needs_input_grad[3] else None
         return whole_gradients(grad_a, grad_arrived, arrived, emitted, weight, mixing, taps)
 

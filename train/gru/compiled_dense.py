@@ -24,6 +24,7 @@ from kipuka.train.gru.cell import (
     weight_units,
     whole_gradients,
 )
+from kipuka.train.products.row_kernels import LANES, in_columns
 from kipuka.train.threads import kernel_threads
 
 
@@ -84,24 +85,26 @@ class FusedSequence(torch.autograd.Function):
         i, v, saturated, gates, emitted, arrived, weight = ctx.saved_tensors
         n_steps, n_batch, n = i.shape
         first, window = compact(ctx.cell.taps.weights)
+        columns = in_columns(weight.detach().numpy())
         saved = kernels.SavedTensors(
             i=i.numpy(),
             v=v.numpy(),
             saturated=saturated.numpy(),
             gates=gates.numpy(),
-            weights=weight.detach().contiguous().numpy(),
+            weights=columns,
             slopes=spike_slopes(ctx.cell).numpy(),
             first=first.numpy(),
-            window=window.contiguous().numpy(),
+            window=window.T.contiguous().numpy(),
             pull=(grad_outputs[4] / (n_steps * n)).contiguous().numpy(),
+            grad_spikes=grad_outputs[0].contiguous().numpy(),
         )
         grad = kernels.Gradients(
-            spikes=grad_outputs[0].clone(memory_format=torch.contiguous_format).numpy(),
             activations=np.empty((n_steps, n_batch, 3 * n), np.float32),
-            arrived=np.empty((n_steps, n_batch, n), np.float32),
+            arrived=np.empty((n_steps, n_batch, len(columns) * LANES), np.float32),
         )
         over_samples(n_batch, lambda begin, end: kernels.backward(saved, grad, begin, end))
-        grad_a, grad_arrived = map(torch.from_numpy, (grad.activations, grad.arrived))
+        grad_a = torch.from_numpy(grad.activations)
+        grad_arrived = torch.from_numpy(grad.arrived)[..., :n]
         taps = ctx.cell.taps if ctx.needs_input_grad[3] else None
         mixing = ctx.cell.mixing
         return whole_gradients(grad_a, grad_arrived, arrived, emitted, weight, mixing, taps)

@@ -14,6 +14,7 @@ from numba import float32, int32
 from kipuka.compiling import inlined
 from kipuka.train.gru.kernels import (
     ACTIVATION_SCALE,
+    ROOM,
     SHARES,
     TAP_BITS,
     advance,
@@ -86,18 +87,6 @@ def _receive(given: Any, grid: Any, mail: Any, sums: Any, step: Any, sample: Any
 @compiled
 def retreat_all(saved: Any, grad: Any, carry_i: Any, carry_v: Any, step: Any) -> None:
     """Gradients of one step's activations at all positions, and what goes to the step before."""
+    room = np.empty((ROOM, carry_i.shape[1]), np.float32)
     for row in range(carry_i.shape[0]):
-        retreat(saved, grad, carry_i[row], carry_v[row], step, row)
-
-
-@compiled
-def send_back(saved: Any, grad: Any, step: Any) -> None:
-    """Bring the gradient of what arrived in a step to the spikes that sent it."""
-    _, n_rows, n = grad.arrived.shape
-    for row in range(n_rows):
-        arrived = grad.arrived[step, row]
-        for j in range(n):
-            for k in range(saved.window.shape[1]):
-                sent = step - 1 - k - saved.first[j]
-                if sent >= 0:
-                    grad.spikes[sent, row, j] += saved.window[j, k] * arrived[j]
+        retreat(saved, grad, carry_i[row], carry_v[row], room, step, row)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import float32, int32
+from numba import float32, int32, uintp
 
 from kipuka.compiling import inlined, kept_on_disk
 from kipuka.convert import fixed
@@ -23,9 +23,13 @@ from kipuka.convert.neurons.compiled import (
 )
 from kipuka.train.delays.axonal import TAP_UNITY
 from kipuka.train.gru.cell import OVERSHOOT_MARGIN as MARGIN
+from kipuka.train.products.row_kernels import ROWS, multiply
 
-SAMPLES_TOGETHER = 4
-"""Samples of a backward pass that share each row of weights while it is near."""
+SAMPLES_TOGETHER = 2 * ROWS
+"""Samples of a backward pass that share each column of weights while it is near."""
+
+ROOM = 2
+"""Rows of a number for each neuron that a step of the backward pass works in."""
 
 STATE_SHIFT = fixed.STATE_SHIFT
 LIMIT = fixed.GRU_STATE_LIMIT
@@ -65,19 +69,19 @@ class SavedTensors(NamedTuple):
     v: np.ndarray
     saturated: np.ndarray
     gates: np.ndarray
-    weights: np.ndarray  # float32 (3 neurons, sources)
+    weights: np.ndarray  # float32 (3 neurons, sources), `in_columns`
     slopes: np.ndarray  # float32, by membrane
     first: np.ndarray
-    window: np.ndarray  # float32 (neurons, taps)
+    window: np.ndarray  # float32 (taps, neurons)
     pull: np.ndarray  # float32 (batch,)
+    grad_spikes: np.ndarray  # float32 (time, batch, neurons), what later layers sent back
 
 
 class Gradients(NamedTuple):
-    """What a backward pass writes; of `spikes` it starts from what later layers sent back."""
+    """What a backward pass writes."""
 
-    spikes: np.ndarray
-    activations: np.ndarray
-    arrived: np.ndarray
+    activations: np.ndarray  # float32 (time, batch, 3 neurons)
+    arrived: np.ndarray  # float32 (time, batch, neurons and what fills the last column of weights)
 
 
 compiled = kept_on_disk([*Path(__file__).parent.parent.glob("*/*kernels.py"), *SOURCES])
@@ -176,6 +180,7 @@ def backward(saved: Any, grad: Any, begin: Any, end: Any) -> None:
     n_steps, _, n = saved.i.shape
     carry_i = np.empty((SAMPLES_TOGETHER, n), np.float32)
     carry_v = np.empty((SAMPLES_TOGETHER, n), np.float32)
+    room = np.empty((ROOM, n), np.float32)
     for start in range(begin, end, SAMPLES_TOGETHER):
         stop = min(start + SAMPLES_TOGETHER, end)
         carry_i[:] = 0
@@ -183,20 +188,19 @@ def backward(saved: Any, grad: Any, begin: Any, end: Any) -> None:
         for step in range(n_steps - 1, -1, -1):
             for sample in range(start, stop):
                 row = sample - start
-                retreat(saved, grad, carry_i[row], carry_v[row], step, sample)
-            _multiply(grad.activations[step], saved.weights, grad.arrived[step], start, stop)
-            for sample in range(start, stop):
-                arrived = grad.arrived[step, sample]
-                for j in range(n):
-                    for k in range(saved.window.shape[1]):
-                        sent = step - 1 - k - saved.first[j]
-                        if sent >= 0:
-                            grad.spikes[sent, sample, j] += saved.window[j, k] * arrived[j]
+                retreat(saved, grad, carry_i[row], carry_v[row], room, step, sample)
+            multiply(grad.activations, saved.weights, grad.arrived, step, start, stop)
 
 
 @inlined
-def retreat(saved: Any, grad: Any, carry_i: Any, carry_v: Any, step: Any, sample: Any) -> None:
-    """Gradients of one step's activations, and what is carried to the step before."""
+def retreat(
+    saved: Any, grad: Any, carry_i: Any, carry_v: Any, room: Any, step: Any, sample: Any
+) -> None:
+    """Gradients of one step's activations, and what is carried to the step before.
+
+    Each loop writes to one array: with more of them, LLVM gives up on testing whether they overlap,
+    and on vectors with it.
+    """
     n = carry_i.shape[0]
     i, v = saved.i[step, sample], saved.v[step, sample]
     before = step - 1 if step else step
@@ -204,46 +208,58 @@ def retreat(saved: Any, grad: Any, carry_i: Any, carry_v: Any, step: Any, sample
     there = float32(1 if step else 0)
     i_before, v_before = saved.i[before, sample], saved.v[before, sample]
     saturated, gates = saved.saturated[step, sample], saved.gates[step, sample]
-    grad_spikes, grad_a = grad.spikes[step, sample], grad.activations[step, sample]
+    grad_a = grad.activations[step, sample]
+    grad_i, grad_r, grad_z = grad_a[:n], grad_a[n : 2 * n], grad_a[2 * n :]
+    grad_v, opened = room[0], room[1]
     pull = saved.pull[sample]
+    _came_back(saved, grad, grad_v, step, sample)
     for j in range(n):
-        raw_r, raw_z = int32(gates[j]), int32(gates[n + j])
-        r = float32(gate(raw_r)) * GATE_STEP
-        z = float32(gate(raw_z)) * GATE_STEP
-        r_slope = GATE_DERIVATIVE if abs(raw_r) <= GATE_REACH else float32(0)
-        z_slope = GATE_DERIVATIVE if abs(raw_z) <= GATE_REACH else float32(0)
-        passes = float32(1 if saturated[j] == 0 else 0)
-        grad_v = (grad_spikes[j] * saved.slopes[v[j] + LIMIT] + carry_v[j]) * passes
-        grad_v = grad_v + pull * _beyond_margin(v[j])
-        grad_i = (grad_v * (float32(1) - z) + carry_i[j]) * passes
-        grad_i = grad_i + pull * _beyond_margin(i[j])
-        now = float32(i[j]) * STATE_STEP
-        grad_a[j] = grad_i
-        grad_a[n + j] = grad_i * (float32(i_before[j]) * STATE_STEP * there) * r_slope
+        grad_v[j] = grad_v[j] * saved.slopes[uintp(v[j] + LIMIT)]
+    for j in range(n):
+        grad_v[j] = (grad_v[j] + carry_v[j]) * _passes(saturated[j]) + pull * _beyond_margin(v[j])
+    for j in range(n):
+        opened[j] = float32(gate(int32(gates[n + j]))) * GATE_STEP
+    for j in range(n):
+        back = (grad_v[j] * (float32(1) - opened[j]) + carry_i[j]) * _passes(saturated[j])
+        grad_i[j] = back + pull * _beyond_margin(i[j])
+    for j in range(n):
+        carry_v[j] = grad_v[j] * opened[j]
+    for j in range(n):
         behind = float32(v_before[j]) * STATE_STEP * there
-        grad_a[2 * n + j] = grad_v * (behind - now) * z_slope
-        carry_v[j] = grad_v * z
-        carry_i[j] = grad_i * r
+        grad_z[j] = grad_v[j] * (behind - float32(i[j]) * STATE_STEP) * _gate_slope(gates[n + j])
+    for j in range(n):
+        behind = float32(i_before[j]) * STATE_STEP * there
+        grad_r[j] = grad_i[j] * behind * _gate_slope(gates[j])
+    for j in range(n):
+        carry_i[j] = grad_i[j] * (float32(gate(int32(gates[j]))) * GATE_STEP)
+
+
+@inlined
+def _came_back(saved: Any, grad: Any, total: Any, step: Any, sample: Any) -> None:
+    """Gradient of a step's spikes: from later layers, and from where the recurrence took them."""
+    n_steps, _, n = saved.i.shape
+    given = saved.grad_spikes[step, sample]
+    for j in range(n):
+        total[j] = given[j]
+    # What arrives last is met first on the way back.
+    for k in range(saved.window.shape[0] - 1, -1, -1):
+        shares = saved.window[k]
+        for j in range(n):
+            at = step + 1 + k + saved.first[j]
+            if at < n_steps:
+                total[j] += shares[j] * grad.arrived[uintp(at), uintp(sample), j]
+
+
+@inlined
+def _passes(saturated: Any) -> Any:
+    return float32(1 if saturated == 0 else 0)
+
+
+@inlined
+def _gate_slope(raw: Any) -> Any:
+    return GATE_DERIVATIVE if abs(int32(raw)) <= GATE_REACH else float32(0)
 
 
 @inlined
 def _beyond_margin(state: Any) -> Any:
     return float32((1 if state > MARGIN else 0) - (1 if state < -MARGIN else 0))
-
-
-@inlined
-def _multiply(rows: Any, weights: Any, out: Any, start: Any, stop: Any) -> None:
-    """Set ``out[s] = rows[s] @ weights`` for some samples, summed from the first row to the last.
-
-    Rows of weights go three at a time, so that the sums are loaded and stored less often.
-    """
-    n_rows, n = weights.shape
-    for sample in range(start, stop):
-        out[sample, :] = 0
-    for k in range(0, n_rows, 3):
-        w0, w1, w2 = weights[k], weights[k + 1], weights[k + 2]
-        for sample in range(start, stop):
-            g0, g1, g2 = rows[sample, k], rows[sample, k + 1], rows[sample, k + 2]
-            sums = out[sample]
-            for j in range(n):
-                sums[j] = ((sums[j] + g0 * w0[j]) + g1 * w1[j]) + g2 * w2[j]

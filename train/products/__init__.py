@@ -1,0 +1,1 @@
+"""Products of spikes and of gradients with weights on the CPU, compiled."""
