@@ -11,7 +11,7 @@ from kipuka.convert.formats.guarded.arrays import UNREADABLE, read_npy, write_np
 from kipuka.convert.formats.guarded.event_files import WRITTEN, not_events, read_event_file
 from kipuka.convert.operands import as_numbers, checked_inputs
 from kipuka.convert.program import Program
-from kipuka.deploy.fast.input_events import Events, InputReader
+from kipuka.deploy.fast.input_events import Events, windows
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
 
@@ -162,8 +162,7 @@ def _refuse_sample(
 ) -> None:
     """Let the simulator's own check name the event of that sample that cannot be."""
     own = samples == number
-    events = Events(times[own], units[own], n_steps)
-    for _ in InputReader(program).windows(events, f"{path}, sample {number}"):
+    for _ in windows(program, Events(times[own], units[own], n_steps), f"{path}, sample {number}"):
         pass
 
 

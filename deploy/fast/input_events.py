@@ -17,6 +17,9 @@ from kipuka.errors import KipukaError
 WINDOW_ENTRIES = 1 << 24
 """Entries of a dense array that are turned into events, or activations, at a time."""
 
+FEW_EVENTS = 1 << 12
+"""Events that are listed sooner than another thread would take its turn."""
+
 OFFSET_BYTES, UNIT_BYTES, ACTIVATION_BYTES = (
     np.dtype(kind).itemsize for kind in (np.int64, np.int32, np.int32)
 )
@@ -77,12 +80,9 @@ class Window(NamedTuple):
 
     def from_step(self, step: int) -> tuple[int, int, int, int]:
         """Offsets, units, activations and their step, beginning with a later step."""
-        return (
-            self.offsets + step * OFFSET_BYTES,
-            self.units,
-            self.activations + step * self.activation_step * ACTIVATION_BYTES,
-            self.activation_step,
-        )
+        offsets = self.offsets + step * OFFSET_BYTES
+        activations = self.activations + step * self.activation_step * ACTIVATION_BYTES
+        return offsets, self.units, activations, self.activation_step
 
 
 def pieces_of(sample: Sample, where: str) -> Iterable[Piece]:
@@ -122,62 +122,29 @@ def steps_of(piece: Piece, where: str) -> int:
     return int(array.shape[-1]) if array.ndim else 0
 
 
-class InputReader:
-    """Brings the input of one thread into the kernels' form, piece after piece.
+def windows(
+    program: Program, piece: Piece, where: str, order: np.ndarray | None = None
+) -> Iterator[Window]:
+    """Cut a piece into windows of bounded size, in the kernels' form.
 
-    Parameters
-    ----------
-    program : Program
-    order : int32 array (units,), optional
-        Which unit an encoder's activations begin with, and so on.
+    `order` says which unit an encoder's activations begin with, and so on: int32 array (units,).
+
+    Raises
+    ------
+    KipukaError
+        If the piece does not fit the network; the message starts its place with `where`.
     """
-
-    def __init__(self, program: Program, order: np.ndarray | None = None) -> None:
-        self._program, self._order = program, order
-        self._room = np.zeros(0, np.int64)
-        self._address = 0
-
-    def windows(self, piece: Piece, where: str) -> Iterator[Window]:
-        """Cut a piece into windows of bounded size; each is good until the next one is asked for.
-
-        Raises
-        ------
-        KipukaError
-            If the piece does not fit the network; the message starts its place with `where`.
-        """
-        program = self._program
-        if isinstance(piece, Events):
-            _refuse_encoder(program, where)
-            yield self._listed(piece, where)
-            return
-        piece = in_rows(program, as_numbers(piece, where))
-        check_dense(program, piece.shape, piece.dtype, where)
-        n_steps = piece.shape[1]
-        at_once = max(1, WINDOW_ENTRIES // program.n_inputs)
-        for start in range(0, n_steps, at_once):
-            part = piece[:, start : start + at_once]
-            yield _activations(part, self._order) if program.encoder else _scanned(part)
-
-    def _listed(self, events: Events, where: str) -> Window:
-        n_units, n_steps = self._program.n_inputs, steps_of(events, where)
-        times, units = _checked(events, where)
-        # One room for all arrays, and for all samples: to find out where an array lies takes as
-        # long as to list some hundred events.
-        words = 2 * n_steps + 1 + n_units
-        needed = words + -(-units.size * UNIT_BYTES // OFFSET_BYTES)
-        if needed > self._room.size:
-            self._room = np.empty(needed, np.int64)
-            self._address = address(self._room, np.int64)
-        offsets, ordered = self._address, self._address + words * OFFSET_BYTES
-        following = offsets + (n_steps + 1) * OFFSET_BYTES
-        seen = following + n_steps * OFFSET_BYTES
-        wrong = call(
-            "list_events", address(times, np.int64), address(units, np.int64), times.size,
-            n_units, n_steps, offsets, following, ordered, seen,
-        )  # fmt: skip
-        if wrong >= 0:
-            raise _refused(self._program, events, wrong, where)
-        return Window(n_steps, offsets, ordered, 0, 0, ())
+    if isinstance(piece, Events):
+        _refuse_encoder(program, where)
+        yield _listed(program, piece, where)
+        return
+    piece = in_rows(program, as_numbers(piece, where))
+    check_dense(program, piece.shape, piece.dtype, where)
+    n_steps = piece.shape[1]
+    at_once = max(1, WINDOW_ENTRIES // program.n_inputs)
+    for start in range(0, n_steps, at_once):
+        part = piece[:, start : start + at_once]
+        yield _activations(part, order) if program.encoder else _scanned(part)
 
 
 def in_rows(program: Program, array: np.ndarray) -> np.ndarray:
@@ -262,6 +229,26 @@ def _scanned(part: np.ndarray) -> Window:
         at_units,
     )  # fmt: skip
     return Window(n_steps, at_offsets, at_units, 0, 0, (offsets, units))
+
+
+def _listed(program: Program, events: Events, where: str) -> Window:
+    n_units, n_steps = program.n_inputs, steps_of(events, where)
+    times, units = _checked(events, where)
+    # One room for all arrays: to find out where an array lies takes as long as to list some
+    # hundred events.
+    words = 2 * n_steps + 1 + n_units
+    room = np.empty(words + -(-units.size * UNIT_BYTES // OFFSET_BYTES), np.int64)
+    offsets = address(room, np.int64)
+    following = offsets + (n_steps + 1) * OFFSET_BYTES
+    seen = following + n_steps * OFFSET_BYTES
+    ordered = offsets + words * OFFSET_BYTES
+    wrong = call(
+        "list_events", address(times, np.int64), address(units, np.int64), times.size, n_units,
+        n_steps, offsets, following, ordered, seen, brief=times.size < FEW_EVENTS,
+    )  # fmt: skip
+    if wrong >= 0:
+        raise _refused(program, events, wrong, where)
+    return Window(n_steps, offsets, ordered, 0, 0, (room,))
 
 
 def _checked(events: Events, where: str) -> tuple[np.ndarray, np.ndarray]:

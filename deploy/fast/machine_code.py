@@ -39,21 +39,23 @@ SOURCES = (
 AHEAD = KERNELS / "ahead"
 """Where an installation puts what it has compiled."""
 
-BY_PARTS = ("advance", "finish", "count_arrivals")
+BY_PARTS = ("advance", "count_arrivals")
 FOR_ALL = ("count_dense", "list_dense", "list_events")
 """Kernels that are compiled for a network's parts, and those that are not."""
 
 OTHERS_WRITE = 0o022
 """Bits of a file's mode that let others write to it."""
 
-_LOADED: dict[tuple[str, tuple[bool, ...]], Callable[..., int]] = {}
+_LOADED: dict[tuple[str, tuple[bool, ...]], tuple[Callable[..., int], ...]] = {}
+"""Each kernel as a function that lets other threads run, and as one that does not."""
+
 _OWNERS: list[Any] = []
 """Objects that own the memory of the code."""
 
 _LOCK = threading.Lock()
 
 
-def call(name: str, *arguments: int, parts: tuple[bool, ...] = ()) -> int:
+def call(name: str, *arguments: int, parts: tuple[bool, ...] = (), brief: bool = False) -> int:
     """Call a kernel with whole numbers, addresses among them; other threads run meanwhile.
 
     Parameters
@@ -63,28 +65,30 @@ def call(name: str, *arguments: int, parts: tuple[bool, ...] = ()) -> int:
     arguments : int
     parts : tuple of bool
         Of the network that it is for: `layout.Network.parts`.
+    brief : bool
+        Whether it takes less time than to let other threads run.
 
     Raises
     ------
     KipukaError
         If the kernel would have to be compiled and must not be.
     """
-    function = _LOADED.get((name, parts))
-    if function is None:
+    functions = _LOADED.get((name, parts))
+    if functions is None:
         with _LOCK:
-            function = _LOADED.get((name, parts)) or _loaded(name, parts, len(arguments))
-            _LOADED[name, parts] = function
-    return function(*arguments)
+            functions = _LOADED.get((name, parts)) or _loaded(name, parts, len(arguments))
+            _LOADED[name, parts] = functions
+    return functions[brief](*arguments)
 
 
-def _loaded(name: str, parts: tuple[bool, ...], n_arguments: int) -> Callable[..., int]:
+def _loaded(name: str, parts: tuple[bool, ...], n_arguments: int) -> tuple[Callable[..., int], ...]:
     if is_disabled():
         refuse()
-    prototype = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * n_arguments)
     kept = _read(_file_name(name, parts))
-    if kept is not None:
-        return prototype(_linked(*kept))
-    return prototype(_compiled(name, parts)[0].address)
+    place = _compiled(name, parts)[0].address if kept is None else _linked(*kept)
+    numbers = [ctypes.c_int64] * (1 + n_arguments)
+    # Functions of Python's own interface keep its lock.
+    return ctypes.CFUNCTYPE(*numbers)(place), ctypes.PYFUNCTYPE(*numbers)(place)
 
 
 def compile_ahead(folder: Path, parts: tuple[bool, ...]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from kipuka.convert.program import Layer, Program
 from kipuka.deploy.counters import Counters, LayerCounters
 from kipuka.deploy.fast.addresses import address, table_of, tables_of, with_array
-from kipuka.deploy.fast.input_events import InputReader, Piece, Sample, Window, pieces_of, steps_of
+from kipuka.deploy.fast.input_events import Piece, Sample, Window, pieces_of, steps_of, windows
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels.constants import LANES
 from kipuka.deploy.fast.machine_code import call
@@ -25,6 +25,12 @@ from kipuka.deploy.reference import Simulation, state_names
 
 STEPS_AT_ONCE = 1 << 14
 """Steps after which a run looks up: to show its progress, or to end early."""
+
+UPDATES_AT_ONCE = 1 << 22
+"""Updates of neurons and looks at input units for which short samples run in one go.
+
+Between two goes a thread waits for its turn with Python, as long as a few short samples take.
+"""
 
 COUNTS = ("emitted", "saturations", "wraps", "messages", "pending", "arrived")
 """Arrays of a workspace that add up over samples."""
@@ -60,21 +66,46 @@ def _laid_out(program: Program) -> Packed:
 
 
 class Worker:
-    """What one thread runs samples in, one after the other.
+    """What one thread runs samples in, and the stretches that it runs next.
 
     Attributes
     ----------
     work : Workspace
-    address : int
-        Where the addresses of its arrays stand.
-    reader : InputReader
+    n_steps : int
+        Steps of the stretches that have been entered.
     """
 
-    def __init__(self, program: Program, packed: Packed) -> None:
+    def __init__(self, packed: Packed) -> None:
         self.work = packed.workspace()
         self._table = table_of(self.work)
-        self.address = address(self._table, np.int64)
-        self.reader = InputReader(program, packed.input_order)
+        self._address = address(self._table, np.int64)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the stretches."""
+        self._entries: list[int] = []
+        self._windows: list[Window] = []
+        self.n_steps = 0
+
+    def enter(
+        self, window: Window, start: int, n_steps: int, recording: int, step: int, row: int
+    ) -> None:
+        """Enter steps of a window from `start` on: step `step` of their sample, row `row` of it."""
+        self._windows.append(window)
+        self._entries += (recording, *window.from_step(start), step, n_steps, row, 0)
+        self.n_steps += n_steps
+
+    def end_sample(self, recording: int) -> None:
+        """Enter that the sample ends here: a stretch without steps."""
+        self._entries += (recording, 0, 0, 0, 0, 1, 0, 0, 1)
+
+    def advance(self, network: int, parts: tuple[bool, ...]) -> None:
+        """Run the stretches."""
+        table = np.array(self._entries, np.int64)
+        n_stretches = table.size // at.STRETCH_ENTRIES
+        call(
+            "advance", network, self._address, address(table, np.int64), n_stretches, parts=parts
+        )  # fmt: skip
 
 
 class Run:
@@ -100,6 +131,8 @@ class Run:
         self._table, self._address = table, address(table, np.int64)
         self._progress, self._done, self._total = progress, 0, total
         self._lock, self._stopped = threading.Lock(), threading.Event()
+        units = self.packed.network.order.size
+        self._steps_in_a_go = min(STEPS_AT_ONCE, UPDATES_AT_ONCE // units)
 
     def stop(self) -> None:
         """Let all threads end at the next opportunity."""
@@ -107,7 +140,7 @@ class Run:
 
     def worker(self) -> Worker:
         """Return what a further thread runs in."""
-        return Worker(self.program, self.packed)
+        return Worker(self.packed)
 
     def on_threads(self, work_off: Callable[[Worker], None], n_threads: int) -> list[at.Workspace]:
         """Call a function on each of several threads; return the workspaces that it ran in."""
@@ -125,13 +158,23 @@ class Run:
                 self.stop()
         return workspaces
 
-    def whole(self, worker: Worker, piece: Piece, recording: int, where: str) -> None:
-        """Run a sample that is given in one piece, and add to the worker's counts.
+    def enter(self, worker: Worker, piece: Piece, recording: int, where: str) -> None:
+        """Enter a sample that is given in one piece; what is entered runs no later than in `go`.
 
         `recording` is the address of a table of what it is recorded in.
         """
         if self._piece(worker, piece, recording, 0, 0, where):
-            self._finish(worker)
+            worker.end_sample(recording)
+
+    def go(self, worker: Worker) -> None:
+        """Run what was entered, and add to the worker's counts."""
+        if not self._stopped.is_set():
+            worker.advance(self._address, self.network.parts)
+            if self._progress:
+                with self._lock:
+                    self._done += worker.n_steps
+                    self._progress(self._done, self._total or self._done)
+        worker.clear()
 
     def streamed(self, worker: Worker, sample: Sample, where: str) -> Simulation:
         """Run one sample of unknown length, with counts of its own."""
@@ -146,8 +189,10 @@ class Run:
                 table = tables_of(parts[-1])
                 recording = address(table, np.int64)
             n_steps += self._piece(worker, piece, recording, n_steps, 0, where)
+            self.go(worker)
         if n_steps:
-            self._finish(worker)
+            worker.end_sample(recording)
+            self.go(worker)
         if not parts:
             # A recording may be over before it began.
             parts.append(self.columns.recordings(1, 0))
@@ -164,36 +209,19 @@ class Run:
         first_row: int,
         where: str,
     ) -> int:
-        """Run some steps, record them from a row on, and return how many they were."""
+        """Enter some steps, to be recorded from a row on, and return how many they are."""
         done = 0
-        for window in worker.reader.windows(piece, where):
-            self._window(worker, window, recording, first_step + done, first_row + done)
+        for window in windows(self.program, piece, where, self.packed.input_order):
+            for start in range(0, window.n_steps, STEPS_AT_ONCE):
+                n_steps = min(STEPS_AT_ONCE, window.n_steps - start)
+                before = done + start
+                worker.enter(
+                    window, start, n_steps, recording, first_step + before, first_row + before
+                )
+                if worker.n_steps >= self._steps_in_a_go:
+                    self.go(worker)
             done += window.n_steps
         return done
-
-    def _window(
-        self, worker: Worker, window: Window, recording: int, first_step: int, row: int
-    ) -> None:
-        if first_step == 0:
-            work = worker.work
-            for empty in (work.filled, work.spread, work.settled):
-                empty[:] = 0
-        for start in range(0, window.n_steps, STEPS_AT_ONCE):
-            if self._stopped.is_set():
-                return
-            n_steps = min(STEPS_AT_ONCE, window.n_steps - start)
-            call(
-                "advance", self._address, worker.address, recording, *window.from_step(start),
-                first_step + start, n_steps, row + start, parts=self.network.parts,
-            )  # fmt: skip
-            if self._progress:
-                with self._lock:
-                    self._done += n_steps
-                    self._progress(self._done, self._total or self._done)
-
-    def _finish(self, worker: Worker) -> None:
-        """Count what the last step of a sample left."""
-        call("finish", self._address, worker.address, parts=self.network.parts)
 
     def result(
         self, workspaces: list[at.Workspace], recorded: at.Recording, n_steps: int

@@ -28,6 +28,9 @@ __dir__ = listing(__all__)
 MAX_THREADS = 1 << 12
 """Threads that anyone may ask for."""
 
+SHARES = 4
+"""Times that a thread takes samples: with fewer, one of them would wait for another at the end."""
+
 SAMPLES_AHEAD = 2
 """Samples of a stream that each thread runs before their results are asked for."""
 
@@ -76,13 +79,16 @@ def simulate(
     recorded = run.columns.recordings(len(inputs), n_steps)
     tables = tables_of(recorded)
     first = address(tables, np.int64)
-    # One iterator hands out the samples, to whichever thread is free.
-    numbers = iter(range(len(inputs)))
+    # One iterator hands out the samples, some at a time, to whichever thread is free.
+    at_once = -(-len(inputs) // (SHARES * n_threads))
+    shares = iter([range(len(inputs))[k : k + at_once] for k in range(0, len(inputs), at_once)])
 
     def work_off(worker: Worker) -> None:
-        for number in numbers:
-            recording = first + number * tables.strides[0]
-            run.whole(worker, inputs[number], recording, f"input, sample {number}")
+        for share in shares:
+            for number in share:
+                recording = first + number * tables.strides[0]
+                run.enter(worker, inputs[number], recording, f"input, sample {number}")
+            run.go(worker)
 
     workspaces = run.on_threads(work_off, min(n_threads, len(inputs)))
     return run.result(workspaces, recorded, n_steps)

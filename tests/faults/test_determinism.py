@@ -114,7 +114,7 @@ from kipuka_cases import program, random_cuba, random_spikes
 rng = np.random.default_rng(0)
 simulate(program(3, random_cuba(rng, 3, 2)), random_spikes(rng, 1, 3, 9))
 names = [name for name, _ in _LOADED]
-assert sorted(names) == ["advance", "count_arrivals", "count_dense", "finish", "list_dense"], names
+assert sorted(names) == ["advance", "count_arrivals", "count_dense", "list_dense"], names
 """
 
 

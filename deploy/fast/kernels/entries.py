@@ -64,28 +64,22 @@ def _advance(parts: tuple[bool, ...]) -> Callable[..., Any]:
     network_at, work_at = reader(at.Network, parts), reader(at.Workspace)
     recording_at = reader(at.Recording)
 
-    def advance(
-        table: Any, work: Any, recording: Any, offsets: Any, units: Any, activations: Any,
-        activation_step: Any, first_step: Any, n_steps: Any, first_row: Any,
-    ) -> int:  # fmt: skip
-        network.advance(
-            network_at(table), work_at(work), recording_at(recording), counts_at(offsets),
-            numbers_at(units), numbers_at(activations), activation_step, first_step, n_steps,
-            first_row,
-        )  # fmt: skip
+    def advance(table: Any, work: Any, stretches: Any, n_stretches: Any) -> int:
+        net, room, entries = network_at(table), work_at(work), counts_at(stretches)
+        for number in range(n_stretches):
+            first = number * at.STRETCH_ENTRIES
+            network.advance(
+                net, room, recording_at(entries[first + at.RECORDING]),
+                counts_at(entries[first + at.OFFSETS]), numbers_at(entries[first + at.UNITS]),
+                numbers_at(entries[first + at.ACTIVATIONS]), entries[first + at.ACTIVATION_STEP],
+                entries[first + at.FIRST_STEP], entries[first + at.N_STEPS],
+                entries[first + at.FIRST_ROW],
+            )  # fmt: skip
+            if entries[first + at.ENDS]:
+                network.finish(net, room)
         return 0
 
     return advance
-
-
-def _finish(parts: tuple[bool, ...]) -> Callable[..., Any]:
-    network_at, work_at = reader(at.Network, parts), reader(at.Workspace)
-
-    def finish(table: Any, work: Any) -> int:
-        network.finish(network_at(table), work_at(work))
-        return 0
-
-    return finish
 
 
 def _count_arrivals(parts: tuple[bool, ...]) -> Callable[..., Any]:
@@ -136,7 +130,6 @@ def _list_events(_: tuple[bool, ...]) -> Callable[..., Any]:
 
 ENTRIES: dict[str, Callable[[tuple[bool, ...]], Callable[..., Any]]] = {
     "advance": _advance,
-    "finish": _finish,
     "count_arrivals": _count_arrivals,
     "count_dense": _count_dense,
     "list_dense": _list_dense,

@@ -291,6 +291,18 @@ class Recording(NamedTuple):
     step_operations: np.ndarray
 
 
+(
+    RECORDING, OFFSETS, UNITS, ACTIVATIONS, ACTIVATION_STEP, FIRST_STEP, N_STEPS, FIRST_ROW, ENDS
+) = range(9)  # fmt: skip
+"""Entries of a stretch: steps of a sample that are run in one go.
+
+`RECORDING`, `OFFSETS`, `UNITS` and `ACTIVATIONS` are addresses, of a table and of arrays as
+`kernels.network.advance` has them; `ENDS` is 1 where the sample ends with these steps.
+"""
+
+STRETCH_ENTRIES = ENDS + 1
+
+
 def _types(**names: Any) -> dict[str, np.dtype]:
     return {name: np.dtype(kind) for name, kind in names.items()}
 

@@ -162,10 +162,20 @@ def advance(
 
 @inlined
 def _begin(network: Any, work: Any) -> None:
-    """Bring the neurons to their state before a sample's first step."""
+    """Bring neurons and what is on its way to them to their state before a sample's first step."""
     for layer in range(1, network.layers.shape[0]):
         row = network.layers[layer]
         neurons.cleared(work.states, row)
+        work.settled[layer] = False
+    for number in range(network.groups.shape[0]):
+        group = network.groups[number]
+        slots = group.mask + 1
+        if group.kind == at.PER_SYNAPSE:
+            for k in range(slots * group.capacity):
+                work.spread[uintp(group.first_slot + k)] = 0
+        else:
+            for slot in range(slots):
+                work.filled[uintp(group.first_filled + slot)] = 0
 
 
 @inlined
