@@ -31,7 +31,7 @@ import torch
 
 from kipuka.commands.console import STDOUT, print_table
 from kipuka.train.cuba import integrator
-from kipuka.train.cuba.integrator import compiled_integrator
+from kipuka.train.cuba.compiled_blocks import compiled_blocks
 from kipuka.train.datasets import Dataset, Split
 from kipuka.train.delays import axonal
 from kipuka.train.delays.axonal import annealed_taps, finite_difference_taps, no_delay
@@ -69,7 +69,7 @@ def plain_path() -> Iterator[None]:
     """Let everything step in Python, as where there is no Triton, without a build by lava-dl."""
     stock = integrator._Chosen.stock
     with (
-        compiled_integrator(),
+        compiled_blocks(),
         mock.patch.object(gru_block, "run_sequence", functools.partial(run_sequence, plain=True)),
         mock.patch.object(axonal, "takes_triton", lambda: False),
         mock.patch.object(integrator, "_compiled", lambda *_, **__: stock),
@@ -132,7 +132,7 @@ def same_as_cpu(name: str) -> dict[str, Any]:
     torch.manual_seed(0)
     network = spiking(build_network(name, CHANNELS, CLASSES, 32))
     x = (torch.rand(17, CHANNELS, 30) < INPUT_RATE).float()
-    with compiled_integrator(), torch.no_grad():
+    with compiled_blocks(), torch.no_grad():
         on_cpu = functools.reduce(lambda signal, layer: layer(signal), network, x)
         network.to(DEVICE)
         on_gpu = functools.reduce(lambda signal, layer: layer(signal), network, x.to(DEVICE))
@@ -247,7 +247,7 @@ def measure(arguments: argparse.Namespace, numbers: Numbers) -> None:
     numbers.add("drawing_s", time.perf_counter() - start)
     size, network = arguments.batch, "sgru-delay-2l"
     with summing_in_one_order():
-        with compiled_integrator():
+        with compiled_blocks():
             warm = made_run(data, network, size, size)
             numbers.add("first_epoch_of_one_update_s", timed(lambda: warm.epoch(1, (), 0.0)))
             numbers.add("update_s", updates(warm, 10))
@@ -263,7 +263,7 @@ def measure(arguments: argparse.Namespace, numbers: Numbers) -> None:
             cuba = made_run(data, "cuba-ff-delay", size, size)
             numbers.add("cuba_plain_update_s", updates(cuba, arguments.plain))
         if arguments.kernels:
-            with compiled_integrator():
+            with compiled_blocks():
                 print_kernels(made_run(data, network, size, size))
 
 

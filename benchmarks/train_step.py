@@ -30,7 +30,7 @@ from peers.environments import Engine, Environments, NotInstalledError
 from peers.turns import NotRunError, Process
 
 from kipuka.commands.console import print_table
-from kipuka.train.cuba.integrator import compiled_integrator
+from kipuka.train.cuba.compiled_blocks import compiled_blocks
 from kipuka.train.gru import block as gru_block
 from kipuka.train.gru.sequence import run_sequence
 from kipuka.train.networks import GRU_NEURON, READOUT_NEURON, build_network
@@ -132,7 +132,7 @@ def stepper(network: torch.nn.ModuleList, *, compiled: bool) -> Callable[[], Tak
 
     def step() -> Taken:
         gru_block.run_sequence = sequence
-        with compiled_integrator() if compiled else nullcontext():
+        with compiled_blocks() if compiled else nullcontext():
             start, used = time.perf_counter(), time.process_time()
             out = x
             for block in network:

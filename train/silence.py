@@ -60,7 +60,8 @@ def warn_if_silent(
     """
     if block in _SAID or not block.training:
         return
-    if spikes.any():
+    # The largest of all, since `any` takes far longer on numbers.
+    if spikes.detach().amax() > 0:
         _SILENT.pop(block, None)
         return
     arrived = int(given.count_nonzero())

@@ -7,7 +7,8 @@ samples alone, and each sample's numbers are its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import torch
@@ -32,3 +33,21 @@ def summing_in_one_order() -> Iterator[None]:
 def kernel_threads() -> int:
     """Threads that work without sums over samples may use."""
     return _KERNELS[-1] if _KERNELS else torch.get_num_threads()
+
+
+def on_threads(count: int, block: int, work: Callable[[int, int], None]) -> None:
+    """Call `work(begin, end)` for blocks of `count` things, on as many threads as torch has."""
+    starts = range(0, count, block)
+    n_threads = min(kernel_threads(), len(starts))
+    if n_threads == 1:
+        work(0, count)
+        return
+    # One iterator hands out the blocks, to whichever thread is free.
+    blocks = iter(starts)
+
+    def work_off(_: int) -> None:
+        for begin in blocks:
+            work(begin, min(begin + block, count))
+
+    with ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(work_off, range(n_threads)))

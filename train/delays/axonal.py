@@ -12,6 +12,7 @@ from kipuka.convert import fixed
 from kipuka.convert.operands import whole_number
 from kipuka.errors import KipukaError
 from kipuka.train.delays import kernels
+from kipuka.train.products.spikes import spikes_of
 from kipuka.train.triton_support import takes_triton
 
 announce_compiling()
@@ -113,16 +114,14 @@ def annealed_taps(delay: torch.Tensor, width_steps: float, max_delay: int) -> De
 def spread(signal: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
     """Send each neuron's signal (batch, neurons, time) on over its taps (neurons, delays)."""
     n_steps = signal.shape[-1]
-    used = used_taps(taps, n_steps)
-    if signal.device.type == "cpu" and signal.dtype == torch.float32:
-        time_first = signal.detach().permute(2, 0, 1).contiguous()
-        out = torch.empty_like(time_first)
-        chosen = taps.T[used].contiguous()
-        kernels.spread_time_first(
-            time_first.numpy(), np.array(used, np.int64), chosen.numpy(), out.numpy()
-        )
+    if _is_compiled(signal):
+        time_first = signal.detach().permute(2, 0, 1)
+        first, shares = windows(taps)
+        out = torch.zeros(time_first.shape)
+        kernels.send(spikes_of(time_first), first.numpy(), shares.numpy(), out.numpy())
         return out.permute(1, 2, 0)
-    if signal.is_cuda and signal.dtype == torch.float32 and takes_triton():
+    used = used_taps(taps, n_steps)
+    if _on_gpu(signal):
         from kipuka.train.delays.triton_spread import spread_on_gpu
 
         return spread_on_gpu(signal.detach().permute(2, 0, 1), used, taps).permute(1, 2, 0)
@@ -130,6 +129,39 @@ def spread(signal: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
     for delay_steps in used:
         out[..., delay_steps:] += signal[..., : n_steps - delay_steps] * taps[:, delay_steps, None]
     return out
+
+
+def spread_back(grad: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
+    """Gradient of a signal (batch, neurons, time) from that of what `spread` made of it."""
+    if not _is_compiled(grad):
+        return spread(grad.flip(-1), taps).flip(-1)
+    used = used_taps(taps, grad.shape[-1])
+    time_first = grad.detach().permute(2, 0, 1).contiguous()
+    out = torch.empty_like(time_first)
+    kernels.bring_back(
+        time_first.numpy(), np.array(used, np.int64), taps.T[used].contiguous().numpy(), out.numpy()
+    )
+    return out.permute(1, 2, 0)
+
+
+def windows(taps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """First delay with a share, int64 (neurons,), and the shares from there on, contiguous."""
+    used = taps != 0
+    delays = torch.arange(taps.shape[1], device=taps.device)
+    first = torch.where(used, delays, taps.shape[1]).amin(1)
+    last = torch.where(used, delays, 0).amax(1)
+    width = max(1, int((last - first).max()) + 1)
+    window = first[:, None] + torch.arange(width, device=taps.device)
+    padded = torch.nn.functional.pad(taps, (0, width))
+    return first, padded.gather(1, window)
+
+
+def _is_compiled(signal: torch.Tensor) -> bool:
+    return signal.device.type == "cpu" and signal.dtype == torch.float32
+
+
+def _on_gpu(signal: torch.Tensor) -> bool:
+    return signal.is_cuda and signal.dtype == torch.float32 and takes_triton()
 
 
 def used_taps(taps: torch.Tensor, n_steps: int) -> list[int]:
@@ -235,10 +267,36 @@ class AxonalDelay(torch.nn.Module):
         return _Spread.apply(spikes, self.delay, taps)  # type: ignore[no-untyped-call, unused-ignore]
 
 
-def delay_gradient(grad: torch.Tensor, emitted: torch.Tensor, taps: DelayTaps) -> torch.Tensor:
-    """Gradient of the delays (neurons,) from that of what arrived, both (batch, neurons, time)."""
-    slope = spread(emitted, taps.slopes)
-    gradient: torch.Tensor = (grad * slope).sum((0, -1)) * taps.slope_scale
+def delay_gradient(
+    grad: torch.Tensor, emitted: torch.Tensor, taps: DelayTaps, later: int = 0
+) -> torch.Tensor:
+    """Gradient of delays from that of what arrived.
+
+    Parameters
+    ----------
+    grad, emitted : float tensor (batch, neurons, time)
+    taps : DelayTaps
+    later : int
+        Steps that spikes take even without a delay.
+
+    Returns
+    -------
+    float tensor (neurons,)
+    """
+    if _is_compiled(grad):
+        first, slopes = windows(taps.slopes)
+        sums = np.zeros(len(first))
+        kernels.sum_slopes(
+            spikes_of(emitted.detach().permute(2, 0, 1)),
+            grad.detach().permute(2, 0, 1).contiguous().numpy(),
+            first.numpy(),
+            slopes.numpy(),
+            later,
+            sums,
+        )
+        return torch.from_numpy(sums * taps.slope_scale).to(grad.dtype)
+    sent = torch.nn.functional.pad(emitted, (later, 0))[..., : emitted.shape[-1]]
+    gradient: torch.Tensor = (grad * spread(sent, taps.slopes)).sum((0, -1)) * taps.slope_scale
     return gradient
 
 
@@ -262,6 +320,6 @@ class _Spread(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[Any, ...]:
         (grad,) = grad_outputs
         (spikes,) = ctx.saved_tensors
-        back = spread(grad.flip(-1), ctx.taps.weights / TAP_UNITY).flip(-1)
+        back = spread_back(grad, ctx.taps.weights / TAP_UNITY)
         learns = ctx.needs_input_grad[1]
         return back, delay_gradient(grad, spikes, ctx.taps) if learns else None, None

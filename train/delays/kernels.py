@@ -1,30 +1,92 @@
-"""Compiled delivery of spikes over delay taps; `kipuka.train.delays.axonal.spread` defines it."""
+"""Compiled delivery of spikes over delay taps; `kipuka.train.delays.axonal` defines it.
+
+Spikes come as the list that `kipuka.train.products.spikes.Spikes` is, since they are few.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from numba import float64
+
 from kipuka.compiling import kept_on_disk
 
+compiled = kept_on_disk([Path(__file__)])
 
-@kept_on_disk([Path(__file__)])
-def spread_time_first(signal: Any, delays: Any, taps: Any, out: Any) -> None:
-    """Add to ``out[t]`` all ``signal[t - delays[k]] * taps[k]``.
+
+@compiled
+def send(spikes: Any, first: Any, shares: Any, out: Any) -> None:
+    """Add what arrives of spikes to an output of zeros.
 
     Parameters
     ----------
-    signal, out : float32 array (time, batch, neurons)
+    spikes : Spikes
+    first : int64 array (neurons,)
+        First delay that has a share.
+    shares : float32 array (neurons, taps)
+        From there on.
+    out : float32 array (time, batch, neurons)
+    """
+    n_steps, n_batch, _ = out.shape
+    # From the last step on, so that what arrives together is added by the length of its delay.
+    for row in range(n_steps * n_batch - 1, -1, -1):
+        step, sample = row // n_batch, row % n_batch
+        for k in range(spikes.begins[row], spikes.begins[row + 1]):
+            j = spikes.sources[k]
+            for tap in range(shares.shape[1]):
+                at = step + first[j] + tap
+                if at < n_steps:
+                    out[at, sample, j] += spikes.values[k] * shares[j, tap]
+
+
+@compiled
+def bring_back(grad: Any, delays: Any, taps: Any, out: Any) -> None:
+    """Set ``out[t]`` to the sum of ``grad[t + delays[k]] * taps[k]``, in the order of delays.
+
+    Parameters
+    ----------
+    grad, out : float32 array (time, batch, neurons)
     delays : int64 array (taps,)
     taps : float32 array (taps, neurons)
     """
-    n_steps, n_batch, n = signal.shape
+    n_steps, n_batch, n = grad.shape
     for step in range(n_steps):
         for sample in range(n_batch):
             row = out[step, sample]
             row[:] = 0
             for k in range(delays.shape[0]):
-                if delays[k] <= step:
-                    sent, share = signal[step - delays[k], sample], taps[k]
+                at = step + delays[k]
+                if at < n_steps:
+                    given, share = grad[at, sample], taps[k]
                     for j in range(n):
-                        row[j] += sent[j] * share[j]
+                        row[j] += given[j] * share[j]
+
+
+@compiled
+def sum_slopes(spikes: Any, grad: Any, first: Any, slopes: Any, later: Any, out: Any) -> None:
+    """Add to ``out[j]`` what the gradient of neuron j's delay is, in float64.
+
+    Parameters
+    ----------
+    spikes : Spikes
+        As they were sent.
+    grad : float32 array (time, batch, neurons)
+        Gradient of what arrived.
+    first : int64 array (neurons,)
+    slopes : float32 array (neurons, taps)
+        By how much each share changes, as `send` has the shares.
+    later : int
+        Steps that spikes take even without a delay.
+    out : float64 array (neurons,)
+    """
+    n_steps, n_batch, _ = grad.shape
+    for row in range(n_steps * n_batch):
+        step, sample = row // n_batch + later, row % n_batch
+        for k in range(spikes.begins[row], spikes.begins[row + 1]):
+            j = spikes.sources[k]
+            for tap in range(slopes.shape[1]):
+                at = step + first[j] + tap
+                if at < n_steps:
+                    slope = float64(spikes.values[k]) * float64(slopes[j, tap])
+                    out[j] += slope * float64(grad[at, sample, j])

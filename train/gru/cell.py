@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 
 from kipuka.convert import fixed
-from kipuka.train.delays.axonal import TAP_UNITY, DelayTaps, delay_gradient
+from kipuka.train.delays.axonal import TAP_UNITY, DelayTaps, delay_gradient, windows
 from kipuka.train.gru.mixing import MatrixProduct, Mixing
 from kipuka.train.slayer import SCALE_RHO_MULT, TAU_RHO_MULT, Spike
 
@@ -65,22 +65,18 @@ class Cell(NamedTuple):
 
 def whole_gradients(
     grad_a: torch.Tensor,
+    grad_weight: torch.Tensor,
     grad_arrived: torch.Tensor,
-    arrived: torch.Tensor,
     emitted: torch.Tensor,
-    weight: torch.Tensor,
-    mixing: Mixing,
     taps: DelayTaps | None,
 ) -> tuple[Any, ...]:
     """Gradients of `run_sequence`'s arguments from those of each step; no taps, none of delays."""
-    grad_weight = mixing.weight_gradient(arrived.flatten(0, 1), grad_a.flatten(0, 1), weight)
     grad_bias = positions_first(grad_a).flatten(0, 1).sum(0)
     grad_delay = None
     if taps is not None:
         # Emitted spikes arrive one step later even without a delay.
-        emitted = positions_first(emitted)
-        sent = torch.cat([torch.zeros_like(emitted[:1]), emitted[:-1]]).permute(1, 2, 0)
-        grad_delay = delay_gradient(positions_first(grad_arrived).permute(1, 2, 0), sent, taps)
+        back, sent = (positions_first(x).permute(1, 2, 0) for x in (grad_arrived, emitted))
+        grad_delay = delay_gradient(back, sent, taps, later=1)
     return grad_a, grad_weight, grad_bias, grad_delay, None
 
 
@@ -91,13 +87,8 @@ def positions_first(x: torch.Tensor) -> torch.Tensor:
 
 def compact(taps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """First delay with a share, int64 (neurons,), and the shares from there on, of unity 1."""
-    used = taps != 0
-    delays = torch.arange(taps.shape[1], device=taps.device)
-    first = torch.where(used, delays, taps.shape[1]).amin(1)
-    last = torch.where(used, delays, 0).amax(1)
-    window = first[:, None] + torch.arange(int((last - first).max()) + 1, device=taps.device)
-    padded = torch.nn.functional.pad(taps, (0, window.shape[1]))
-    return first, padded.gather(1, window) / TAP_UNITY
+    first, shares = windows(taps)
+    return first, shares / TAP_UNITY
 
 
 def weight_units(nominal: torch.Tensor) -> torch.Tensor:

@@ -106,8 +106,9 @@ class FusedConvSequence(torch.autograd.Function):
         for step in reversed(range(n_steps)):
             convolutional_kernels.retreat_all(saved, grad, carry_i, carry_v, step)
             grad_arrived[step] = mixing.input_gradient(grad_a[step], weight)
+        grad_weight = mixing.weight_gradient(arrived.flatten(0, 1), grad_a.flatten(0, 1), weight)
         taps = ctx.cell.taps if ctx.needs_input_grad[3] else None
-        return whole_gradients(grad_a, grad_arrived, arrived, emitted, weight, mixing, taps)
+        return whole_gradients(grad_a, grad_weight, grad_arrived, emitted, taps)
 
 
 def _moves(mixing: SameConvolution, kernel: tuple[int, int]) -> np.ndarray:

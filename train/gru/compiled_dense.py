@@ -7,7 +7,6 @@ number of them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,8 @@ from kipuka.train.gru.cell import (
     whole_gradients,
 )
 from kipuka.train.products.row_kernels import LANES, in_columns
-from kipuka.train.threads import kernel_threads
+from kipuka.train.products.spikes import spikes_of, weight_gradient
+from kipuka.train.threads import on_threads
 
 
 def can_fuse(activations: torch.Tensor, weight: torch.Tensor) -> bool:
@@ -105,9 +105,9 @@ class FusedSequence(torch.autograd.Function):
         over_samples(n_batch, lambda begin, end: kernels.backward(saved, grad, begin, end))
         grad_a = torch.from_numpy(grad.activations)
         grad_arrived = torch.from_numpy(grad.arrived)[..., :n]
+        grad_weight = weight_gradient(spikes_of(arrived), grad_a, n)
         taps = ctx.cell.taps if ctx.needs_input_grad[3] else None
-        mixing = ctx.cell.mixing
-        return whole_gradients(grad_a, grad_arrived, arrived, emitted, weight, mixing, taps)
+        return whole_gradients(grad_a, grad_weight, grad_arrived, emitted, taps)
 
 
 def forward_results(n_steps: int, n_rows: int, n: int) -> kernels.Forward:
@@ -131,18 +131,4 @@ def whole(values: torch.Tensor) -> np.ndarray:
 
 def over_samples(n_samples: int, work: Callable[[int, int], None]) -> None:
     """Call `work(begin, end)` for blocks of samples, on as many threads as torch has."""
-    block = kernels.SAMPLES_TOGETHER
-    starts = range(0, n_samples, block)
-    n_threads = min(kernel_threads(), len(starts))
-    if n_threads == 1:
-        work(0, n_samples)
-        return
-    # One iterator hands out the blocks, to whichever thread is free.
-    blocks = iter(starts)
-
-    def work_off(_: int) -> None:
-        for begin in blocks:
-            work(begin, min(begin + block, n_samples))
-
-    with ThreadPoolExecutor(n_threads) as pool:
-        list(pool.map(work_off, range(n_threads)))
+    on_threads(n_samples, kernels.SAMPLES_TOGETHER, work)

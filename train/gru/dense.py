@@ -11,6 +11,7 @@ from kipuka.convert.operands import whole_number
 from kipuka.train.gru.block import MAX_SIZE, GruBlock, UpdateGateInput
 from kipuka.train.gru.gates import GateNames
 from kipuka.train.gru.mixing import MatrixProduct
+from kipuka.train.products.spikes import weighted_sums
 from kipuka.train.slayer import DenseSynapse
 
 
@@ -101,8 +102,7 @@ class SpikingGRU(GruBlock):
 
     def fed_activations(self, x: torch.Tensor) -> torch.Tensor:
         """Weighted sums of spikes (time, batch, fed gates x neurons)."""
-        weight = self.quantized_weight(self.input_synapse)
-        return torch.nn.functional.linear(x, weight)
+        return weighted_sums(x, self.quantized_weight(self.input_synapse))
 
     def weight_shape(self, weight: torch.Tensor) -> tuple[int, ...]:
         """Targets and sources."""

@@ -133,12 +133,13 @@ class PlainSequence(torch.autograd.Function):
                 inside = sent >= 0
                 back = _by_channel(share, zero) * grad_arrived[step].transpose(0, 1)
                 grad_spikes[sent[inside], :, channels[inside]] += back[inside]
+        grad_weight = mixing.weight_gradient(arrived.flatten(0, 1), grad_a.flatten(0, 1), weight)
         taps = ctx.cell.taps if ctx.needs_input_grad[3] else None
         grad_current = None
         if current_weight is not None:
             grad_z = grad_a[1:, :, 2 * n :]
             grad_current = _current_gradient(mixing, current_weight, i_units[:-1], grad_z)
-        whole = whole_gradients(grad_a, grad_arrived, arrived, emitted, weight, mixing, taps)
+        whole = whole_gradients(grad_a, grad_weight, grad_arrived, emitted, taps)
         return (*whole, grad_current)
 
 

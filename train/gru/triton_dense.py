@@ -145,9 +145,11 @@ class TritonSequence(torch.autograd.Function):
                 **_tiles(n, window.shape[1]),
             )
         arrived = arrived.to(emitted.dtype) / TAP_UNITY
+        grad_weight = cell.mixing.weight_gradient(
+            arrived.flatten(0, 1), grad_a.flatten(0, 1), weight
+        )
         taps = cell.taps if ctx.needs_input_grad[3] else None
-        mixing = cell.mixing
-        return whole_gradients(grad_a, grad_arrived, arrived, emitted, weight, mixing, taps)
+        return whole_gradients(grad_a, grad_weight, grad_arrived, emitted, taps)
 
 
 @functools.lru_cache(maxsize=8)

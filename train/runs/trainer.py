@@ -15,7 +15,7 @@ from kipuka.errors import KipukaError
 from kipuka.locks import Lock, locked
 from kipuka.names import NETWORK_FILE
 from kipuka.strangers import exists, inside
-from kipuka.train.cuba.integrator import compiled_integrator
+from kipuka.train.cuba.compiled_blocks import compiled_blocks
 from kipuka.train.datasets import Dataset, Split, load_dataset
 from kipuka.train.runs.checkpoint import checkpoint_digest, load_checkpoint, save_checkpoint
 from kipuka.train.runs.config import (
@@ -104,7 +104,7 @@ def train(
         joined_processes(config.device) as processes,
         locked(folder) if processes.first else nullcontext() as lock,
         summing_in_one_order(),
-        compiled_integrator(),
+        compiled_blocks(),
     ):
         _check_folder(folder, config, resume)
         processes.wait()

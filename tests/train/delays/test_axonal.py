@@ -7,9 +7,12 @@ from kipuka.convert import fixed
 from kipuka.train.delays.axonal import (
     TAP_UNITY,
     AxonalDelay,
+    DelayTaps,
     annealed_taps,
+    delay_gradient,
     finite_difference_taps,
     spread,
+    spread_back,
 )
 
 DELAYS = torch.tensor([0.0, 0.4, 5.0, 7.75, 30.5, 61.9, 62.0])
@@ -96,3 +99,21 @@ def test_compiled_spread_is_the_plain_one():
     x = torch.randint(0, 3, (3, 4, 50), generator=torch.Generator().manual_seed(1)).float()
     taps = annealed_taps(torch.tensor([0.0, 3.3, 17.0, 62.0]), 5.0, fixed.DELAY_MAX).weights
     assert torch.equal(spread(x, taps), spread(x.double(), taps.double()).float())
+
+
+@pytest.mark.parametrize("time_first", [False, True])
+def test_compiled_gradients_are_the_plain_ones(time_first):
+    generator = torch.Generator().manual_seed(1)
+    x, grad = (torch.randint(0, 3, (3, 4, 50), generator=generator).float() for _ in "xg")
+    if time_first:
+        x, grad = (v.permute(2, 0, 1).contiguous().permute(1, 2, 0) for v in (x, grad))
+    taps = annealed_taps(torch.tensor([0.0, 3.3, 17.0, 62.0]), 5.0, fixed.DELAY_MAX)
+    wide = DelayTaps(taps.weights.double(), taps.slopes.double(), taps.slope_scale)
+    back = spread_back(grad, taps.weights)
+    assert torch.equal(back, spread_back(grad.double(), wide.weights).float())
+    assert (back * x).sum() == (grad * spread(x, taps.weights)).sum()
+    # All numbers are whole, so that sums are the same in any order.
+    for later in (0, 1, 60):
+        found = delay_gradient(grad, x, taps, later)
+        assert torch.equal(found, delay_gradient(grad.double(), x.double(), wide, later).float())
+        assert found.any() == (later < 50)

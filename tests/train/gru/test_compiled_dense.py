@@ -46,12 +46,18 @@ def outcome(values, taps, plain, mixing=LIBRARY):
 
 
 class FirstToLast(MatrixProduct):
-    """The order of one sum is the matrix library's own; here it is that of the compiled loop."""
+    """The order of two sums is the matrix library's own; here it is that of the compiled loops."""
 
     def input_gradient(self, grad, weight):
         total = torch.zeros(len(grad), weight.shape[1])
         for row, factors in zip(grad.T, weight, strict=True):
             total = total + row[:, None] * factors
+        return total
+
+    def weight_gradient(self, x, grad, weight):
+        total = torch.zeros(weight.shape)
+        for row, factors in zip(x, grad, strict=True):
+            total = total + factors[:, None] * row
         return total
 
 
