@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from kipuka.deploy.fast import synapse_layout
-from kipuka.deploy.fast.addresses import table_of
+from kipuka.deploy.fast.addresses import aligned, table_of
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels.constants import (
     LANES,
@@ -17,9 +17,6 @@ from kipuka.deploy.fast.kernels.constants import (
     TABLE,
     TABLES_AT_ONCE,
 )
-
-CACHE_LINE = 64
-"""Bytes that memory and caches exchange."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +61,12 @@ class Packed:
         """Fresh arrays for one thread."""
         layers = self.network.layers
         units = self.network.order.size
+        states = aligned(self.states.size, np.int32)
+        states[:] = self.states
         return at.Workspace(
-            states=self.states.copy(),
+            states=states,
             # Tables add vectors, which may end behind the last sum.
-            sums=np.zeros(self.sums + LANES, np.int32),
+            sums=aligned(self.sums + LANES, np.int32),
             ring=np.zeros(self.ring + SLACK_WORDS, np.int32),
             loads=np.zeros(self.ring if layers["graded"].any() else 1, np.int32),
             filled=np.zeros(self.filled, np.int64),
@@ -88,12 +87,5 @@ class Packed:
             kept=np.zeros(int(layers["blocks"].max()) * MEMORY * LANES, np.int32),
             seen=np.zeros(self.image * LANES, np.int8),
             image=np.zeros(self.image, np.int32),
-            tables=_aligned(TABLES_AT_ONCE * TABLE if self.image else 0),
+            tables=aligned(TABLES_AT_ONCE * TABLE if self.image else 0, np.int16),
         )
-
-
-def _aligned(size: int) -> np.ndarray:
-    """Zeros of 16 bits that begin with a cache line, so that no vector lies in two: int16."""
-    room = np.zeros(size + CACHE_LINE, np.int16)
-    first = -room.ctypes.data % CACHE_LINE // room.itemsize
-    return room[first : first + size]

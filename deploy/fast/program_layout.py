@@ -10,6 +10,7 @@ from kipuka.convert import fixed
 from kipuka.convert.program import Layer, Program, Projection
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses, SparseSynapses
 from kipuka.deploy.fast import synapse_layout, table_layout
+from kipuka.deploy.fast.addresses import aligned
 from kipuka.deploy.fast.delivery_groups import DeliveryGroup, Link, delivery_groups_of
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels.constants import FAR, LANES, PLANES
@@ -34,9 +35,8 @@ class _Pool:
 
     def joined(self) -> np.ndarray:
         """Give all parts as one array."""
-        if len(self.parts) == 1:
-            return np.ascontiguousarray(self.parts[0])
-        return np.concatenate([np.zeros(0, self.dtype), *self.parts])
+        whole = aligned(self.size, self.dtype)
+        return np.concatenate([np.zeros(0, self.dtype), *self.parts], out=whole)
 
 
 def pack(program: Program) -> Packed:
