@@ -13,8 +13,8 @@ import numpy as np
 from numba import int16, njit, uintp
 
 from kipuka.convert.neurons import CUBA, DELTA, SIGMA, SIGMA_DELTA, SPIKING_GRU
-from kipuka.deploy.fast.kernels import graded, neurons
-from kipuka.deploy.fast.kernels.lanes import LANES
+from kipuka.deploy.fast.kernels import cuba, graded, neurons
+from kipuka.deploy.fast.kernels.constants import BLOCKS_AT_HAND, LANES, SHARED_ROWS
 from kipuka.deploy.fast.kernels.layout import STATES
 
 N = 1024
@@ -46,12 +46,14 @@ def _add_rows(weights: Any, rows: Any, sums: Any) -> None:
 
 @njit(error_model="numpy")
 def _update_cuba(
-    states: Any, sums: Any, biases: Any, peaks: Any, events: Any, n_steps: Any
+    states: Any, sums: Any, biases: Any, peaks: Any, masks: Any, exact: Any, n_steps: Any
 ) -> None:
     for _ in range(n_steps):
-        neurons.cuba_shared(
-            states, 0, N // LANES, sums, 0, 7, 3072, 3584, 6_400_000, biases, 0, peaks, 0, events
-        )
+        for block in range(0, N // LANES, BLOCKS_AT_HAND):
+            cuba.cuba_shared(
+                states, block * SHARED_ROWS * LANES, sums, block * LANES, peaks, 0, masks, block,
+                exact, BLOCKS_AT_HAND, 7, biases, block * LANES, 3072, 3584, 6_400_000,
+            )  # fmt: skip
 
 
 @njit(error_model="numpy")
@@ -90,14 +92,14 @@ def synaptic_operations_per_s() -> float:
 def updates_per_s() -> dict[str, float]:
     """Neuron updates per second and core, of 1024 neurons, by model."""
     n_steps = 4000
-    shared = np.zeros(neurons.SHARED_ROWS * N, np.int32)
-    biases, events = np.zeros(N, np.int32), np.zeros(N, np.int32)
+    shared, exact = np.zeros(SHARED_ROWS * N, np.int32), np.zeros(2 * N, np.int32)
+    biases, masks = np.zeros(N, np.int32), np.zeros(N // LANES, np.int32)
     own = np.zeros(neurons.OWN_ROWS * N, np.int32)
     sums, peaks = np.zeros(3 * N, np.int32), np.zeros(STATES * LANES, np.int32)
     return {
         CUBA: n_steps
         * N
-        / _fastest(lambda: _update_cuba(shared, sums, biases, peaks, events, n_steps)),
+        / _fastest(lambda: _update_cuba(shared, sums, biases, peaks, masks, exact, n_steps)),
         DELTA: n_steps * N / _fastest(lambda: _update_delta(own, sums, peaks, n_steps)),
         SIGMA: n_steps * N / _fastest(lambda: _update_sigma(own, sums, peaks, n_steps)),
         SIGMA_DELTA: n_steps * N / _fastest(lambda: _update_sigma_delta(own, sums, peaks, n_steps)),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from numba import int16, int32
+from numba import int32
 
 from kipuka.compiling import inlined
 from kipuka.convert import fixed
@@ -19,12 +19,7 @@ SOURCES = (Path(__file__), Path(fixed.__file__))
 """Files that a kernel is compiled from as soon as it calls a function of this module."""
 
 UNITY_BITS, STATE_SHIFT = fixed.UNITY_BITS, fixed.STATE_SHIFT
-FRACTION = fixed.UNITY - 1
-FACTOR_MASK = 2 * fixed.UNITY - 1
-"""Changes no factor, but shows LLVM that it fits 16 bits."""
 
-CUBA_LIMIT = fixed.CUBA_STATE_LIMIT
-CUBA_PERIOD_MASK = 2 * fixed.CUBA_STATE_LIMIT - 1
 GRU_LIMIT = fixed.GRU_STATE_LIMIT
 GATE_OFFSET, GATE_SLOPE = fixed.GATE_OFFSET, fixed.GATE_SLOPE
 GATE_REACH = fixed.GATE_OFFSET // fixed.GATE_SLOPE
@@ -44,28 +39,6 @@ def limited(x: Any, limit: Any) -> Any:
 
 
 @inlined
-def wrapped_24_bits(x: Any) -> Any:
-    """``wrap_24_bits(x)``."""
-    return int32(CUBA_LIMIT - (int32(CUBA_LIMIT - x) & CUBA_PERIOD_MASK))
-
-
-@inlined
-def decayed(state: Any, factor: Any) -> Any:
-    """``shift_toward_zero(state * factor, 12)`` of a 24-bit state and a factor up to 4096.
-
-    The product needs 37 bits. Splitting the state at bit 12 keeps all parts within 32:
-    ``high * factor`` is exact, and only the lower part is shifted and so rounded. Adding the
-    largest fraction to a negative state's lower part turns the floor into rounding towards zero.
-    Both parts and the factor fit 16 bits, and products of such numbers cost half as much.
-    """
-    high = int32(int16(state >> UNITY_BITS))
-    factor = int32(factor & FACTOR_MASK)
-    towards_zero = int32(state >> int32(31)) & FRACTION
-    low = int32((state & FRACTION) * factor + towards_zero)
-    return int32(high * factor + int32(low >> UNITY_BITS))
-
-
-@inlined
 def gate(x: Any) -> Any:
     """``gate(x)``: limiting the activation limits the gate, and cannot overflow."""
     return int32(GATE_OFFSET + GATE_SLOPE * limited(x, GATE_REACH))
@@ -75,26 +48,6 @@ def gate(x: Any) -> Any:
 def gated(state: Any, factor: Any) -> Any:
     """``shift_floor(state * factor, 12)`` of an 18- or 19-bit state and a gate."""
     return int32(int32(state * factor) >> UNITY_BITS)
-
-
-@inlined
-def cuba_step(
-    u: Any, v: Any, a: Any, current_factor: Any, voltage_factor: Any, bias: Any, threshold: Any
-) -> Any:
-    """One CUBA neuron, all in state units; the factors are what the decays leave, of 4096.
-
-    Returns
-    -------
-    u, v : int32
-        After a hard reset.
-    spiked, wrapped, saturated : bool
-    """
-    exact_u = int32(decayed(u, current_factor) + a)
-    new_u = wrapped_24_bits(exact_u)
-    exact_v = int32(decayed(v, voltage_factor) + new_u + bias)
-    new_v = limited(exact_v, CUBA_LIMIT - 1)
-    spiked = new_v > threshold
-    return new_u, int32(0) if spiked else new_v, spiked, new_u != exact_u, new_v != exact_v
 
 
 @inlined

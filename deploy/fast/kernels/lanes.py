@@ -81,11 +81,11 @@ def any_lane_with(typing_context: Any, array: Any, position: Any, bits: Any) -> 
 
 
 @intrinsic
-def lanes_at_hand(typing_context: Any) -> Any:
-    """Room for a number in each lane of `BLOCKS_AT_HAND` blocks, which overlaps no array."""
+def numbers_at_hand(typing_context: Any) -> Any:
+    """Room for two numbers in each lane of `BLOCKS_AT_HAND` blocks, which overlaps no array."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return cgutils.alloca_once(builder, ir.IntType(32), size=BLOCKS_AT_HAND * LANES)
+        return cgutils.alloca_once(builder, ir.IntType(32), size=2 * BLOCKS_AT_HAND * LANES)
 
     return types.CPointer(types.int32)(), build
 

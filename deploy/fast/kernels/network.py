@@ -11,7 +11,6 @@ from kipuka.convert import fixed
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels import neurons
 from kipuka.deploy.fast.kernels.constants import (
-    BLOCKS_AT_HAND,
     EVENTS,
     LANES,
     MOST_MASKS,
@@ -19,6 +18,7 @@ from kipuka.deploy.fast.kernels.constants import (
     PAYLOAD,
 )
 from kipuka.deploy.fast.kernels.convolution import convolved_rows, scatter_message
+from kipuka.deploy.fast.kernels.cuba import update_cuba
 from kipuka.deploy.fast.kernels.currents import add_currents, sum_currents
 from kipuka.deploy.fast.kernels.delivery import (
     dense_rows,
@@ -42,14 +42,13 @@ from kipuka.deploy.fast.kernels.lanes import (
     ALL_LANES,
     count_lanes,
     count_up,
-    lanes_at_hand,
     lowest_lane,
+    numbers_at_hand,
     reached,
     take_counts,
 )
-from kipuka.deploy.fast.kernels.neurons import within_reach
+from kipuka.deploy.fast.kernels.neurons import LOOK_EVERY, has_settled, keep, within_reach
 from kipuka.deploy.fast.kernels.parts import compiled_where
-from kipuka.deploy.fast.kernels.settling import LOOK_EVERY, has_settled, keep
 from kipuka.deploy.fast.kernels.tables import convolve, count_drawn, draw, draw_lanes
 
 
@@ -360,8 +359,10 @@ def _combine(row: Any, exponents: Any, sums: Any) -> None:
 @inlined
 def _update(network: Any, work: Any, row: Any) -> Any:
     """Update the neurons and note who spikes; return 1 if a state overflowed, else 0."""
-    if row.model == at.CUBA_SHARED or row.model == at.CUBA_OWN:
-        return _update_cuba(network, work, row)
+    if row.model == at.CUBA_SHARED:
+        return update_cuba(network, work, row, True)
+    if row.model == at.CUBA_OWN:
+        return update_cuba(network, work, row, False)
     if row.graded:
         _update_graded(network, work, row)
     else:
@@ -372,36 +373,6 @@ def _update(network: Any, work: Any, row: Any) -> Any:
             work.states, row.first_state + block * OWN_ROWS * LANES + EVENTS, work.masks, block,
             network.order, row.first_unit, work.saturations, work.wraps,
         )  # fmt: skip
-    return overflowed
-
-
-@inlined
-def _update_cuba(network: Any, work: Any, row: Any) -> Any:
-    """Update CUBA neurons, some blocks at a time, whose events stay in the nearest cache."""
-    overflowed, happened = 0, lanes_at_hand()
-    for done in range(0, row.blocks, BLOCKS_AT_HAND):
-        blocks = min(row.blocks - done, BLOCKS_AT_HAND)
-        # The layer's last blocks have biases of their own, behind those that repeat.
-        bias = row.bias_period + BLOCKS_AT_HAND
-        if done + blocks < row.blocks:
-            bias = done % row.bias_period
-        first, there = row.first_state + done * row.rows * LANES, row.first_sum + done * LANES
-        if row.model == at.CUBA_SHARED:
-            neurons.cuba_shared(
-                work.states, first, blocks, work.sums, there, row.shift, row.current_factor,
-                row.voltage_factor, row.threshold, network.biases, row.first_bias + bias * LANES,
-                work.peaks, row.first_peak, happened,
-            )  # fmt: skip
-        else:
-            neurons.cuba_own(
-                work.states, first, blocks, work.sums, there, row.shift, work.peaks,
-                row.first_peak, happened,
-            )  # fmt: skip
-        for block in range(blocks):
-            overflowed |= neurons.note_events(
-                happened, block * LANES, work.masks, done + block, network.order,
-                row.first_unit, work.saturations, work.wraps,
-            )  # fmt: skip
     return overflowed
 
 
@@ -451,7 +422,7 @@ def _take_tally(network: Any, work: Any, row: Any) -> None:
     """Add what was counted without a list to the neurons' counts."""
     if work.tally[uintp(row.first_tally)]:
         work.tally[uintp(row.first_tally)] = 0
-        counts = lanes_at_hand()
+        counts = numbers_at_hand()
         for block in range(row.blocks):
             take_counts(work.tally, row.first_tally, row.blocks, block, counts)
             first = row.first_unit + block * LANES

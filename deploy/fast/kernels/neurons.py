@@ -1,27 +1,28 @@
-"""Neuron updates: one step of a whole layer, a block of lanes at a time.
+"""Gated neurons, one step of a layer, and what layers of all models have in common.
 
-A block holds rows of lanes: the two states, what happened in the last step (`SPIKED` and
-overflow bits) where the next one depends on it, and the parameters. CUBA layers whose decays and
-thresholds are the same for all neurons keep nothing but states; with little to read per neuron,
-large layers stay fast.
+A block of lanes holds rows: the two states, what happened in the last step (`SPIKED` and overflow
+bits) where the next one depends on it, and the parameters. CUBA layers (`kernels.cuba`) whose
+decays and thresholds are the same for all neurons keep nothing but states; with little to read per
+neuron, large layers stay fast.
+
+Layers that have settled can wait. An update is a function of states and sums: once it has turned
+the states into themselves, without a sum, a spike or an overflow, it will do so again in every step
+until something arrives. States decay towards zero in whole numbers and so settle soon; a bias only
+moves the place where they do.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from numba import int32, uintp
+from numba import int32, int64, uintp
 
 from kipuka.compiling import called, inlined
-from kipuka.convert.neurons.compiled import cuba_step, spiking_gru_step
+from kipuka.convert.neurons.compiled import spiking_gru_step
 from kipuka.deploy.fast.kernels.constants import (
-    BIAS,
     BIAS_I,
     BIAS_R,
     BIAS_Z,
-    CUBA_ROWS,
-    CUBA_THRESHOLD,
-    CURRENT_FACTOR,
     EVENTS,
     FAR,
     FIRST,
@@ -31,9 +32,7 @@ from kipuka.deploy.fast.kernels.constants import (
     PERIOD,
     SECOND,
     SECOND_GATE,
-    SHARED_ROWS,
     THIRD_GATE,
-    VOLTAGE_FACTOR,
 )
 from kipuka.deploy.fast.kernels.lanes import any_lane_with, lanes_with
 
@@ -74,69 +73,6 @@ def encode(activations: Any, first: Any, n: Any, shift: Any, sums: Any, first_su
         value = int32(beyond + far) if activation > far else activation
         below = int32(int32(beyond - period) - far)
         sums[uintp(first_sum + k)] = below if activation < -far else value
-
-
-@inlined
-def _cuba_lane(
-    u: Any, v: Any, a: Any, current_factor: Any, voltage_factor: Any, bias: Any, threshold: Any
-) -> Any:
-    """New states and events of one CUBA neuron."""
-    u, v, spiked, wrapped, saturated = cuba_step(
-        u, v, a, current_factor, voltage_factor, bias, threshold
-    )
-    events = int32(spiked) * SPIKED + int32(wrapped) * WRAPPED + int32(saturated) * SATURATED
-    return u, v, int32(events)
-
-
-@inlined
-def cuba_shared(
-    states: Any, first: Any, blocks: Any, sums: Any, first_sum: Any, shift: Any,
-    current_factor: Any, voltage_factor: Any, threshold: Any, biases: Any, first_bias: Any,
-    peaks: Any, first_peak: Any, happened: Any,
-) -> None:  # fmt: skip
-    """Update CUBA neurons with common decays and threshold; write what happened in them."""
-    shift, threshold = shift & SHIFT_MASK, int32(threshold)
-    current_factor, voltage_factor = int32(current_factor), int32(voltage_factor)
-    for block in range(blocks):
-        here = first + block * SHARED_ROWS * LANES
-        there, bias = first_sum + block * LANES, first_bias + block * LANES
-        for lane in range(LANES):
-            k = uintp(here + lane)
-            u, v = states[k + FIRST], states[k + SECOND]
-            _note(peaks, first_peak, lane, u, v)
-            a = sums[uintp(there + lane)]
-            sums[uintp(there + lane)] = 0
-            u, v, events = _cuba_lane(
-                u, v, int32(a << shift), current_factor, voltage_factor,
-                biases[uintp(bias + lane)], threshold,
-            )  # fmt: skip
-            states[k + FIRST], states[k + SECOND] = u, v
-            happened[uintp(block * LANES + lane)] = events
-
-
-@inlined
-def cuba_own(
-    states: Any, first: Any, blocks: Any, sums: Any, first_sum: Any, shift: Any, peaks: Any,
-    first_peak: Any, happened: Any,
-) -> None:  # fmt: skip
-    """Do the same for CUBA neurons that have parameters of their own."""
-    shift = shift & SHIFT_MASK
-    for block in range(blocks):
-        here = first + block * CUBA_ROWS * LANES
-        there = first_sum + block * LANES
-        for lane in range(LANES):
-            k = uintp(here + lane)
-            u, v = states[k + FIRST], states[k + SECOND]
-            _note(peaks, first_peak, lane, u, v)
-            a = sums[uintp(there + lane)]
-            sums[uintp(there + lane)] = 0
-            current_factor, voltage_factor = states[k + CURRENT_FACTOR], states[k + VOLTAGE_FACTOR]
-            bias, threshold = states[k + BIAS], states[k + CUBA_THRESHOLD]
-            u, v, events = _cuba_lane(
-                u, v, int32(a << shift), current_factor, voltage_factor, bias, threshold
-            )
-            states[k + FIRST], states[k + SECOND] = u, v
-            happened[uintp(block * LANES + lane)] = events
 
 
 @inlined
@@ -252,3 +188,33 @@ def cleared(states: Any, row: Any) -> None:
         for lane in range(memory):
             states[uintp(here + lane)] = 0
         here += size
+
+
+LOOK_EVERY = 8
+"""Steps between two looks: a look costs a third of an update, and rest can wait."""
+
+
+@inlined
+def keep(states: Any, row: Any, kept: Any) -> None:
+    """Copy what the blocks of a layer remember."""
+    blocks, size, memory = row.blocks, row.rows * LANES, row.memory * LANES
+    here, there = row.first_state, int64(0)
+    for _ in range(blocks):
+        for lane in range(memory):
+            kept[uintp(there + lane)] = states[uintp(here + lane)]
+        here, there = here + size, there + memory
+
+
+@inlined
+def has_settled(states: Any, row: Any, kept: Any) -> Any:
+    """Whether nothing has changed since `keep`."""
+    blocks, size, memory = row.blocks, row.rows * LANES, row.memory * LANES
+    here, there = row.first_state, int64(0)
+    for _ in range(blocks):
+        changed = int64(0)
+        for lane in range(memory):
+            changed |= states[uintp(here + lane)] ^ kept[uintp(there + lane)]
+        if changed:
+            return False
+        here, there = here + size, there + memory
+    return True
