@@ -92,13 +92,17 @@ def _chosen(builder: Any, comparison: str, a: Any, b: Any) -> Any:
     return builder.select(builder.icmp_signed(comparison, a, b), a, b)
 
 
+def _magnitude(builder: Any, state: Any) -> Any:
+    return _chosen(builder, ">", state, builder.neg(state))
+
+
 def _update(
     context: Any, builder: Any, signature: Any, arguments: Any, rows: int,
     parameters_of: Callable[[Any, Any], _Parameters],
 ) -> Any:  # fmt: skip
     """Update `blocks` blocks of `rows` rows and return a mask of the vectors that overflowed.
 
-    Masks get a bit for each spike, peaks the largest magnitudes before the step. Of vectors that
+    Masks get a bit for each spike, peaks the largest magnitudes. Of vectors that
     overflowed, `exact` gets the current and voltage before they were brought within their limits.
     `parameters_of` has the place of a vector's currents and the number of its first lane.
     """
@@ -122,38 +126,46 @@ def _update(
     with cgutils.for_range(builder, builder.mul(given["blocks"], _WORD(VECTORS))) as loop:
         number = loop.index
         lane = builder.mul(number, _WORD(WIDTH))
-        block = builder.udiv(number, _WORD(VECTORS))
-        lane_of_block = builder.sub(lane, builder.mul(block, _WORD(LANES)))
-        place = builder.add(given["first"], builder.mul(block, _WORD(rows * LANES)))
-        place = builder.add(place, lane_of_block)
+        # Blocks that come before have rows besides the one that is counted in lanes.
+        others = builder.mul(builder.and_(lane, _WORD(-LANES)), _WORD(rows - 1))
+        place = builder.add(given["first"], builder.add(lane, others))
         u_at, v_at = (vector("states", builder.add(place, row)) for row in rows_of_states)
         a_at = vector("sums", builder.add(given["first_sum"], lane))
         u, v, a = (builder.load(there, align=4) for there in (u_at, v_at, a_at))
         builder.store(_all(0), a_at, align=4)
-        for state, peak in zip((u, v), peaks, strict=True):
-            magnitude = _chosen(builder, ">", state, builder.neg(state))
-            builder.store(_chosen(builder, ">", magnitude, builder.load(peak)), peak)
         own = parameters_of(place, lane)
-        exact_u = builder.shl(a, shift)
+        u_now = builder.shl(a, shift)
         if own.current_factor is not None:
-            exact_u = builder.add(exact_u, _decayed(builder, u, own.current_factor))
-        from_limit = builder.sub(_all(LIMIT), exact_u)
-        new_u = builder.sub(_all(LIMIT), builder.and_(from_limit, _all(PERIOD_MASK)))
-        exact_v = builder.add(_decayed(builder, v, own.voltage_factor), own.bias)
-        exact_v = builder.add(exact_v, new_u)
-        new_v = _chosen(builder, ">", exact_v, _all(1 - LIMIT))
-        new_v = _chosen(builder, "<", new_v, _all(LIMIT - 1))
-        spiked = builder.icmp_signed(">", new_v, own.threshold)
-        builder.store(new_u, u_at, align=4)
-        builder.store(builder.select(spiked, _all(0), new_v), v_at, align=4)
-        builder.store(builder.bitcast(spiked, ir.IntType(WIDTH)), builder.gep(mask, [number]))
-        beyond = builder.or_(builder.xor(exact_u, new_u), builder.xor(exact_v, new_v))
-        beyond = builder.icmp_unsigned("!=", builder.bitcast(beyond, _ANY), _ANY(0))
-        with builder.if_then(beyond, likely=False):
+            u_now = builder.add(u_now, _decayed(builder, u, own.current_factor))
+        v_now = builder.add(_decayed(builder, v, own.voltage_factor), own.bias)
+        v_now = builder.add(v_now, u_now)
+        magnitude = _magnitude(builder, u_now)
+        u, v, of_u = (
+            cgutils.alloca_once_value(builder, value) for value in (u_now, v_now, magnitude)
+        )
+        either = builder.or_(magnitude, _magnitude(builder, v_now))
+        beyond = builder.bitcast(builder.and_(either, _all(-LIMIT)), _ANY)
+        with builder.if_then(builder.icmp_unsigned("!=", beyond, _ANY(0)), likely=False):
             bit = builder.shl(_WORD(1), number)
             builder.store(builder.or_(builder.load(overflowed), bit), overflowed)
-            builder.store(exact_u, vector("exact", lane), align=4)
+            wrapped = builder.and_(builder.sub(_all(LIMIT), u_now), _all(PERIOD_MASK))
+            wrapped = builder.sub(_all(LIMIT), wrapped)
+            exact_v = builder.add(builder.sub(v_now, u_now), wrapped)
+            builder.store(u_now, vector("exact", lane), align=4)
             builder.store(exact_v, vector("exact", builder.add(lane, _WORD(AT_HAND))), align=4)
+            limited = _chosen(builder, ">", exact_v, _all(1 - LIMIT))
+            builder.store(_chosen(builder, "<", limited, _all(LIMIT - 1)), v)
+            builder.store(wrapped, u)
+            builder.store(_magnitude(builder, wrapped), of_u)
+        spiked = builder.icmp_signed(">", builder.load(v), own.threshold)
+        v_now = builder.select(spiked, _all(0), builder.load(v))
+        builder.store(builder.load(u), u_at, align=4)
+        builder.store(v_now, v_at, align=4)
+        builder.store(builder.bitcast(spiked, ir.IntType(WIDTH)), builder.gep(mask, [number]))
+        for value, peak in zip(
+            (builder.load(of_u), _magnitude(builder, v_now)), peaks, strict=True
+        ):
+            builder.store(_chosen(builder, ">", value, builder.load(peak)), peak)
     for there, peak in zip(peaks_at, peaks, strict=True):
         builder.store(builder.load(peak), there, align=4)
     return builder.load(overflowed)

@@ -404,9 +404,9 @@ def _update_graded(network: Any, work: Any, row: Any) -> None:
 
 @inlined
 def _note_peaks(row: Any, states: Any, peaks: Any) -> None:
-    if row.graded:
-        return
-    neurons.note_peaks(states, row, peaks)
+    # CUBA neurons have noted theirs, graded ones note none.
+    if not (row.graded or row.model == at.CUBA_SHARED or row.model == at.CUBA_OWN):
+        neurons.note_peaks(states, row, peaks)
 
 
 @compiled_where("convolved")
