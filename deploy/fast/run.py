@@ -238,9 +238,10 @@ class Run:
         peaks = total.peaks.reshape(-1, at.STATES, LANES).max(axis=2)
         there = self.network.dense != 0 if self.network.convolved else np.zeros(0, bool)
         counts = (total.emitted, total.pending, total.messages)
+        few = np.zeros(total.arrived.size, np.int32)
         call(
             "count_arrivals", self._address, *(address(x, np.int64) for x in counts),
-            address(there, np.bool_), address(total.arrived, np.int64),
+            address(there, np.bool_), address(few, np.int32), address(total.arrived, np.int64),
             parts=self.network.parts,
         )  # fmt: skip
         n_samples = recorded.step_spikes.shape[0]

@@ -99,7 +99,12 @@ def _ask_for_rows(
     """
     row = first_start + int64(rows[uintp(min(index + ROWS_AHEAD, last))])
     prefetch(starts, first_start + int64(rows[uintp(min(index + 2 * ROWS_AHEAD, last))]))
-    start, end = starts[row], starts[row + 1]
+    ask_for_row(starts[row], starts[row + 1], targets, weights)
+
+
+@inlined
+def ask_for_row(start: Any, end: Any, targets: Any, weights: Any) -> None:
+    """Have the synapses from `start` to `end` on their way from memory."""
     for synapse in range(start, end, LINE):
         prefetch(targets, synapse)
     for synapse in range(start, end, 2 * LINE):

@@ -86,11 +86,12 @@ def _count_arrivals(parts: tuple[bool, ...]) -> Callable[..., Any]:
     network_at = reader(at.Network, parts)
 
     def count_arrivals(
-        table: Any, emitted: Any, pending: Any, messages: Any, kernels_there: Any, arrived: Any
-    ) -> int:
+        table: Any, emitted: Any, pending: Any, messages: Any, kernels_there: Any, few: Any,
+        arrived: Any,
+    ) -> int:  # fmt: skip
         counting.count_arrivals(
             network_at(table), counts_at(emitted), counts_at(pending), counts_at(messages),
-            bytes_at(kernels_there), counts_at(arrived),
+            bytes_at(kernels_there), numbers_at(few), counts_at(arrived),
         )  # fmt: skip
         return 0
 

@@ -122,6 +122,19 @@ def test_a_layer_rests_once_nothing_in_it_changes(layer, settles):
         assert worker.work.settled.tolist() == [False, rests]
 
 
+def test_arrivals_beyond_32_bits(rng):
+    """A recording without end may bring more spikes than the counts of one pass hold."""
+    there = rng.random((60, 100)) < 1 / 60
+    network = program(100, cuba(60, dense(np.where(there, 40, 0))))
+    run = Run(network, COUNTERS, None)
+    assert run.network.groups["kind"].tolist() == [at.SPARSE]
+    work = run.worker().work
+    spikes = rng.integers(0, 1 << 34, 100) * (rng.random(100) < 0.7)
+    work.emitted[:100] = spikes
+    (counters,) = run.result([work], run.columns.recordings(1, 1), 1).counters.layers
+    np.testing.assert_array_equal(counters.arrivals_per_neuron, there @ spikes)
+
+
 def test_equal_programs_share_their_layout_and_are_forgotten_with_it():
     first, second, other = (
         program(1, cuba(3, dense(np.full((3, 1), weight)))) for weight in (40, 40, 42)
