@@ -2,7 +2,8 @@
 
 The first is what `kipuka train` runs; in the other two lava-dl steps through the CUBA neurons, the
 readout's included, as it does by itself. All three networks have 140 inputs, 128 hidden neurons and
-10 outputs and see the same 64 samples of 100 steps. Their steps alternate within each round, so
+10 outputs and see 64 samples of 100 steps. `csgru-delay`, with 32 channels of 4 x 5 in their place,
+runs as `kipuka train` has it too. The steps of all alternate within each round, so
 that a busy machine slows all of them; ratios are medians over the rounds' own. With ``--peers``
 `torch.nn.GRU`, a scan of JAX and snnTorch take their turns too, in environments that are made for
 them, and everything has one thread. Run with::
@@ -42,6 +43,7 @@ INPUT_RATE = 0.04
 
 COMPILED = "sgru-delay, compiled"
 EAGER = "sgru-delay, eager step loop"
+CONVOLUTIONAL = "csgru-delay, compiled"
 SLAYER = "slayer.block.cuba.Recurrent"
 TORCH_GRU = "torch.nn.GRU, no spikes"
 SECONDS_OF_A_PEER = 600.0
@@ -69,6 +71,13 @@ def gru_network() -> torch.nn.ModuleList:
     """`sgru-delay` with inputs scaled so that it spikes as much as a trained one."""
     network = build_network("sgru-delay", INPUTS, CLASSES, HIDDEN)
     network[0].input_synapse.weight.data *= 3
+    return network
+
+
+def convolutional_network() -> torch.nn.ModuleList:
+    """`csgru-delay` with inputs scaled likewise."""
+    network = build_network("csgru-delay", INPUTS, CLASSES, HIDDEN)
+    network[1].input_synapse.weight.data *= 3
     return network
 
 
@@ -153,6 +162,7 @@ def measure(rounds: int, others: dict[str, Callable[[], Taken]]) -> dict[str, li
         COMPILED: stepper(gru_network(), compiled=True),
         EAGER: stepper(gru_network(), compiled=False),
         SLAYER: stepper(recurrent_network(), compiled=False),
+        CONVOLUTIONAL: stepper(convolutional_network(), compiled=True),
         **others,
     }
     if others:

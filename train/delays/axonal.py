@@ -135,12 +135,19 @@ def spread_back(grad: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
     """Gradient of a signal (batch, neurons, time) from that of what `spread` made of it."""
     if not _is_compiled(grad):
         return spread(grad.flip(-1), taps).flip(-1)
-    used = used_taps(taps, grad.shape[-1])
     time_first = grad.detach().permute(2, 0, 1).contiguous()
     out = torch.empty_like(time_first)
-    kernels.bring_back(
-        time_first.numpy(), np.array(used, np.int64), taps.T[used].contiguous().numpy(), out.numpy()
-    )
+    first, shares = windows(taps)
+    if shares.shape[1] == 1:
+        kernels.bring_back_whole(
+            time_first.numpy(), first.numpy(), shares.flatten().numpy(), out.numpy()
+        )
+    else:
+        used = used_taps(taps, grad.shape[-1])
+        chosen = taps.T[used].contiguous()
+        kernels.bring_back(
+            time_first.numpy(), np.array(used, np.int64), chosen.numpy(), out.numpy()
+        )
     return out.permute(1, 2, 0)
 
 
@@ -288,7 +295,7 @@ def delay_gradient(
         sums = np.zeros(len(first))
         kernels.sum_slopes(
             spikes_of(emitted.detach().permute(2, 0, 1)),
-            grad.detach().permute(2, 0, 1).contiguous().numpy(),
+            grad.detach().permute(2, 0, 1).numpy(),
             first.numpy(),
             slopes.numpy(),
             later,

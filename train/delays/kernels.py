@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from numba import float64
+from numba import float32, float64
 
 from kipuka.compiling import kept_on_disk
 
@@ -61,6 +61,25 @@ def bring_back(grad: Any, delays: Any, taps: Any, out: Any) -> None:
                     given, share = grad[at, sample], taps[k]
                     for j in range(n):
                         row[j] += given[j] * share[j]
+
+
+@compiled
+def bring_back_whole(grad: Any, delays: Any, shares: Any, out: Any) -> None:
+    """As `bring_back`, where all of a neuron's signal arrives after one delay.
+
+    Parameters
+    ----------
+    grad, out : float32 array (time, batch, neurons)
+    delays : int64 array (neurons,)
+    shares : float32 array (neurons,)
+    """
+    n_steps, n_batch, n = grad.shape
+    for step in range(n_steps):
+        for sample in range(n_batch):
+            row = out[step, sample]
+            for j in range(n):
+                at = step + delays[j]
+                row[j] = grad[at, sample, j] * shares[j] if at < n_steps else float32(0)
 
 
 @compiled

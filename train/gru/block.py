@@ -262,8 +262,9 @@ class GruBlock(torch.nn.Module):
 
 def _one_step_later(spikes: torch.Tensor) -> torch.Tensor:
     """Spikes (..., time) as the next layer sees them, in the order of memory they are in."""
-    time_first = spikes.movedim(-1, 0)
-    return torch.cat([torch.zeros_like(time_first[:1]), time_first[:-1]]).movedim(0, -1)
+    in_memory = spikes.movedim(-1, 0).movedim(2, -1)
+    later = torch.cat([torch.zeros_like(in_memory[:1]), in_memory[:-1]])
+    return later.movedim(-1, 2).movedim(0, -1)
 
 
 def _by_channel(delay: AxonalDelay, spikes: torch.Tensor) -> torch.Tensor:

@@ -75,7 +75,8 @@ def whole_gradients(
     grad_delay = None
     if taps is not None:
         # Emitted spikes arrive one step later even without a delay.
-        back, sent = (positions_first(x).permute(1, 2, 0) for x in (grad_arrived, emitted))
+        channels_last = (x.movedim(2, -1).flatten(1, -2) for x in (grad_arrived, emitted))
+        back, sent = (x.permute(1, 2, 0) for x in channels_last)
         grad_delay = delay_gradient(back, sent, taps, later=1)
     return grad_a, grad_weight, grad_bias, grad_delay, None
 

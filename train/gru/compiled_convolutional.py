@@ -1,7 +1,7 @@
 """The convolutional spiking GRU's sequence on the CPU: compiled loops around the convolutions.
 
-Forward, spikes are events and no convolution is calculated. Backward, the neurons are compiled and
-the convolution of each step's gradient is the library's own, called as the plain path calls it.
+Forward, spikes are events and no convolution is calculated, nor is one for the gradient of the
+weights. The convolution of each step's gradient is a product in registers.
 """
 
 from __future__ import annotations
@@ -25,10 +25,18 @@ from kipuka.train.gru.cell import (
 )
 from kipuka.train.gru.compiled_dense import forward_results, over_samples, whole
 from kipuka.train.gru.mixing import SameConvolution
+from kipuka.train.products.convolution import Geometry, by_position, kernel_gradient
+from kipuka.train.products.row_kernels import LANES, in_columns
+from kipuka.train.products.spikes import spikes_of
 
 
 class FusedConvSequence(torch.autograd.Function):
-    """`kipuka.train.gru.plain.PlainSequence` of a convolutional layer, the same in every bit."""
+    """`kipuka.train.gru.plain.PlainSequence` of a convolutional layer, compiled.
+
+    The forward pass is the same in every bit. So is the backward pass but for the order of the two
+    sums that the plain path leaves to the library: `convolutional_kernels.backward` and
+    `kernel_gradient` have theirs.
+    """
 
     @staticmethod
     def forward(
@@ -78,37 +86,46 @@ class FusedConvSequence(torch.autograd.Function):
         """Gradients of activations, weights, bias and delays."""
         i, v, saturated, gates, emitted, arrived, weight = ctx.saved_tensors
         n_steps, n_rows, n = i.shape
-        _, height, width = ctx.extent
+        n_batch, height, width = ctx.extent
         first, window = compact(ctx.cell.taps.weights)
         pull = grad_outputs[4] / (n_steps * n * height * width)
+        geometry = _geometry(ctx.cell.mixing, weight, (height, width))
+        columns = in_columns(weight.detach().permute(2, 3, 0, 1).flatten(0, 2).numpy())
         saved = kernels.SavedTensors(
             i=i.numpy(),
             v=v.numpy(),
             saturated=saturated.numpy(),
             gates=gates.numpy(),
-            weights=np.empty((0, 0), np.float32),
+            weights=columns,
             slopes=spike_slopes(ctx.cell).numpy(),
             first=first.numpy(),
             window=window.T.contiguous().numpy(),
             pull=pull.repeat_interleave(height * width).numpy(),
             grad_spikes=positions_first(grad_outputs[0]).numpy(),
         )
+        arrived_shape = (n_batch, n_steps, height * width, len(columns) * LANES)
         grad = kernels.Gradients(
             activations=np.empty((n_steps, n_rows, 3 * n), np.float32),
-            arrived=np.empty((n_steps, n_rows, n), np.float32),
+            arrived=np.empty(arrived_shape, np.float32),
         )
-        grad_a, grad_arrived = (
-            _channels_first(torch.from_numpy(x), ctx.extent)
-            for x in (grad.activations, grad.arrived)
+        ways = geometry.ways()
+        over_samples(
+            n_batch,
+            lambda begin, end: convolutional_kernels.backward(saved, ways, grad, begin, end),
         )
-        mixing = ctx.cell.mixing
-        carry_i, carry_v = np.zeros((n_rows, n), np.float32), np.zeros((n_rows, n), np.float32)
-        for step in reversed(range(n_steps)):
-            convolutional_kernels.retreat_all(saved, grad, carry_i, carry_v, step)
-            grad_arrived[step] = mixing.input_gradient(grad_a[step], weight)
-        grad_weight = mixing.weight_gradient(arrived.flatten(0, 1), grad_a.flatten(0, 1), weight)
+        grad_a = _channels_first(torch.from_numpy(grad.activations), ctx.extent)
+        grad_arrived = torch.from_numpy(grad.arrived)[..., :n].transpose(0, 1)
+        spikes = by_position(arrived, spikes_of)
+        assert spikes is not None
+        grad_weight = kernel_gradient(spikes, grad_a, weight.shape, geometry)
         taps = ctx.cell.taps if ctx.needs_input_grad[3] else None
-        return whole_gradients(grad_a, grad_weight, grad_arrived, emitted, taps)
+        back = grad_arrived.unflatten(2, (height, width)).movedim(-1, 2)
+        return whole_gradients(grad_a, grad_weight, back, emitted, taps)
+
+
+def _geometry(mixing: SameConvolution, weight: torch.Tensor, extent: tuple[int, int]) -> Geometry:
+    kernel = (weight.shape[2], weight.shape[3])
+    return Geometry(extent, kernel, (1, 1), mixing.padding, mixing.dilation)
 
 
 def _moves(mixing: SameConvolution, kernel: tuple[int, int]) -> np.ndarray:

@@ -100,11 +100,11 @@ class FusedSequence(torch.autograd.Function):
         )
         grad = kernels.Gradients(
             activations=np.empty((n_steps, n_batch, 3 * n), np.float32),
-            arrived=np.empty((n_steps, n_batch, len(columns) * LANES), np.float32),
+            arrived=np.empty((n_batch, n_steps, len(columns) * LANES), np.float32),
         )
         over_samples(n_batch, lambda begin, end: kernels.backward(saved, grad, begin, end))
         grad_a = torch.from_numpy(grad.activations)
-        grad_arrived = torch.from_numpy(grad.arrived)[..., :n]
+        grad_arrived = torch.from_numpy(grad.arrived)[..., :n].transpose(0, 1)
         grad_weight = weight_gradient(spikes_of(arrived), grad_a, n)
         taps = ctx.cell.taps if ctx.needs_input_grad[3] else None
         return whole_gradients(grad_a, grad_weight, grad_arrived, emitted, taps)

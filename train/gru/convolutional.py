@@ -12,6 +12,7 @@ from kipuka.errors import KipukaError
 from kipuka.train.gru.block import MAX_SIZE, GruBlock, UpdateGateInput
 from kipuka.train.gru.gates import GateNames
 from kipuka.train.gru.mixing import SameConvolution
+from kipuka.train.products.convolution import Geometry, spike_convolution
 from kipuka.train.slayer import ConvSynapse
 
 Size = int | tuple[int, int]
@@ -138,15 +139,14 @@ class ConvSpikingGRU(GruBlock):
     def fed_activations(self, x: torch.Tensor) -> torch.Tensor:
         """Weighted sums of spikes (time, batch, fed gates x channels, height, width)."""
         synapse = self.input_synapse
-        images = torch.nn.functional.conv2d(
-            x.flatten(0, 1),
-            self.quantized_weight(synapse),
-            None,
-            synapse.stride[:2],
-            synapse.padding[:2],
-            synapse.dilation[:2],
-            synapse.groups,
-        )
+        weight = self.quantized_weight(synapse)
+        sizes = (synapse.stride[:2], synapse.padding[:2], synapse.dilation[:2])
+        if self.groups == 1:
+            kernel = (weight.shape[2], weight.shape[3])
+            sums = spike_convolution(x, weight, Geometry((x.shape[3], x.shape[4]), kernel, *sizes))
+            if sums is not None:
+                return sums
+        images = torch.nn.functional.conv2d(x.flatten(0, 1), weight, None, *sizes, self.groups)
         if self.groups > 1:
             # A grouped convolution gives all activations of a group before those of the next one.
             parts = images.unflatten(1, (self.groups, self.fed_gates, -1))

@@ -15,12 +15,14 @@ from kipuka.compiling import inlined
 from kipuka.train.gru.kernels import (
     ACTIVATION_SCALE,
     ROOM,
+    SAMPLES_TOGETHER,
     SHARES,
     TAP_BITS,
     advance,
     compiled,
     retreat,
 )
+from kipuka.train.products.row_kernels import multiply
 
 
 class Grid(NamedTuple):
@@ -85,8 +87,36 @@ def _receive(given: Any, grid: Any, mail: Any, sums: Any, step: Any, sample: Any
 
 
 @compiled
-def retreat_all(saved: Any, grad: Any, carry_i: Any, carry_v: Any, step: Any) -> None:
-    """Gradients of one step's activations at all positions, and what goes to the step before."""
-    room = np.empty((ROOM, carry_i.shape[1]), np.float32)
-    for row in range(carry_i.shape[0]):
-        retreat(saved, grad, carry_i[row], carry_v[row], room, step, row)
+def backward(saved: Any, ways: Any, grad: Any, begin: Any, end: Any) -> None:
+    """Go back through samples `begin` to `end`, some of them at a time.
+
+    Weights are (elements x 3 channels, channels), `in_columns`; what arrived is (batch, time,
+    positions, channels and what fills the last column). Sums go from the first element to the last,
+    and for each from the first of its 3 x channels rows.
+    """
+    n_batch, n_steps, n_pixels, width = grad.arrived.shape
+    n = saved.i.shape[2]
+    size = 3 * n
+    carry_i = np.empty((SAMPLES_TOGETHER * n_pixels, n), np.float32)
+    carry_v = np.empty((SAMPLES_TOGETHER * n_pixels, n), np.float32)
+    room = np.empty((ROOM, n), np.float32)
+    pieces = np.empty((ways.targets.shape[0], 2), np.int64)
+    for k in range(pieces.shape[0]):
+        pieces[k, 0], pieces[k, 1] = ways.targets[k] * size, ways.elements[k] * size
+    for start in range(begin, end, SAMPLES_TOGETHER):
+        stop = min(start + SAMPLES_TOGETHER, end)
+        carry_i[:] = 0
+        carry_v[:] = 0
+        for step in range(n_steps - 1, -1, -1):
+            for row in range((stop - start) * n_pixels):
+                back = grad.arrived[start + row // n_pixels, :, row % n_pixels]
+                place = start * n_pixels + row
+                retreat(saved, grad, back, carry_i[row], carry_v[row], room, step, place)
+            source = (step * n_batch + start) * n_pixels * size
+            for pixel in range(n_pixels):
+                here = pieces[ways.begins[pixel] : ways.begins[pixel + 1]]
+                target = ((start * n_steps + step) * n_pixels + pixel) * width
+                multiply(
+                    grad.activations, source, here, size, saved.weights, grad.arrived, target,
+                    stop - start, n_pixels * size, n_steps * n_pixels * width,
+                )  # fmt: skip

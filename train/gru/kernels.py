@@ -23,7 +23,7 @@ from kipuka.convert.neurons.compiled import (
 )
 from kipuka.train.delays.axonal import TAP_UNITY
 from kipuka.train.gru.cell import OVERSHOOT_MARGIN as MARGIN
-from kipuka.train.products.row_kernels import ROWS, multiply
+from kipuka.train.products.row_kernels import ROWS, WHOLE_ROWS, multiply
 
 SAMPLES_TOGETHER = 2 * ROWS
 """Samples of a backward pass that share each column of weights while it is near."""
@@ -81,7 +81,7 @@ class Gradients(NamedTuple):
     """What a backward pass writes."""
 
     activations: np.ndarray  # float32 (time, batch, 3 neurons)
-    arrived: np.ndarray  # float32 (time, batch, neurons and what fills the last column of weights)
+    arrived: np.ndarray  # float32 (batch, time, neurons and what fills the last column of weights)
 
 
 compiled = kept_on_disk([*Path(__file__).parent.parent.glob("*/*kernels.py"), *SOURCES])
@@ -177,7 +177,8 @@ def advance(bias: Any, threshold: Any, sums: Any, out: Any, step: Any, sample: A
 @compiled
 def backward(saved: Any, grad: Any, begin: Any, end: Any) -> None:
     """Go back through samples `begin` to `end`, some of them at a time."""
-    n_steps, _, n = saved.i.shape
+    n_steps, n_batch, n = saved.i.shape
+    width = grad.arrived.shape[2]
     carry_i = np.empty((SAMPLES_TOGETHER, n), np.float32)
     carry_v = np.empty((SAMPLES_TOGETHER, n), np.float32)
     room = np.empty((ROOM, n), np.float32)
@@ -187,16 +188,22 @@ def backward(saved: Any, grad: Any, begin: Any, end: Any) -> None:
         carry_v[:] = 0
         for step in range(n_steps - 1, -1, -1):
             for sample in range(start, stop):
-                row = sample - start
-                retreat(saved, grad, carry_i[row], carry_v[row], room, step, sample)
-            multiply(grad.activations, saved.weights, grad.arrived, step, start, stop)
+                row, back = sample - start, grad.arrived[sample]
+                retreat(saved, grad, back, carry_i[row], carry_v[row], room, step, sample)
+            source, target = (step * n_batch + start) * 3 * n, (start * n_steps + step) * width
+            multiply(
+                grad.activations, source, WHOLE_ROWS, 3 * n, saved.weights, grad.arrived, target,
+                stop - start, 3 * n, n_steps * width,
+            )  # fmt: skip
 
 
 @inlined
 def retreat(
-    saved: Any, grad: Any, carry_i: Any, carry_v: Any, room: Any, step: Any, sample: Any
+    saved: Any, grad: Any, back: Any, carry_i: Any, carry_v: Any, room: Any, step: Any, sample: Any
 ) -> None:
     """Gradients of one step's activations, and what is carried to the step before.
+
+    `back` has the gradients of what arrived in later steps.
 
     Each loop writes to one array: with more of them, LLVM gives up on testing whether they overlap,
     and on vectors with it.
@@ -212,7 +219,7 @@ def retreat(
     grad_i, grad_r, grad_z = grad_a[:n], grad_a[n : 2 * n], grad_a[2 * n :]
     grad_v, opened = room[0], room[1]
     pull = saved.pull[sample]
-    _came_back(saved, grad, grad_v, step, sample)
+    _came_back(saved, back, grad_v, step, sample)
     for j in range(n):
         grad_v[j] = grad_v[j] * saved.slopes[uintp(v[j] + LIMIT)]
     for j in range(n):
@@ -220,8 +227,8 @@ def retreat(
     for j in range(n):
         opened[j] = float32(gate(int32(gates[n + j]))) * GATE_STEP
     for j in range(n):
-        back = (grad_v[j] * (float32(1) - opened[j]) + carry_i[j]) * _passes(saturated[j])
-        grad_i[j] = back + pull * _beyond_margin(i[j])
+        passed = (grad_v[j] * (float32(1) - opened[j]) + carry_i[j]) * _passes(saturated[j])
+        grad_i[j] = passed + pull * _beyond_margin(i[j])
     for j in range(n):
         carry_v[j] = grad_v[j] * opened[j]
     for j in range(n):
@@ -235,7 +242,7 @@ def retreat(
 
 
 @inlined
-def _came_back(saved: Any, grad: Any, total: Any, step: Any, sample: Any) -> None:
+def _came_back(saved: Any, back: Any, total: Any, step: Any, sample: Any) -> None:
     """Gradient of a step's spikes: from later layers, and from where the recurrence took them."""
     n_steps, _, n = saved.i.shape
     given = saved.grad_spikes[step, sample]
@@ -247,7 +254,7 @@ def _came_back(saved: Any, grad: Any, total: Any, step: Any, sample: Any) -> Non
         for j in range(n):
             at = step + 1 + k + saved.first[j]
             if at < n_steps:
-                total[j] += shares[j] * grad.arrived[uintp(at), uintp(sample), j]
+                total[j] += shares[j] * back[uintp(at), j]
 
 
 @inlined

@@ -48,8 +48,6 @@ class SameConvolution(NamedTuple):
 
     def input_gradient(self, grad: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """Gradient by x from that of the sums."""
-        # In this format the compiled path has it; in another one the library sums otherwise.
-        grad = grad.contiguous(memory_format=torch.channels_last)
         return torch.nn.functional.conv_transpose2d(
             grad, weight, padding=self.padding, dilation=self.dilation
         )
@@ -58,7 +56,6 @@ class SameConvolution(NamedTuple):
         self, x: torch.Tensor, grad: torch.Tensor, weight: torch.Tensor
     ) -> torch.Tensor:
         """Gradient by the weights, summed over samples and positions."""
-        x, grad = (t.contiguous(memory_format=torch.channels_last) for t in (x, grad))
         return conv2d_weight(x, weight.shape, grad, padding=self.padding, dilation=self.dilation)
 
 

@@ -24,6 +24,9 @@ ROWS = 4
 
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 
+WHOLE_ROWS = np.zeros((1, 2), np.int64)
+"""Pieces of rows whose terms all follow each other."""
+
 
 def in_columns(matrix: np.ndarray) -> np.ndarray:
     """Matrix (terms, sums) as float32 (columns, terms, `LANES`), filled up with zeros."""
@@ -35,70 +38,87 @@ def in_columns(matrix: np.ndarray) -> np.ndarray:
 
 
 @inlined
-def multiply(rows: Any, columns: Any, out: Any, step: Any, begin: Any, end: Any) -> None:
-    """Set ``out[step, r] = rows[step, r] @ matrix`` for some rows.
+def multiply(
+    given: Any, source: Any, pieces: Any, length: Any, columns: Any, out: Any, target: Any,
+    n_rows: Any, given_apart: Any, out_apart: Any,
+) -> None:  # fmt: skip
+    """Set rows of sums to the products of rows with a matrix.
 
     Parameters
     ----------
-    rows : float32 array (steps, rows, terms)
+    given, out : float32 arrays
+        The first row begins at `source`, its sums go to `target`, counted from the first number.
+    pieces : int64 array (pieces, 2)
+        Where each piece of a row begins behind `source`, and the matrix's row for its first term.
+    length : int
+        Terms of a piece.
     columns : float32 array (columns, terms, LANES)
         The matrix, `in_columns`.
-    out : float32 array (steps, rows, columns x LANES)
-    step, begin, end : int
+    n_rows, given_apart, out_apart : int
+        How many rows, and how far they and their sums are apart.
     """
-    n_rows, n_terms, width = rows.shape[1], rows.shape[2], out.shape[2]
     for column in range(columns.shape[0]):
-        first_term = column * n_terms * LANES
-        row = begin
-        while row < end:
-            source = (step * n_rows + row) * n_terms
-            target = (step * n_rows + row) * width + column * LANES
-            if row + ROWS <= end:
-                _sums(ROWS, rows, source, n_terms, columns, first_term, out, target, width)
-                row += ROWS
-            else:
-                _sums(1, rows, source, n_terms, columns, first_term, out, target, width)
-                row += 1
+        matrix, to = columns[column], target + column * LANES
+        row = 0
+        while row + ROWS <= n_rows:
+            here, there = source + row * given_apart, to + row * out_apart
+            _sums(ROWS, given, here, given_apart, pieces, length, matrix, out, there, out_apart)
+            row += ROWS
+        while row < n_rows:
+            here, there = source + row * given_apart, to + row * out_apart
+            _sums(1, given, here, given_apart, pieces, length, matrix, out, there, out_apart)
+            row += 1
 
 
 @intrinsic(prefer_literal=True)
 def _sums(
-    typing_context: Any, n_rows: Any, rows: Any, source: Any, n_terms: Any, columns: Any,
-    first_term: Any, out: Any, target: Any, width: Any,
+    typing_context: Any, n_rows: Any, given: Any, source: Any, given_apart: Any, pieces: Any,
+    length: Any, matrix: Any, out: Any, target: Any, out_apart: Any,
 ) -> Any:  # fmt: skip
-    """Products of `n_rows` neighbouring rows, which begin at `source`, with a column of a matrix.
-
-    Row k's sums go to ``target + k * width``.
-    """
+    """Sums of `n_rows` rows in one column of a matrix; see `multiply`."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, _, source, n_terms, _, first_term, _, target, width = arguments
-        given, matrix, results = (
-            context.make_array(signature.args[k])(context, builder, arguments[k]).data
-            for k in (1, 4, 6)
-        )
-        count = signature.args[0].literal_value
+        arrays = {
+            k: context.make_array(signature.args[k])(context, builder, arguments[k])
+            for k in (1, 4, 6, 7)
+        }
+        _, _, source, given_apart, _, length, _, _, target, out_apart = arguments
+        word, count = source.type, signature.args[0].literal_value
         nothing = ir.Constant(_VECTOR, None)
-        sums = [cgutils.alloca_once_value(builder, nothing) for _ in range(count)]
-        begins = [builder.add(source, builder.mul(n_terms, n_terms.type(k))) for k in range(count)]
+        sums = [cgutils.alloca_once(builder, _VECTOR) for _ in range(count)]
         for total in sums:
             builder.store(nothing, total)
-        with cgutils.for_range(builder, n_terms) as loop:
-            offset = builder.add(first_term, builder.mul(loop.index, loop.index.type(LANES)))
-            here = builder.bitcast(builder.gep(matrix, [offset]), _VECTOR.as_pointer())
-            weights = builder.load(here, align=4)
-            for total, begin in zip(sums, begins, strict=True):
-                factor = builder.load(builder.gep(given, [builder.add(begin, loop.index)]))
-                product = builder.fmul(weights, _everywhere(builder, factor))
-                builder.store(builder.fadd(builder.load(total), product), total)
+        n_pieces = builder.extract_value(arrays[4].shape, 0)
+        with cgutils.for_range(builder, n_pieces) as piece:
+            entry = builder.mul(piece.index, word(2))
+            behind, first = (
+                builder.load(builder.gep(arrays[4].data, [builder.add(entry, word(k))]))
+                for k in (0, 1)
+            )
+            begin = builder.add(source, behind)
+            begins = [builder.add(begin, builder.mul(given_apart, word(k))) for k in range(count)]
+            with cgutils.for_range(builder, length) as term:
+                place = builder.mul(builder.add(first, term.index), word(LANES))
+                factors = _load(builder, arrays[6].data, place)
+                for total, begin in zip(sums, begins, strict=True):
+                    here = builder.gep(arrays[1].data, [builder.add(begin, term.index)])
+                    product = builder.fmul(factors, _everywhere(builder, builder.load(here)))
+                    builder.store(builder.fadd(builder.load(total), product), total)
         for k, total in enumerate(sums):
-            offset = builder.add(target, builder.mul(width, width.type(k)))
-            there = builder.bitcast(builder.gep(results, [offset]), _VECTOR.as_pointer())
+            place = builder.add(target, builder.mul(out_apart, word(k)))
+            there = builder.bitcast(builder.gep(arrays[7].data, [place]), _VECTOR.as_pointer())
             builder.store(builder.load(total), there, align=4)
         return context.get_dummy_value()
 
-    place = types.intp
-    return types.void(n_rows, rows, place, place, columns, place, out, place, place), build
+    number = types.intp
+    read = (n_rows, given, number, number, pieces, number, matrix)
+    return types.void(*read, out, number, number), build
+
+
+def _load(builder: Any, data: Any, place: Any) -> Any:
+    """Vector that begins at a place of an array."""
+    here = builder.bitcast(builder.gep(data, [place]), _VECTOR.as_pointer())
+    return builder.load(here, align=4)
 
 
 def _everywhere(builder: Any, value: Any) -> Any:

@@ -168,3 +168,58 @@ def outer_products(spikes: Any, grad: Any, out: Any, begin: Any, end: Any) -> No
             sums, times = out[spikes.sources[k], begin:end], spikes.values[k]
             for j in range(given.shape[0]):
                 sums[j] = sums[j] + float32(times * given[j])
+
+
+@compiled
+def convolution_sums(
+    spikes: Any, ways: Any, weights: Any, n_channels: Any, out: Any, begin: Any, end: Any
+) -> None:
+    """Set rows `begin` to `end` of the sums of a convolution.
+
+    Parameters
+    ----------
+    spikes : Spikes
+        Sources are numbered by position and then by channel.
+    ways : Ways
+    weights : float32 array (elements x channels, targets)
+    n_channels : int
+    out : float32 array (rows, positions, targets)
+    begin, end : int
+    """
+    for row in range(begin, end):
+        out[row] = 0
+        for k in range(spikes.begins[row], spikes.begins[row + 1]):
+            position, channel = spikes.sources[k] // n_channels, spikes.sources[k] % n_channels
+            times = spikes.values[k]
+            for way in range(ways.begins[position], ways.begins[position + 1]):
+                given = weights[ways.elements[way] * n_channels + channel]
+                sums = out[row, ways.targets[way]]
+                for j in range(given.shape[0]):
+                    sums[j] = sums[j] + float32(times * given[j])
+
+
+@compiled
+def convolution_products(
+    spikes: Any, ways: Any, grad: Any, n_channels: Any, out: Any, begin: Any, end: Any
+) -> None:
+    """Set targets `begin` to `end` of the gradient of a convolution's weights.
+
+    Parameters
+    ----------
+    spikes, ways, n_channels
+        As `convolution_sums` has them.
+    grad : float32 array (rows, positions, targets)
+    out : float32 array (elements x channels, targets)
+    begin, end : int
+    """
+    for element in range(out.shape[0]):
+        out[element, begin:end] = 0
+    for row in range(grad.shape[0]):
+        for k in range(spikes.begins[row], spikes.begins[row + 1]):
+            position, channel = spikes.sources[k] // n_channels, spikes.sources[k] % n_channels
+            times = spikes.values[k]
+            for way in range(ways.begins[position], ways.begins[position + 1]):
+                given = grad[row, ways.targets[way], begin:end]
+                sums = out[ways.elements[way] * n_channels + channel, begin:end]
+                for j in range(given.shape[0]):
+                    sums[j] = sums[j] + float32(times * given[j])

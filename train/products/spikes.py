@@ -72,6 +72,17 @@ def _listed(signal: torch.Tensor, room: int) -> Spikes | None:
     return spikes
 
 
+def few_spikes(signal: torch.Tensor, weight: torch.Tensor) -> Spikes | None:
+    """Spikes of a signal (time, batch, sources) whose sums with weights a list gives faster.
+
+    None if there are many, or the signal is something else, or the sums would not be exact.
+    """
+    if not _are_exact(signal, weight):
+        return None
+    spikes = _listed(signal, int(signal.numel() * SHARE_MAX))
+    return spikes if spikes is not None and _are_shares(spikes.values) else None
+
+
 def weight_gradient(spikes: Spikes, grad: torch.Tensor, n_sources: int) -> torch.Tensor:
     """Gradient of weights (targets, sources) from that of their sums (time, batch, targets).
 
@@ -106,10 +117,8 @@ def spike_sums(signal: torch.Tensor, weight: torch.Tensor) -> torch.Tensor | Non
         None if the signal is something else than few spikes in float32 on the CPU, or the weights
         are no whole units.
     """
-    if not _are_exact(signal, weight):
-        return None
-    spikes = _listed(signal, int(signal.numel() * SHARE_MAX))
-    if spikes is None or not _are_shares(spikes.values):
+    spikes = few_spikes(signal, weight)
+    if spikes is None:
         return None
     sums: torch.Tensor = _SpikeProduct.apply(signal, weight, spikes)  # type: ignore[no-untyped-call, unused-ignore]
     return sums

@@ -101,13 +101,14 @@ def test_compiled_spread_is_the_plain_one():
     assert torch.equal(spread(x, taps), spread(x.double(), taps.double()).float())
 
 
+@pytest.mark.parametrize("make", [annealed_taps, finite_difference_taps])
 @pytest.mark.parametrize("time_first", [False, True])
-def test_compiled_gradients_are_the_plain_ones(time_first):
+def test_compiled_gradients_are_the_plain_ones(time_first, make):
     generator = torch.Generator().manual_seed(1)
     x, grad = (torch.randint(0, 3, (3, 4, 50), generator=generator).float() for _ in "xg")
     if time_first:
         x, grad = (v.permute(2, 0, 1).contiguous().permute(1, 2, 0) for v in (x, grad))
-    taps = annealed_taps(torch.tensor([0.0, 3.3, 17.0, 62.0]), 5.0, fixed.DELAY_MAX)
+    taps = make(torch.tensor([0.0, 3.3, 17.0, 62.0]), 5, fixed.DELAY_MAX)
     wide = DelayTaps(taps.weights.double(), taps.slopes.double(), taps.slope_scale)
     back = spread_back(grad, taps.weights)
     assert torch.equal(back, spread_back(grad.double(), wide.weights).float())
