@@ -17,8 +17,8 @@ from kipuka.errors import KipukaError
 WINDOW_ENTRIES = 1 << 24
 """Entries of a dense array that are turned into events, or activations, at a time."""
 
-FEW_EVENTS = 1 << 12
-"""Events that are listed sooner than another thread would take its turn."""
+LITTLE_ROOM = 1 << 13
+"""Words of a list that is made sooner than another thread would take its turn."""
 
 OFFSET_BYTES, UNIT_BYTES, ACTIVATION_BYTES = (
     np.dtype(kind).itemsize for kind in (np.int64, np.int32, np.int32)
@@ -244,7 +244,7 @@ def _listed(program: Program, events: Events, where: str) -> Window:
     ordered = offsets + words * OFFSET_BYTES
     wrong = call(
         "list_events", address(times, np.int64), address(units, np.int64), times.size, n_units,
-        n_steps, offsets, following, ordered, seen, brief=times.size < FEW_EVENTS,
+        n_steps, offsets, following, ordered, seen, brief=room.size < LITTLE_ROOM,
     )  # fmt: skip
     if wrong >= 0:
         raise _refused(program, events, wrong, where)
