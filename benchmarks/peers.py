@@ -1,9 +1,10 @@
-"""Measure other simulators beside Kipuka: ``python benchmarks/peers.py [--engine X] [--case Y]``.
+"""Measure other simulators beside Kipuka: ``python benchmarks/peers.py [--json FILE]``.
 
-Each engine gets a throw-away environment, the same arrays and the same input as Kipuka, one core
+Each engine gets an environment of its own, the same arrays and the same input as Kipuka, one core
 and one thread. The two take turns, so that a busy machine slows both, and are compared by processor
-time. Spikes are counted beside the times, and each row says what the engine leaves out. What cannot
-be installed, or cannot express a network, is a row with its reason.
+time, the wall time beside it. Spikes are counted beside the times, and each row says what the
+engine leaves out. What cannot be installed, or cannot express a network, is a row with its reason.
+One command measures everything, in less than an hour; ``--engine`` and ``--case`` choose from it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import sys
 import tempfile
 from datetime import date
@@ -18,8 +20,15 @@ from pathlib import Path
 
 from peers.environments import Engine, Environments, NotInstalledError
 from peers.networks import CASES, count_samples, write_case
+from peers.table import render
 from peers.turns import Row, Turns
 from simulate import machine
+
+
+def _torch(variant: str = "", file: str = "run_torch.py") -> Engine:
+    packages = ("torch==2.15.0", "norse==1.1.0", "snntorch==1.0.0")
+    return Engine(file, packages, variant, python="3.12", batches=True)
+
 
 ENGINES = {
     "JAX": Engine("run_jax.py", ("jax==0.12.0.1",), python="3.12", batches=True),
@@ -31,20 +40,24 @@ ENGINES = {
         ("nengo-loihi==1.1.0", "nengo==3.2.0", "numpy==1.23.5", "setuptools<81"),
         python="3.10",
     ),
-    "torch, float32 loop": Engine("run_torch.py", variant="float", batches=True),
-    "torch, int32 loop": Engine("run_torch.py", variant="int32", batches=True),
-    "torch, dense products alone": Engine("run_torch.py", variant="products", batches=True),
-    "Norse": Engine(
-        "run_norse.py", ("norse==1.1.0", "nirtorch==2.6", "pbr==7.1.3"), outer=True, batches=True
-    ),
-    "snnTorch": Engine("run_snntorch.py", ("snntorch==1.0.0",), outer=True, batches=True),
+    "torch, dense products alone": _torch("products"),
+    "torch, int8 product alone": _torch("int8"),
+    "torch, dense products and compiled updates": _torch("compiled"),
+    "torch, float32 loop": _torch("float"),
+    "torch, int32 loop": _torch("int32"),
+    "Norse": _torch(file="run_norse.py"),
+    "snnTorch": _torch(file="run_snntorch.py"),
 }
 
 NOT_RUN = {
     "PyGeNN": "no package in the Python Package Index",
-    "XyloSim 0.1.3": "crashed in version 0.1.3, the last one there",
+    "XyloSim 0.1.3": "a segmentation fault on small networks",
 }
 """Engines without an entry, and why."""
+
+KEPT_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**34)}
+"""Of all processes: what is freed stays with them, so that no call pays for new pages, which take
+up to half the time of torch's products."""
 
 
 def measure(
@@ -64,43 +77,21 @@ def measure(
     return rows
 
 
-COLUMNS = ("network", "engine", "samples a call", "ms a sample", "Kipuka", "times Kipuka")
-COLUMNS += ("spikes by layer", "Kipuka's", "leaves out")
+def results(rows: list[Row]) -> dict[str, object]:
+    """Give the rows, and what they were measured on."""
+    return {
+        "machine": machine(),
+        "date": str(date.today()),
+        "not_run": NOT_RUN,
+        "rows": [dataclasses.asdict(row) for row in rows],
+    }
 
 
-def show(rows: list[Row]) -> None:
-    """Print what ran as a table in Markdown, where Kipuka is behind first; then what did not."""
-    ran = sorted((r for r in rows if r.times_kipuka), key=lambda r: r.times_kipuka >= 1)
-    for cells in (COLUMNS, ["---"] * len(COLUMNS), *(_cells(row) for row in ran)):
-        print(f"| {' | '.join(cells)} |")  # noqa: T201
-    print()  # noqa: T201
-    for row in rows:
-        if not row.times_kipuka:
-            print(f"- {row.case}, {row.engine}: {row.leaves_out}")  # noqa: T201
-
-
-def _cells(row: Row) -> list[str]:
-    return [
-        row.case,
-        f"{row.engine} {row.version}",
-        str(row.samples),
-        f"{1e3 * row.processor_s:.3g}",
-        f"{1e3 * row.kipuka_processor_s:.3g}",
-        f"{row.times_kipuka:.3g}",
-        _counts(row.spikes),
-        _counts(row.kipuka_spikes),
-        row.leaves_out,
-    ]
-
-
-def _counts(spikes: list[int]) -> str:
-    return ", ".join(f"{count:,}" for count in spikes)
-
-
-def write(rows: list[Row], file: Path) -> None:
-    """Write the rows, and what they were measured on."""
-    contents = {"machine": machine(), "rows": [dataclasses.asdict(row) for row in rows]}
-    file.write_text(json.dumps(contents, indent=2) + "\n")
+def write(contents: dict[str, object], file: Path) -> None:
+    """Write the results, a line for each row."""
+    text = json.dumps({**contents, "rows": []}, indent=1)
+    rows = ",\n  ".join(json.dumps(row) for row in contents["rows"])
+    file.write_text(text.replace('"rows": []', f'"rows": [\n  {rows}\n ]') + "\n")
 
 
 def main() -> None:
@@ -108,33 +99,47 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--engine", nargs="+", default=[""], help="part of their names")
     parser.add_argument("--case", nargs="+", default=[""], help="part of the networks' names")
-    parser.add_argument("--rounds", type=int, default=7, help="turns of each engine")
-    parser.add_argument("--limit", type=float, default=600.0, help="seconds for a call")
+    parser.add_argument("--rounds", type=int, default=5, help="most turns of each engine")
+    parser.add_argument("--seconds", type=float, default=10.0, help="for the turns of a row")
+    parser.add_argument("--limit", type=float, default=240.0, help="seconds for a call")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows")
-    parser.add_argument("--torch", type=Path, metavar="PYTHON", help="whose torch the loops take")
+    parser.add_argument("--render", type=Path, metavar="FILE", help="print its tables")
+    parser.add_argument("--environments", type=Path, metavar="FOLDER", help="keep them there")
     options = parser.parse_args()
-    print(f"{machine()}, one in use, {date.today()}: processor time\n")  # noqa: T201
-    rows = []
+    if options.render:
+        print(render(json.loads(options.render.read_text())), end="")  # noqa: T201
+        return
     with tempfile.TemporaryDirectory(prefix="kipuka-peers-") as name:
-        environments = Environments(Path(name), options.torch)
-        for case in CASES:
-            if not any(part in case for part in options.case):
-                continue
-            folder = Path(name) / "case"
-            folder.mkdir(exist_ok=True)
-            write_case(case, folder)
-            turns = Turns(case, folder, options.rounds, options.limit)
-            for engine, entry in ENGINES.items():
-                if any(part in engine for part in options.engine):
-                    found = measure(engine, entry, folder, environments, turns)
-                    print(*found, sep="\n", file=sys.stderr, flush=True)  # noqa: T201
-                    rows += found
-            turns.close()
-            if options.json:
-                write(rows, options.json)
-    show(rows)
-    for engine, reason in NOT_RUN.items():
-        print(f"- {engine}: {reason}")  # noqa: T201
+        contents = run(options, Path(name))
+    print(f"{contents['machine']}, one in use, {contents['date']}\n")  # noqa: T201
+    print(render(contents), end="")  # noqa: T201
+
+
+def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
+    """Measure what the options ask for, network by network, and write it as it grows."""
+    engines = {k: e for k, e in ENGINES.items() if any(part in k for part in options.engine)}
+    environments = Environments(options.environments or folder)
+    environments.make(engines.values())
+    os.environ.update(KEPT_MEMORY)
+    if hasattr(os, "sched_setaffinity"):
+        # XLA would start threads on all that it sees.
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    rows: list[Row] = []
+    case_folder = folder / "case"
+    case_folder.mkdir()
+    for case in CASES:
+        if not any(part in case for part in options.case):
+            continue
+        write_case(case, case_folder)
+        turns = Turns(case, case_folder, options.rounds, options.limit, options.seconds)
+        for engine, entry in engines.items():
+            found = measure(engine, entry, case_folder, environments, turns)
+            print(*found, sep="\n", file=sys.stderr, flush=True)  # noqa: T201
+            rows += found
+        turns.close()
+        if options.json:
+            write(results(rows), options.json)
+    return results(rows)
 
 
 if __name__ == "__main__":

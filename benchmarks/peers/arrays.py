@@ -74,6 +74,7 @@ class Layer:
     """Neurons ``u = u (1 - current_decay) + a``, ``v = v (1 - voltage_decay) + u + bias``.
 
     A neuron spikes where ``v > threshold`` and its `v` is then 0; all in units of the weights.
+    `resets` are the steps before which `u` and `v` are set to 0.
     """
 
     n: int
@@ -82,6 +83,7 @@ class Layer:
     threshold: np.ndarray
     bias: np.ndarray
     projections: tuple[Projection, ...]
+    resets: frozenset[int]
 
     @property
     def recurrent(self) -> bool:
@@ -103,6 +105,16 @@ class Network:
     def graded(self) -> bool:
         """Whether the input has values instead of spikes."""
         return isinstance(self.samples[0], np.ndarray)
+
+    @property
+    def sparse(self) -> bool:
+        """Whether any synapses are listed one by one."""
+        return any(p.kind == "sparse" for layer in self.layers for p in layer.projections)
+
+    @property
+    def reset(self) -> bool:
+        """Whether any state is set to 0 on the way."""
+        return any(layer.resets for layer in self.layers)
 
     @property
     def delayed(self) -> bool:
@@ -147,10 +159,16 @@ def load_network(path: Path) -> Network:
         )
         ends = {key: arrays[f"{k}.{key}"].astype(np.float64) for key in ("threshold", "bias")}
         decays = {key: layer[key] for key in ("current_decay", "voltage_decay")}
-        layers.append(Layer(layer["n"], projections=projections, **ends, **decays))
+        resets = _resets(k, text["reset_interval"], text["n_steps"])
+        layers.append(Layer(layer["n"], projections=projections, resets=resets, **ends, **decays))
     if "values" in arrays:
         samples = tuple(arrays["values"])
     else:
         count = range(text["samples"])
         samples = tuple((arrays[f"times.{k}"], arrays[f"units.{k}"]) for k in count)
     return Network(text["name"], text["n_inputs"], text["n_steps"], tuple(layers), samples)
+
+
+def _resets(position: int, interval: int, n_steps: int) -> frozenset[int]:
+    # A layer is reset a step later than the one below it, as spikes move on.
+    return frozenset(range(position, n_steps, interval) if interval else ()) - {0}

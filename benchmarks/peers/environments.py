@@ -1,10 +1,13 @@
-"""Throw-away environments, one per engine, with the packages that its entry names."""
+"""Throw-away environments, one for each list of packages that an entry names."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,20 +48,25 @@ class NotInstalledError(Exception):
 
 
 class Environments:
-    """Makes environments below a folder when they are first asked for.
+    """Makes environments below a folder when they are first asked for, if they are not there yet.
 
-    What needs nothing but torch runs in an environment that is there: `torch`, or this one.
+    What names no packages runs in this environment.
     """
 
-    def __init__(self, folder: Path, torch: Path | None = None):
+    def __init__(self, folder: Path):
         self.folder = folder
-        self.torch = torch or Path(sys.executable)
         self._made: dict[tuple[str, ...], Path | NotInstalledError] = {}
+
+    def make(self, engines: Iterable[Engine]) -> None:
+        """Make all that these need and that can be made, so that none waits for it later."""
+        for engine in engines:
+            with contextlib.suppress(NotInstalledError):
+                self.python(engine)
 
     def python(self, engine: Engine) -> Path:
         """Give the Python of the engine's environment."""
         if not engine.packages:
-            return self.torch
+            return Path(sys.executable)
         if engine.packages not in self._made:
             try:
                 self._made[engine.packages] = self._make(engine)
@@ -70,8 +78,12 @@ class Environments:
         return made
 
     def _make(self, engine: Engine) -> Path:
-        place = self.folder / f"environment-{len(self._made)}"
-        python = place / "bin" / "python"
+        words = " ".join((engine.python or sys.version, *engine.packages))
+        place = self.folder / f"environment-{hashlib.sha256(words.encode()).hexdigest()[:12]}"
+        python, complete = place / "bin" / "python", place / "complete"
+        if complete.exists():
+            return python
+        shutil.rmtree(place, ignore_errors=True)
         uv = shutil.which("uv")
         base = sys.executable
         if engine.python and not engine.outer:
@@ -87,6 +99,7 @@ class Environments:
             (site / "outer.pth").write_text("\n".join(outer))
             install.append("--no-deps")
         _checked([*install, *engine.packages])
+        complete.touch()
         return python
 
 

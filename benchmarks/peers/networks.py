@@ -26,7 +26,7 @@ from kipuka.deploy.fast.simulator import Events
 
 SAMPLES = 32
 PILOTNET_STEPS = 16
-"""Those of one image; the network is reset behind them."""
+"""Those of one image; in the whole sample of ten, the network is reset behind each."""
 
 
 def without_delays(case: Case) -> Case:
@@ -56,7 +56,7 @@ def with_input_delays(case: Case) -> Case:
 
 
 def one_image() -> Case:
-    """PilotNet LIF on one image from rest, which needs no reset."""
+    """PilotNet LIF on the first steps of its sample: one image from rest, which needs no reset."""
     case = pilotnet()
     samples = [np.ascontiguousarray(x[:, :PILOTNET_STEPS]) for x in case.samples]
     program = dataclasses.replace(case.program, reset=None)
@@ -82,7 +82,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "700-256r-20, delays 0 to 62": shd_recurrent,
     "700-256r-20, no delays": lambda: without_delays(shd_recurrent()),
     "conv 2x34x34-16c5s2-32c3s2-10": lambda: with_thresholds(convolution(0.018), (300, 1500, 500)),
-    "PilotNet LIF": one_image,
+    "PilotNet LIF, 16 steps": one_image,
+    "PilotNet LIF, 160 steps": pilotnet,
     "dense 1024 x 1024 at 20 %": lambda: with_thresholds(dense_layer(0.2), (20_000,)),
     "1e5 sparse, no delays": sparse,
     "1e5 sparse, delays 0 to 62": lambda: with_input_delays(sparse()),
@@ -106,6 +107,7 @@ def write_case(name: str, folder: Path) -> None:
         "n_inputs": case.program.n_inputs,
         "n_steps": case.n_steps,
         "samples": len(samples),
+        "reset_interval": case.program.reset.interval if case.program.reset else 0,
         "layers": layers,
     }
     np.savez(folder / "network.npz", description=np.array(json.dumps(description)), **arrays)

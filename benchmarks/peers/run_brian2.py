@@ -27,15 +27,14 @@ CLOCK = "std::clock_t used_at_start = std::clock();"
 def build(network: Network, samples: int, variant: str, folder: Path) -> Built:
     """Generate and compile the program of one sample."""
     del samples, variant
-    if network.graded:
-        raise UnsupportedError("no input of values")
+    if network.reset:
+        raise UnsupportedError("no reset in the course of a run of its own")
     place = folder / "brian2"
     brian2.set_device("cpp_standalone", build_on_run=False, directory=str(place))
     brian2.prefs.core.default_float_dtype = np.float32
     brian2.defaultclock.dt = 1 * ms
-    times, units = network.samples[0]
-    source = brian2.SpikeGeneratorGroup(network.n_inputs, units, times * ms, sorted=True)
-    groups = [_neurons(layer) for layer in network.layers]
+    source, given = _input(network)
+    groups = [_neurons(layer, given if not layer.projections else None) for layer in network.layers]
     synapses = []
     for group, layer in zip(groups, network.layers, strict=True):
         for projection in layer.projections:
@@ -48,8 +47,10 @@ def build(network: Network, samples: int, variant: str, folder: Path) -> Built:
         "after_network_run",
         f'std::ofstream("{written}") << double(std::clock() - used_at_start) / CLOCKS_PER_SEC;',
     )
-    # What the input sends in a step is added in the next one.
-    brian2.Network(source, *groups, *synapses).run((network.n_steps + 1) * ms)
+    # What an input sends in a step is added in the next one.
+    late = source is not None
+    parts = [source] if source is not None else []
+    brian2.Network(*parts, *groups, *synapses).run((network.n_steps + late) * ms)
     device.build(compile=True, run=False, directory=str(place))
 
     # Brian2 would give what it read before the first run.
@@ -64,13 +65,24 @@ def build(network: Network, samples: int, variant: str, folder: Path) -> Built:
     return Built(run, "floating point, states unrounded", brian2.__version__)
 
 
-def _neurons(layer: Any) -> Any:
+def _input(network: Network) -> tuple[Any, Any]:
+    """Give what sends the spikes of a sample, or its values by step and neuron."""
+    if network.graded:
+        return None, brian2.TimedArray(network.dense_input(0), dt=1 * ms)
+    times, units = network.samples[0]
+    return brian2.SpikeGeneratorGroup(network.n_inputs, units, times * ms, sorted=True), None
+
+
+def _neurons(layer: Any, given: Any) -> Any:
     group = brian2.NeuronGroup(
         layer.n, MODEL, threshold="v > vth", reset="v = 0\nspikes += 1", method="exact"
     )
     group.vth, group.bias = layer.threshold, layer.bias
     keep_u, keep_v = 1 - layer.current_decay, 1 - layer.voltage_decay
-    group.run_regularly(f"u = u * {keep_u!r} + a\nv = v * {keep_v!r} + u + bias\na = 0")
+    if given is not None:
+        group.namespace["given"] = given
+    now = "a" if given is None else "given(t, i)"
+    group.run_regularly(f"u = u * {keep_u!r} + {now}\nv = v * {keep_v!r} + u + bias\na = 0")
     return group
 
 

@@ -26,7 +26,7 @@ def build(network: Network, samples: int, variant: str, folder: Path) -> Built:
         raise UnsupportedError("no input of values")
     if network.delayed:
         raise UnsupportedError("no delays")
-    if any(p.kind == "sparse" for layer in network.layers for p in layer.projections):
+    if network.sparse:
         raise UnsupportedError("more neurons than its emulator holds as dense weights")
     model = Model()
     source = SpikeInput(network.n_inputs, label="input")

@@ -7,10 +7,10 @@ from pathlib import Path
 import norse
 import torch
 from arrays import Layer, Network
-from child import Built, serve
+from child import Built, UnsupportedError, serve
 from norse.torch import LIFParameters
 from norse.torch.functional.lif import LIFFeedForwardState, lif_feed_forward_step
-from step_loop import Sent, loop
+from step_loop import Step, loop, stepped
 
 
 def build(network: Network, samples: int, variant: str, folder: Path) -> Built:
@@ -18,11 +18,13 @@ def build(network: Network, samples: int, variant: str, folder: Path) -> Built:
     del variant, folder
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
+    if network.sparse:
+        raise UnsupportedError("sparse sums, which are torch's")
     left_out = "floating point, states unrounded; delays by the loop around it"
-    return Built(loop(network, samples, neurons), left_out, norse.__version__)
+    return Built(loop(network, samples, stepped(cells)), left_out, norse.__version__)
 
 
-def neurons(layer: Layer, a: torch.Tensor, back: Sent | None) -> torch.Tensor:
+def cells(layer: Layer, zeros: torch.Tensor) -> Step:
     """One layer; Norse multiplies the current by the membrane's decay, so the threshold as well."""
     decay = layer.voltage_decay or 1.0
     p = LIFParameters(
@@ -35,14 +37,14 @@ def neurons(layer: Layer, a: torch.Tensor, back: Sent | None) -> torch.Tensor:
     bias = torch.from_numpy(layer.bias).float()
     if bool(bias.any()):
         p = p._replace(v_leak=bias)
-    state = LIFFeedForwardState(v=torch.zeros_like(a[:, 0]), i=torch.zeros_like(a[:, 0]))
-    spikes = torch.zeros_like(a)
-    for t in range(a.shape[1]):
-        now = a[:, t] if back is None else a[:, t] + back.sums(t)
-        spikes[:, t], state = lif_feed_forward_step(now, state, p, dt=1.0)
-        if back is not None:
-            back.remember(t, spikes[:, t])
-    return spikes
+    state = LIFFeedForwardState(v=zeros, i=zeros)
+
+    def step(now: torch.Tensor) -> torch.Tensor:
+        nonlocal state
+        spikes, state = lif_feed_forward_step(now, state, p, dt=1.0)
+        return spikes
+
+    return step
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from child import Built, Seconds, UnsupportedError, serve
 
 NEURONS_OF_A_CORE = 1024
 RUNS_OF_A_CHIP = 4
-MOST_SYNAPSES = 2_000_000
-"""More than these took minutes to hand over one by one."""
+MOST_SYNAPSES = 1_000_000
+"""More than these took minutes to hand over one by one, and as long for a sample."""
 
 
 def build(network: Network, samples: int, variant: str, folder: Path) -> Built:
@@ -24,7 +24,7 @@ def build(network: Network, samples: int, variant: str, folder: Path) -> Built:
     if network.graded:
         raise UnsupportedError("no input of values")
     if network.n_synapses > MOST_SYNAPSES:
-        raise UnsupportedError("too many synapses to hand over one by one")
+        raise UnsupportedError("more than a million synapses, each handed over by itself")
     arch = sanafe.load_loihi()
     cores = iter([core for tile in arch.tiles for core in tile.cores])
     net = sanafe.Network()

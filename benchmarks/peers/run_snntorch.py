@@ -8,7 +8,7 @@ import snntorch
 import torch
 from arrays import Layer, Network
 from child import Built, UnsupportedError, serve
-from step_loop import Sent, loop
+from step_loop import Step, loop, stepped
 
 
 def build(network: Network, samples: int, variant: str, folder: Path) -> Built:
@@ -16,13 +16,15 @@ def build(network: Network, samples: int, variant: str, folder: Path) -> Built:
     del variant, folder
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
+    if network.sparse:
+        raise UnsupportedError("sparse sums, which are torch's")
     if any(layer.bias.any() for layer in network.layers):
         raise UnsupportedError("a bias that its current does not filter")
     left_out = "floating point, states unrounded; delays by the loop around it"
-    return Built(loop(network, samples, neurons), left_out, snntorch.__version__)
+    return Built(loop(network, samples, stepped(cells)), left_out, snntorch.__version__)
 
 
-def neurons(layer: Layer, a: torch.Tensor, back: Sent | None) -> torch.Tensor:
+def cells(layer: Layer, zeros: torch.Tensor) -> Step:
     """One layer that resets to zero in the step of the spike."""
     neuron = snntorch.Synaptic(
         alpha=1 - layer.current_decay,
@@ -31,14 +33,14 @@ def neurons(layer: Layer, a: torch.Tensor, back: Sent | None) -> torch.Tensor:
         reset_mechanism="zero",
         reset_delay=False,
     )
-    syn, mem = torch.zeros_like(a[:, 0]), torch.zeros_like(a[:, 0])
-    spikes = torch.zeros_like(a)
-    for t in range(a.shape[1]):
-        now = a[:, t] if back is None else a[:, t] + back.sums(t)
-        spikes[:, t], syn, mem = neuron(now, syn, mem)
-        if back is not None:
-            back.remember(t, spikes[:, t])
-    return spikes
+    syn, mem = zeros, zeros
+
+    def step(now: torch.Tensor) -> torch.Tensor:
+        nonlocal syn, mem
+        spikes, syn, mem = neuron(now, syn, mem)
+        return spikes
+
+    return step
 
 
 if __name__ == "__main__":

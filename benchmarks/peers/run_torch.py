@@ -1,4 +1,4 @@
-"""PyTorch: a loop in float32, one in int32, and the sums alone as dense products."""
+"""PyTorch: a loop in float32, one in int32, one compiled, and the sums alone."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from pathlib import Path
 import torch
 from arrays import Layer, Network
 from child import Built, UnsupportedError, serve
-from step_loop import Sent, loop, prepared_inputs, sums, weights_of
+from step_loop import Sent, Step, loop, prepared_inputs, stepped, sums, weights_of
 
 UNITY_BITS, STATE_BITS = 12, 6
 INT8 = 127
+RECURRENT = "sums of a recurrent layer are not one product"
+STEPS_AT_ONCE = 16
+"""Of the compiled neurons, whose states stay in registers meanwhile."""
 
 
 def build(network: Network, samples: int, variant: str, folder: Path) -> Built:
-    """Prepare one of the three."""
+    """Prepare one of the variants."""
     del folder
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
@@ -25,32 +28,54 @@ def build(network: Network, samples: int, variant: str, folder: Path) -> Built:
 
 def float_loop(network: Network, samples: int) -> tuple[Callable, str]:
     """Neurons in float32."""
-    return loop(network, samples, _float_neurons), "floating point, states unrounded"
+    return loop(network, samples, stepped(_float_cells)), "floating point, states unrounded"
 
 
 def int32_loop(network: Network, samples: int) -> tuple[Callable, str]:
     """Neurons in int32, every bit as in Kipuka."""
-    return loop(network, samples, _int32_neurons), "overflows unchecked, sums in float32"
+    return loop(network, samples, stepped(_int32_cells)), "overflows unchecked, sums in float32"
 
 
-def _float_neurons(layer: Layer, a: torch.Tensor, back: Sent | None) -> torch.Tensor:
+def compiled(network: Network, samples: int) -> tuple[Callable, str]:
+    """Dense products, and the neurons' updates of many steps as one compiled function."""
+    if any(layer.recurrent for layer in network.layers):
+        raise UnsupportedError(RECURRENT)
+    # One for each size of a layer, with the last steps of a sample twice as many.
+    torch._dynamo.config.recompile_limit = 2 * len(network.layers)
+    updates = torch.compile(_updates, dynamic=False)
+
+    def neurons(layer: Layer, a: torch.Tensor, back: Sent | None) -> torch.Tensor:
+        del back
+        kept = torch.ones(a.shape[1])
+        kept[sorted(layer.resets)] = 0
+        threshold, bias = (torch.from_numpy(x).float() for x in (layer.threshold, layer.bias))
+        decays = 1 - layer.current_decay, 1 - layer.voltage_decay
+        u, v = torch.zeros_like(a[:, 0]), torch.zeros_like(a[:, 0])
+        spikes = []
+        for now, keep in zip(a.split(STEPS_AT_ONCE, 1), kept.split(STEPS_AT_ONCE), strict=True):
+            sent, u, v = updates(now, u, v, threshold, bias, keep, *decays)
+            spikes.append(sent)
+        return spikes[0] if len(spikes) == 1 else torch.cat(spikes, 1)
+
+    return loop(network, samples, neurons), "floating point, states unrounded"
+
+
+def _float_cells(layer: Layer, zeros: torch.Tensor) -> Step:
     keep_u, keep_v = 1 - layer.current_decay, 1 - layer.voltage_decay
     threshold, bias = (torch.from_numpy(x).float() for x in (layer.threshold, layer.bias))
-    u, v = torch.zeros_like(a[:, 0]), torch.zeros_like(a[:, 0])
-    spikes = torch.zeros_like(a)
-    for t in range(a.shape[1]):
-        u.mul_(keep_u).add_(a[:, t])
-        if back is not None:
-            u.add_(back.sums(t))
+    u, v = zeros.clone(), zeros.clone()
+
+    def step(now: torch.Tensor) -> torch.Tensor:
+        u.mul_(keep_u).add_(now)
         v.mul_(keep_v).add_(u).add_(bias)
-        torch.gt(v, threshold, out=spikes[:, t])
-        v.masked_fill_(spikes[:, t] > 0, 0)
-        if back is not None:
-            back.remember(t, spikes[:, t])
-    return spikes
+        spikes = v > threshold
+        v.masked_fill_(spikes, 0)
+        return spikes
+
+    return step
 
 
-def _int32_neurons(layer: Layer, a: torch.Tensor, back: Sent | None) -> torch.Tensor:
+def _int32_cells(layer: Layer, zeros: torch.Tensor) -> Step:
     keep_u, keep_v = (
         round((1 - decay) * (1 << UNITY_BITS))
         for decay in (layer.current_decay, layer.voltage_decay)
@@ -58,18 +83,37 @@ def _int32_neurons(layer: Layer, a: torch.Tensor, back: Sent | None) -> torch.Te
     threshold, bias = (
         torch.from_numpy(x).to(torch.int32) << STATE_BITS for x in (layer.threshold, layer.bias)
     )
-    u = torch.zeros(a[:, 0].shape, dtype=torch.int32)
-    v = torch.zeros_like(u)
-    spikes = torch.zeros_like(a)
-    for t in range(a.shape[1]):
-        now = a[:, t] if back is None else a[:, t] + back.sums(t)
+    u = v = zeros.to(torch.int32)
+
+    def step(now: torch.Tensor) -> torch.Tensor:
+        nonlocal u, v
         u = _decayed(u, keep_u) + (now.to(torch.int32) << STATE_BITS)
         v = _decayed(v, keep_v) + u + bias
-        torch.gt(v, threshold, out=spikes[:, t])
-        v.masked_fill_(spikes[:, t] > 0, 0)
-        if back is not None:
-            back.remember(t, spikes[:, t])
-    return spikes
+        spikes = v > threshold
+        v = v.masked_fill(spikes, 0)
+        return spikes
+
+    return step
+
+
+def _updates(
+    a: torch.Tensor,
+    u: torch.Tensor,
+    v: torch.Tensor,
+    threshold: torch.Tensor,
+    bias: torch.Tensor,
+    keep: torch.Tensor,
+    keep_u: float,
+    keep_v: float,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    sent = []
+    for t in range(a.shape[1]):
+        u = u * keep[t] * keep_u + a[:, t]
+        v = v * keep[t] * keep_v + u + bias
+        spikes = v > threshold
+        v = torch.where(spikes, 0.0, v)
+        sent.append(spikes.to(a.dtype))
+    return torch.stack(sent, 1), u, v
 
 
 def _decayed(state: torch.Tensor, keep: int) -> torch.Tensor:
@@ -79,14 +123,12 @@ def _decayed(state: torch.Tensor, keep: int) -> torch.Tensor:
 
 
 def products_alone(network: Network, samples: int) -> tuple[Callable, str]:
-    """Dense products of every layer, int8 where one layer is dense, float32 elsewhere."""
+    """Dense products of every layer in float32, convolutions with channels last."""
     layers = network.layers
     if any(layer.recurrent for layer in layers):
-        raise UnsupportedError("sums of a recurrent layer are not one product")
-    if any(p.kind == "sparse" for layer in layers for p in layer.projections):
+        raise UnsupportedError(RECURRENT)
+    if network.sparse:
         raise UnsupportedError("sparse weights")
-    if len(layers) == 1 and layers[0].projections[0].kind == "dense":
-        return _int8_product(network, samples)
     made = [(p, weights_of(p)) for layer in layers for p in layer.projections]
     shape = (min(samples, len(network.samples)), network.n_steps)
     inputs = [torch.rand(*shape, len(p.lags)) for p, _ in made]
@@ -100,7 +142,10 @@ def products_alone(network: Network, samples: int) -> tuple[Callable, str]:
     return run, "neurons and delays: dense products alone, in float32, of any input"
 
 
-def _int8_product(network: Network, samples: int) -> tuple[Callable, str]:
+def int8_product(network: Network, samples: int) -> tuple[Callable, str]:
+    """The product of the only layer in int8."""
+    if len(network.layers) > 1 or network.layers[0].projections[0].kind != "dense":
+        raise UnsupportedError("asked for one dense layer alone")
     x = prepared_inputs(network, samples).flatten(0, 1).to(torch.int8)
     weights = torch.from_numpy(network.layers[0].projections[0].weights)
     # Weights are even.
@@ -121,7 +166,13 @@ def _int8_product(network: Network, samples: int) -> tuple[Callable, str]:
     return run, "neurons and delays: sums alone, in int8 (`torch._int_mm`)"
 
 
-VARIANTS = {"float": float_loop, "int32": int32_loop, "products": products_alone}
+VARIANTS = {
+    "float": float_loop,
+    "int32": int32_loop,
+    "compiled": compiled,
+    "products": products_alone,
+    "int8": int8_product,
+}
 
 
 if __name__ == "__main__":

@@ -25,6 +25,9 @@ ONE_THREAD = {
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
     "JAX_PLATFORMS": "cpu",
 }
+FEWEST_TURNS = 3
+LONGEST = 6
+"""Times the seconds for the turns of a row, after which even these are not waited for."""
 
 
 class NotRunError(Exception):
@@ -44,8 +47,9 @@ class Row:
     wall_s, processor_s : float or None
         Of the engine; None if it did not run.
     kipuka_wall_s, kipuka_processor_s : float or None
-    times_kipuka : float or None
-        Median over the turns of the ratio of processor times; below 1 Kipuka is behind.
+    times_kipuka, wall_times_kipuka : float or None
+        Medians over the turns of the ratios of processor and of wall times; below 1 Kipuka is
+        behind.
     spikes, kipuka_spikes : list of int
         Of each layer, summed over the samples of a call; none where only sums are computed.
     leaves_out : str
@@ -63,6 +67,7 @@ class Row:
     kipuka_wall_s: float | None = None
     kipuka_processor_s: float | None = None
     times_kipuka: float | None = None
+    wall_times_kipuka: float | None = None
     spikes: list[int] = field(default_factory=list)
     kipuka_spikes: list[int] = field(default_factory=list)
 
@@ -123,8 +128,9 @@ class Process:
 class Turns:
     """Kipuka on one network, ready to take turns with one engine after the other."""
 
-    def __init__(self, case: str, folder: Path, rounds: int, limit_s: float):
-        self.case, self.folder, self.rounds, self.limit_s = case, folder, rounds, limit_s
+    def __init__(self, case: str, folder: Path, rounds: int, limit_s: float, turns_s: float):
+        self.case, self.folder, self.rounds = case, folder, rounds
+        self.limit_s, self.turns_s = limit_s, turns_s
         self._own: dict[int, Process] = {}
 
     def compare(self, name: str, engine: Engine, python: Path, samples: int) -> Row:
@@ -145,7 +151,10 @@ class Turns:
         finally:
             theirs.close()
         per_sample = {key: statistics.median(turn[key] for turn in taken) for key in taken[0]}
-        ratios = [turn["processor_s"] / turn["kipuka_processor_s"] for turn in taken]
+        ratios = {
+            key: statistics.median(turn[f"{key}_s"] / turn[f"kipuka_{key}_s"] for turn in taken)
+            for key in ("processor", "wall")
+        }
         return Row(
             self.case,
             name,
@@ -154,15 +163,20 @@ class Turns:
             theirs.ready["version"],
             len(taken),
             **{key: seconds / samples for key, seconds in per_sample.items()},
-            times_kipuka=statistics.median(ratios),
+            times_kipuka=ratios["processor"],
+            wall_times_kipuka=ratios["wall"],
             spikes=theirs.ready["spikes"],
             kipuka_spikes=own.ready["spikes"],
         )
 
     def _alternate(self, theirs: Process, own: Process) -> list[dict[str, float]]:
         """Turns of both, one after the other, as many as asked for or as the time allows."""
-        begin, taken = time.monotonic(), []
-        while len(taken) < self.rounds and (not taken or time.monotonic() - begin < self.limit_s):
+        begin, spent_s, taken = time.monotonic(), 0.0, []
+        while len(taken) < self.rounds and (
+            not taken
+            or spent_s < self.turns_s
+            or (len(taken) < FEWEST_TURNS and spent_s < LONGEST * self.turns_s)
+        ):
             mine, other = own.turn(), theirs.turn()
             taken.append(
                 {
@@ -172,6 +186,7 @@ class Turns:
                     "kipuka_processor_s": mine["processor"],
                 }
             )
+            spent_s = time.monotonic() - begin
         return taken
 
     def close(self) -> None:
