@@ -1,8 +1,8 @@
 """CUBA neurons: one step of a layer, written in vectors.
 
 Most large layers consist of these neurons, and their update is much of a simulation's time. From a
-loop over lanes LLVM makes a third more instructions than there are here: spikes become bits without
-a detour through memory, and what overflows is looked at only where something does.
+loop over lanes LLVM makes a quarter more instructions than there are here: spikes become bits
+without a detour through memory, and what overflows is looked at only where something does.
 """
 
 from __future__ import annotations
