@@ -242,6 +242,7 @@ class Run:
         call(
             "count_arrivals", self._address, *(address(x, np.int64) for x in counts),
             address(there, np.bool_), address(few, np.int32), address(total.arrived, np.int64),
+            few.size,
             parts=self.network.parts,
         )  # fmt: skip
         n_samples = recorded.step_spikes.shape[0]

@@ -24,7 +24,7 @@ MOST_IN_32_BITS = (1 << 31) - 1
 @entered
 def count_arrivals(
     network: Any, emitted: Any, pending: Any, messages: Any, kernels_there: Any, few: Any,
-    arrived: Any,
+    arrived: Any, n_activations: Any,
 ) -> None:  # fmt: skip
     """Add every arrived spike, and graded message, to the activations that it reached.
 
@@ -35,93 +35,105 @@ def count_arrivals(
         As in `Workspace`.
     kernels_there : int8 array
         1 where the dense pool is not 0; it may be empty where there is no convolution.
-    few : int32 array
-        Zeros, as many as there are activations.
+    few : int32 array (activations,)
+        Zeros. Counts of 32 bits take half the room and half the vectors; they are added up before
+        one can be too large.
+    n_activations : int
     """
+    counted = int64(0)
     for number in range(network.links.shape[0]):
         link = network.links[number]
         group = network.groups[link.group]
-        first = group.first_arrival
         if group.kind == at.PER_SYNAPSE:
             continue
-        if group.kind == at.SPARSE:
-            _count_sparse(network, link, group, emitted, pending, few, arrived)
-            continue
-        for source in range(link.sources):
-            row = link.first_row + source
-            times = emitted[link.first_source + source] - pending[group.first_row + row]
-            if times == 0:
-                continue
-            if group.kind == at.DENSE:
-                weights = group.first_weight + row * group.blocks * HALF
-                _count_pairs(
-                    times, network.paired, weights, group.blocks, group.stride, arrived, first
-                )
-            elif group.kind == at.WEIGHED:
-                weights = group.first_weight + row * group.blocks * LANES
-                _count_row(times, network.dense, weights, group.blocks, LANES, arrived, first)
-            else:
-                scatter(
-                    source, times, network.geometry, group.first_geometry, kernels_there,
-                    group.first_weight, arrived, first,
-                )  # fmt: skip
+        first_source, first_row = link.first_source, group.first_row + link.first_row
+        source = _arriving(emitted, first_source, pending, first_row, 0, link.sources)
+        while source < link.sources:
+            following = _arriving(
+                emitted, first_source, pending, first_row, source + 1, link.sources
+            )
+            if group.kind == at.SPARSE:
+                # The next row is on its way from memory while this one is counted.
+                ahead = group.first_start + link.first_row + min(following, link.sources - 1)
+                starts = network.starts[uintp(ahead)], network.starts[uintp(ahead + 1)]
+                ask_for_row(starts[0], starts[1], network.targets, network.sparse)
+            times = emitted[uintp(first_source + source)] - pending[uintp(first_row + source)]
+            while times:
+                share = min(times, MOST_IN_32_BITS - counted)
+                _count(network, group, link.first_row, source, int32(share), kernels_there, few)
+                times -= share
+                counted = _added_up(counted + share, few, arrived, n_activations)
+            source = following
 
     for number in range(network.layers.shape[0]):
         row = network.layers[number]
         if row.current:
-            current = network.currents[row.current - 1]
-            first = current.first_arrival
             for source in range(row.neurons):
                 times = messages[row.first_unit + source]
-                if current.kind == at.DENSE:
-                    weights = current.first_weight + source * row.blocks * LANES
-                    _count_row(
-                        times, network.dense, weights, row.blocks, GATES * LANES, arrived,
-                        first + UPDATE_GATE * LANES,
-                    )  # fmt: skip
-                else:
-                    scatter(
-                        source, times, network.geometry, current.counting_geometry,
-                        kernels_there, current.first_weight, arrived, first,
-                    )  # fmt: skip
+                while times:
+                    share = min(times, MOST_IN_32_BITS - counted)
+                    _count_current(network, row, source, int32(share), kernels_there, few)
+                    times -= share
+                    counted = _added_up(counted + share, few, arrived, n_activations)
+    _add_up(few, arrived, n_activations)
 
 
 @inlined
-def _count_sparse(
-    network: Any, link: Any, group: Any, emitted: Any, pending: Any, few: Any, arrived: Any
+def _count(
+    network: Any, group: Any, first_row: Any, source: Any, times: Any, kernels_there: Any, few: Any
 ) -> None:
-    """Count over rows that list their targets; the next row is on its way from memory meanwhile.
-
-    Counts of 32 bits take half the room in the caches: they are added up before one is too large.
-    """
-    starts, targets, weights = network.starts, network.targets, network.sparse
-    first_start, first = group.first_start + link.first_row, group.first_arrival
-    first_source, first_row = link.first_source, group.first_row + link.first_row
-    at_most = int64(0)
-    source = _arriving(emitted, first_source, pending, first_row, 0, link.sources)
-    while source < link.sources:
-        following = _arriving(emitted, first_source, pending, first_row, source + 1, link.sources)
-        ahead = first_start + min(following, link.sources - 1)
-        ask_for_row(starts[uintp(ahead)], starts[uintp(ahead + 1)], targets, weights)
-        times = emitted[uintp(first_source + source)] - pending[uintp(first_row + source)]
-        row = uintp(first_start + source)
-        while times:
-            share = min(times, MOST_IN_32_BITS - at_most)
-            for synapse in range(starts[row], starts[row + uintp(1)]):
-                k = uintp(synapse)
-                few[uintp(first + targets[k])] += int32(share * (weights[k] != 0))
-            times -= share
-            at_most += share
-            if at_most == MOST_IN_32_BITS:
-                _add_up(few, arrived, first, group.blocks * LANES)
-                at_most = int64(0)
-        source = following
-    _add_up(few, arrived, first, group.blocks * LANES)
+    """Count that a source's spike arrived so many times."""
+    row, first = first_row + source, group.first_arrival
+    if group.kind == at.DENSE:
+        weights = group.first_weight + row * group.blocks * HALF
+        _count_pairs(times, network.paired, weights, group.blocks, group.stride, few, first)
+    elif group.kind == at.WEIGHED:
+        weights = group.first_weight + row * group.blocks * LANES
+        _count_row(times, network.dense, weights, group.blocks, LANES, few, first)
+    elif group.kind == at.SPARSE:
+        start = uintp(group.first_start + row)
+        for synapse in range(network.starts[start], network.starts[start + uintp(1)]):
+            there = network.sparse[uintp(synapse)] != 0
+            few[uintp(first + network.targets[uintp(synapse)])] += times * int32(there)
+    else:
+        scatter(
+            source, times, network.geometry, group.first_geometry, kernels_there,
+            group.first_weight, few, first,
+        )  # fmt: skip
 
 
 @inlined
-def _add_up(few: Any, arrived: Any, first: Any, n: Any) -> None:
-    for k in range(first, first + n):
+def _count_current(
+    network: Any, row: Any, source: Any, times: Any, kernels_there: Any, few: Any
+) -> None:
+    """Count that a source's graded message arrived so many times."""
+    current = network.currents[row.current - 1]
+    first = current.first_arrival
+    if current.kind == at.DENSE:
+        weights = current.first_weight + source * row.blocks * LANES
+        _count_row(
+            times, network.dense, weights, row.blocks, GATES * LANES, few,
+            first + UPDATE_GATE * LANES,
+        )  # fmt: skip
+    else:
+        scatter(
+            source, times, network.geometry, current.counting_geometry, kernels_there,
+            current.first_weight, few, first,
+        )  # fmt: skip
+
+
+@inlined
+def _added_up(counted: Any, few: Any, arrived: Any, n: Any) -> Any:
+    """Add up counts that might be as large as 32 bits hold; return how large they might be now."""
+    if counted < MOST_IN_32_BITS:
+        return counted
+    _add_up(few, arrived, n)
+    return int64(0)
+
+
+@inlined
+def _add_up(few: Any, arrived: Any, n: Any) -> None:
+    for k in range(n):
         arrived[uintp(k)] += few[uintp(k)]
         few[uintp(k)] = 0
 
@@ -140,21 +152,21 @@ def _arriving(
 
 @inlined
 def _count_pairs(
-    times: Any, paired: Any, weights: Any, blocks: Any, stride: Any, arrived: Any, first: Any
+    times: Any, paired: Any, weights: Any, blocks: Any, stride: Any, few: Any, first: Any
 ) -> None:
     for block in range(blocks):
         for lane in range(HALF):
             pair = paired[uintp(weights + block * HALF + lane)]
             there = uintp(first + block * stride + lane)
-            arrived[there] += times * ((pair & LOWER_BYTE) != LOWER_BIAS)
-            arrived[there + uintp(HALF)] += times * ((pair >> BYTE_BITS) != 0)
+            few[there] += times * int32((pair & LOWER_BYTE) != LOWER_BIAS)
+            few[there + uintp(HALF)] += times * int32((pair >> BYTE_BITS) != 0)
 
 
 @inlined
 def _count_row(
-    times: Any, dense: Any, weights: Any, blocks: Any, stride: Any, arrived: Any, first: Any
+    times: Any, dense: Any, weights: Any, blocks: Any, stride: Any, few: Any, first: Any
 ) -> None:
     for block in range(blocks):
         for lane in range(LANES):
             there = dense[uintp(weights + block * LANES + lane)] != 0
-            arrived[uintp(first + block * stride + lane)] += times * there
+            few[uintp(first + block * stride + lane)] += times * int32(there)

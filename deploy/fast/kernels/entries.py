@@ -87,11 +87,12 @@ def _count_arrivals(parts: tuple[bool, ...]) -> Callable[..., Any]:
 
     def count_arrivals(
         table: Any, emitted: Any, pending: Any, messages: Any, kernels_there: Any, few: Any,
-        arrived: Any,
+        arrived: Any, n_activations: Any,
     ) -> int:  # fmt: skip
         counting.count_arrivals(
             network_at(table), counts_at(emitted), counts_at(pending), counts_at(messages),
             bytes_at(kernels_there), numbers_at(few), counts_at(arrived),
+            n_activations,
         )  # fmt: skip
         return 0
 
