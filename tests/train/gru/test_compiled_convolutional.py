@@ -113,12 +113,14 @@ def test_equals_the_plain_path_bit_for_bit(name):
     assert gradients[3].any() == (name != "none")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GEOMETRIES)
 def test_equals_the_plain_path_for_every_geometry(name):
     geometry = GEOMETRIES[name]
     assert_same(sequence(geometry), TAPS["integer"], geometry)
 
 
+@pytest.mark.slow
 def test_saturation_and_overshoot_are_the_same():
     geometry = GEOMETRIES["square"]
     _, states, _ = assert_same(sequence(geometry, scale=48 * 12), TAPS["integer"], geometry)
