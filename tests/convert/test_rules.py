@@ -201,6 +201,7 @@ def test_a_current_goes_to_the_own_update_gate_only(layer, value, check_error):
     )
 
 
+@pytest.mark.slow
 def test_weighted_currents_fit_32_bits(check_error):
     n = 4096
     row = np.zeros((n, n), dtype=np.int16)

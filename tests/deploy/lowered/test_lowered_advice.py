@@ -45,6 +45,7 @@ def test_longer_delays_and_proven_ranges_are_proposed_with_what_they_save(rng, c
     assert {one.accuracy_change for one in found} == {None}
 
 
+@pytest.mark.slow
 def test_nothing_is_proposed_where_nothing_is_to_gain(rng, chip):
     inputs = random_spikes(rng, 1, 4, 20, 0.4)
     assert advised(program(4, random_cuba(rng, 4, 3)), inputs, chip) == ()

@@ -283,6 +283,7 @@ def test_planes_add_up(values):
     np.testing.assert_array_equal(found, values)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(st.integers(-(1 << 23), 1 << 23), min_size=1, max_size=5))
 def test_constants_are_what_the_channels_give(values):
