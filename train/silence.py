@@ -60,8 +60,8 @@ def warn_if_silent(
     """
     if block in _SAID or not block.training:
         return
-    # The largest of all, since `any` takes far longer on numbers.
-    if spikes.detach().amax() > 0:
+    # The largest of all, since `any` takes far longer on numbers; a batch may have no sample.
+    if spikes.numel() and spikes.detach().amax() > 0:
         _SILENT.pop(block, None)
         return
     arrived = int(given.count_nonzero())
