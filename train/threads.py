@@ -39,7 +39,8 @@ def on_threads(count: int, block: int, work: Callable[[int, int], None]) -> None
     """Call `work(begin, end)` for blocks of `count` things, on as many threads as torch has."""
     starts = range(0, count, block)
     n_threads = min(kernel_threads(), len(starts))
-    if n_threads == 1:
+    # Of nothing, as of little: a batch may have no sample.
+    if n_threads <= 1:
         work(0, count)
         return
     # One iterator hands out the blocks, to whichever thread is free.

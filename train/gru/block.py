@@ -178,7 +178,20 @@ class GruBlock(torch.nn.Module):
         spikes : float tensor (batch, neurons, time) or (batch, channels, height, width, time)
         states : GruStates
             int64 tensors (time, batch, neurons) or (time, batch, channels, height, width).
+
+        Raises
+        ------
+        KipukaError
+            If there is no step; there may be no sample.
         """
+        if not x.shape[-1]:
+            raise KipukaError(
+                "the input has no steps",
+                where=self.name,
+                limit="at least 1",
+                value=f"shape {tuple(x.shape)}",
+                remedy="put time last, with the steps of the sequence",
+            )
         learned = self.delay_rec
         delay = learned.delay if learned else self.bias.new_zeros(self.channels)
         taps = learned.taps() if learned else no_delay(len(delay), like=delay)

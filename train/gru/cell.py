@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -83,7 +84,7 @@ def whole_gradients(
 
 def positions_first(x: torch.Tensor) -> torch.Tensor:
     """Bring (time, batch, channels, ...) into (time, batch x positions, channels), contiguous."""
-    return x.movedim(2, -1).contiguous().reshape(len(x), -1, x.shape[2])
+    return x.movedim(2, -1).contiguous().flatten(1, -2)
 
 
 def compact(taps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -105,7 +106,7 @@ def nominal_overshoot(beyond: torch.Tensor, count: int) -> torch.Tensor:
 def mean_overshoot(i: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """Overshoot of both states (time, batch, channels, ...) as `GruStates` has it."""
     beyond = [(x.abs() - OVERSHOOT_MARGIN).clamp(min=0).flatten(2).sum((0, 2)) for x in (i, v)]
-    return nominal_overshoot(beyond[0] + beyond[1], len(i) * i[0, 0].numel())
+    return nominal_overshoot(beyond[0] + beyond[1], len(i) * math.prod(i.shape[2:]))
 
 
 def spike_slopes(cell: Cell) -> torch.Tensor:

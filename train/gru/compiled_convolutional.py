@@ -78,7 +78,7 @@ class FusedConvSequence(torch.autograd.Function):
         shown = tuple(_channels_first(x, extent) for x in (i, v, saturated))
         ctx.mark_non_differentiable(*shown)
         count = n_steps * n * height * width
-        overshoot = nominal_overshoot(beyond.reshape(n_batch, -1).sum(1), count)
+        overshoot = nominal_overshoot(beyond.reshape(n_batch, height * width).sum(1), count)
         return (spikes, *shown, overshoot)
 
     @staticmethod

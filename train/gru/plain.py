@@ -7,6 +7,7 @@ multiples of 1/32, or 1/2048 while annealed delays divide spikes, their sums are
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -109,7 +110,8 @@ class PlainSequence(torch.autograd.Function):
         channels = torch.arange(n, device=i.device)
         zero = torch.zeros_like(i[0])
         carry_i, carry_v = zero, zero
-        pull = grad_outputs[4].reshape(-1, *[1] * (i.dim() - 2)) / (n_steps * zero[0].numel())
+        pull = grad_outputs[4].reshape(-1, *[1] * (i.dim() - 2))
+        pull = pull / (n_steps * math.prod(i.shape[2:]))
         grad_a = i.new_empty(*i.shape[:2], 3 * n, *i.shape[3:])
         grad_arrived = torch.empty_like(arrived)
         for step in reversed(range(n_steps)):

@@ -160,7 +160,7 @@ class _SpikeProduct(torch.autograd.Function):
             ROWS_AT_ONCE,
             lambda begin, end: kernels.weighted_sums(spikes, by_source, out, begin, end),
         )
-        return torch.from_numpy(out).reshape(n_steps, n_batch, -1)
+        return torch.from_numpy(out).reshape(n_steps, n_batch, len(weight))
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ In single precision sums are exact as long as their magnitude, and that of their
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -33,6 +34,17 @@ class _Rounded(torch.autograd.Function):
     def backward(ctx: Any, *slopes: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         del ctx
         return slopes[0], None, None
+
+
+def of_any_batch(module: Any, x: torch.Tensor) -> Any:
+    """What a module of lava-dl gives of a batch (batch, ...), which may be without samples.
+
+    Some of them infer a size from those of the batch, which one without samples does not tell: it
+    gets a silent one for company.
+    """
+    if len(x):
+        return module(x)
+    return module(torch.cat([x, x.new_zeros(1, *x.shape[1:])]))[:0]
 
 
 def truncated(x: torch.Tensor) -> torch.Tensor:
@@ -141,7 +153,7 @@ class _Late:
     def late(self, x: torch.Tensor) -> torch.Tensor:
         """Payloads as they reach the next block: a step later, and each neuron's delay."""
         late = torch.nn.functional.pad(x, (1, 0))[..., :-1]
-        return late if self.delay is None else self.delay(late)
+        return late if self.delay is None else of_any_batch(self.delay, late)
 
 
 class _Fed(_Late):
@@ -152,12 +164,12 @@ class _Fed(_Late):
     def dynamics(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Sum, activation and payload (batch, ..., time) of payloads that arrive."""
         states: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-        states = self.neuron.dynamics(self.synapse(x))
+        states = self.neuron.dynamics(of_any_batch(self.synapse, x))
         return states
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Payloads (batch, ..., time) of payloads."""
-        return self.late(self.neuron(self.synapse(x)))
+        return self.late(self.neuron(of_any_batch(self.synapse, x)))
 
 
 class Input(_Late, sigma_delta.Input):  # type: ignore[misc]
@@ -245,12 +257,12 @@ class Recurrent(_Late, torch.nn.Module):
 
     def dynamics(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Sum, activation and payload (batch, neurons, time) of payloads that arrive."""
-        arriving = self.input_synapse(x)
+        arriving = of_any_batch(self.input_synapse, x)
         self.neuron.shape = arriving.shape[1:-1]
         total = act = residue = sent = torch.zeros_like(arriving[..., 0])
         states = []
         for step in range(arriving.shape[-1]):
-            own = self.recurrent_synapse(sent[..., None])[..., 0]
+            own = of_any_batch(self.recurrent_synapse, sent[..., None])[..., 0]
             total = total + arriving[..., step] + own
             before, act = act, self.neuron.activated(total[..., None])[..., 0]
             sent, residue = self.neuron.delta.step(act - before, residue)
@@ -262,9 +274,20 @@ class Recurrent(_Late, torch.nn.Module):
 class Output(sigma_delta.Output):  # type: ignore[misc]
     """Decoder: values (batch, neurons, time) in nominal units; as ``sigma_delta.Output``."""
 
+    def forward(self, x: torch.Tensor) -> Any:
+        """Values (batch, neurons, time) of payloads, with ``count_log`` and the share above 0."""
+        total = self.neuron.sigma(of_any_batch(self.synapse, x))
+        return (total, torch.mean((total > 0).to(total.dtype))) if self.count_log else total
+
 
 class Flatten(sigma_delta.Flatten):  # type: ignore[misc]
     """Channels, height and width in one row; as ``sigma_delta.Flatten``."""
+
+    def forward(self, x: torch.Tensor) -> Any:
+        """Payloads (batch, neurons, time) of payloads, with ``count_log`` and None."""
+        self.shape = self.shape or [math.prod(x.shape[1:-1]), 1, 1]
+        flat = x.flatten(1, -2)
+        return (flat, None) if self.count_log else flat
 
 
 SIGMA_DELTA_BLOCKS = (Input, Dense, Conv, Pool, Recurrent, Output)
