@@ -29,6 +29,7 @@ LEAVES = {
     "screen",
     "strangers",
     "streams",
+    "vectors",
     "yaml_text",
 }
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from llvmlite import binding
 
+from kipuka.compiling import SOURCES as COMMON_SOURCES
 from kipuka.compiling import fingerprint, is_disabled, refuse
 from kipuka.convert import fixed
 from kipuka.errors import KipukaError
@@ -31,8 +32,8 @@ KERNELS = Path(__file__).parent / "kernels"
 SOURCES = (
     *KERNELS.glob("*.py"),
     Path(fixed.__file__),
-    Path(fixed.__file__).parent / "neurons" / "compiled.py",
-    Path(fingerprint.__code__.co_filename),
+    *(Path(fixed.__file__).parent / "neurons").glob("compiled*.py"),
+    *COMMON_SOURCES,
 )
 """Files that kernels are compiled from."""
 

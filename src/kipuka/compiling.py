@@ -11,6 +11,9 @@ from typing import Any
 
 from kipuka.errors import KipukaError
 
+SOURCES = (Path(__file__), Path(__file__).with_name("vectors.py"))
+"""Files that any kernel may be compiled from, and how."""
+
 DISABLED_BY = "NUMBA_DISABLE_JIT"
 """Environment variable that has Numba run Python instead of compiling it."""
 
@@ -24,10 +27,9 @@ def kept_on_disk(sources: Iterable[Path]) -> Callable[[Any], Any]:
     Parameters
     ----------
     sources : iterable of Path
-        Files that the function is compiled from, its own included.
+        Files that the function is compiled from besides `SOURCES`, its own included.
     """
-    # How it is compiled stands here.
-    mark = fingerprint([*sources, Path(__file__)])
+    mark = fingerprint([*sources, *SOURCES])
 
     def compiled(function: Any) -> Any:
         if is_disabled():

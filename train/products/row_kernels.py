@@ -15,6 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from kipuka.compiling import inlined
+from kipuka.vectors import everywhere
 
 LANES = 16
 """Columns of a matrix that are taken at a time: two vectors of AVX2, one of AVX-512."""
@@ -102,7 +103,9 @@ def _sums(
                 factors = _load(builder, arrays[6].data, place)
                 for total, begin in zip(sums, begins, strict=True):
                     here = builder.gep(arrays[1].data, [builder.add(begin, term.index)])
-                    product = builder.fmul(factors, _everywhere(builder, builder.load(here)))
+                    product = builder.fmul(
+                        factors, everywhere(builder, builder.load(here), _VECTOR)
+                    )
                     builder.store(builder.fadd(builder.load(total), product), total)
         for k, total in enumerate(sums):
             place = builder.add(target, builder.mul(out_apart, word(k)))
@@ -119,12 +122,3 @@ def _load(builder: Any, data: Any, place: Any) -> Any:
     """Vector that begins at a place of an array."""
     here = builder.bitcast(builder.gep(data, [place]), _VECTOR.as_pointer())
     return builder.load(here, align=4)
-
-
-def _everywhere(builder: Any, value: Any) -> Any:
-    """Vector with the same value in all lanes."""
-    undefined = ir.Constant(_VECTOR, ir.Undefined)
-    single = builder.insert_element(undefined, value, cgutils.int32_t(0))
-    return builder.shuffle_vector(
-        single, undefined, ir.Constant(ir.VectorType(cgutils.int32_t, LANES), [0] * LANES)
-    )

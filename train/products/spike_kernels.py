@@ -16,6 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from kipuka.compiling import kept_on_disk
+from kipuka.vectors import lowest_bit, vector_at
 
 compiled = kept_on_disk([Path(__file__)])
 
@@ -61,7 +62,7 @@ def find_spikes(
                 for c in range(n_here):
                     left |= int64(signal[a, b, begin + c] != 0) << c
             while left != 0:
-                c = begin + _lowest_bit(left)
+                c = begin + lowest_bit(left)
                 left &= left - 1
                 if found == room:
                     return -1
@@ -78,23 +79,12 @@ def _mask(typing_context: Any, signal: Any, place: Any) -> Any:
     """Bits of the next `AT_ONCE` numbers that are not 0, the first one lowest."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        here = builder.bitcast(builder.gep(data, [arguments[1]]), _VECTOR.as_pointer())
+        here = vector_at(context, builder, signature.args[0], arguments, _VECTOR)
         numbers = builder.load(here, align=4)
         differs = builder.fcmp_unordered("!=", numbers, ir.Constant(_VECTOR, None))
         return builder.zext(builder.bitcast(differs, ir.IntType(AT_ONCE)), cgutils.intp_t)
 
     return types.int64(signal, types.intp), build
-
-
-@intrinsic
-def _lowest_bit(typing_context: Any, mask: Any) -> Any:
-    """Number of the lowest bit that is set in a mask that is not 0."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.int64), build
 
 
 @compiled

@@ -1,14 +1,14 @@
-"""CUBA neurons: one step of a layer, written in vectors.
+"""CUBA neurons: where a layer lies in memory, and what is noted of its steps.
 
-Most large layers consist of these neurons, and their update is much of a simulation's time. From a
-loop over lanes LLVM makes a quarter more instructions than there are here: spikes become bits
+Most large layers consist of these neurons, and their update is much of a simulation's time. Hence
+it is written in vectors, whose step is `kipuka.convert.neurons.compiled_cuba`: spikes become bits
 without a detour through memory, and what overflows is looked at only where something does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from llvmlite import ir
 from numba import int64, types, uintp
@@ -16,7 +16,15 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from kipuka.compiling import called, inlined
-from kipuka.convert import fixed
+from kipuka.convert.neurons.compiled_cuba import (
+    LIMIT,
+    Parameters,
+    integrated,
+    magnitude,
+    overflows,
+    reset,
+    within_limits,
+)
 from kipuka.deploy.fast.kernels.constants import (
     BIAS,
     BLOCKS_AT_HAND,
@@ -29,13 +37,8 @@ from kipuka.deploy.fast.kernels.constants import (
     SHARED_ROWS,
     VOLTAGE_FACTOR,
 )
-from kipuka.deploy.fast.kernels.lanes import (
-    everywhere,
-    lowest_lane,
-    numbers_at_hand,
-    pointer_in,
-    vector_at,
-)
+from kipuka.deploy.fast.kernels.lanes import numbers_at_hand
+from kipuka.vectors import everywhere, lowest_bit, pointer_in, vector_at
 
 WIDTH = 8
 """Lanes of a vector: as many as a mask has bits in a byte."""
@@ -45,12 +48,7 @@ AT_HAND = BLOCKS_AT_HAND * LANES
 
 _WORD, _NUMBER = ir.IntType(64), ir.IntType(32)
 _WIDE = ir.VectorType(_NUMBER, WIDTH)
-_ANY = ir.IntType(_NUMBER.width * WIDTH)
-
-LIMIT, PERIOD_MASK = fixed.CUBA_STATE_LIMIT, 2 * fixed.CUBA_STATE_LIMIT - 1
-FRACTION = fixed.UNITY - 1
-FACTOR_MASK = 2 * fixed.UNITY - 1
-"""Changes no factor, but shows LLVM that it fits 16 bits."""
+_NOTHING = ir.Constant(_WIDE, None)
 
 _KNOWN = (
     "states", "first", "sums", "first_sum", "peaks", "first_peak", "masks", "first_mask", "exact",
@@ -58,47 +56,9 @@ _KNOWN = (
 )  # fmt: skip
 
 
-class _Parameters(NamedTuple):
-    """Vectors of parameters; no factor of the current where nothing of it is left."""
-
-    current_factor: Any
-    voltage_factor: Any
-    bias: Any
-    threshold: Any
-
-
-def _all(number: int) -> Any:
-    return ir.Constant(_WIDE, [number] * WIDTH)
-
-
-def _decayed(builder: Any, state: Any, factor: Any) -> Any:
-    """``shift_toward_zero(state * factor, 12)`` of 24-bit states and factors up to 4096.
-
-    The product needs 37 bits. Splitting the state at bit 12 keeps all parts within 32:
-    ``high * factor`` is exact, and only the lower part is shifted and so rounded. Adding the
-    largest fraction to a negative state's lower part turns the floor into rounding towards zero.
-    Both parts and the factor fit 16 bits, and products of such numbers cost half as much.
-    """
-    factor = builder.and_(factor, _all(FACTOR_MASK))
-    high = builder.ashr(state, _all(fixed.UNITY_BITS))
-    high = builder.ashr(builder.shl(high, _all(16)), _all(16))
-    towards_zero = builder.and_(builder.ashr(state, _all(31)), _all(FRACTION))
-    low = builder.mul(builder.and_(state, _all(FRACTION)), factor)
-    low = builder.lshr(builder.add(low, towards_zero), _all(fixed.UNITY_BITS))
-    return builder.add(builder.mul(high, factor), low)
-
-
-def _chosen(builder: Any, comparison: str, a: Any, b: Any) -> Any:
-    return builder.select(builder.icmp_signed(comparison, a, b), a, b)
-
-
-def _magnitude(builder: Any, state: Any) -> Any:
-    return _chosen(builder, ">", state, builder.neg(state))
-
-
 def _update(
     context: Any, builder: Any, signature: Any, arguments: Any, rows: int,
-    parameters_of: Callable[[Any, Any], _Parameters],
+    parameters_of: Callable[[Any, Any], Parameters],
 ) -> Any:  # fmt: skip
     """Update `blocks` blocks of `rows` rows and return a mask of the vectors that overflowed.
 
@@ -132,40 +92,30 @@ def _update(
         u_at, v_at = (vector("states", builder.add(place, row)) for row in rows_of_states)
         a_at = vector("sums", builder.add(given["first_sum"], lane))
         u, v, a = (builder.load(there, align=4) for there in (u_at, v_at, a_at))
-        builder.store(_all(0), a_at, align=4)
+        builder.store(_NOTHING, a_at, align=4)
         own = parameters_of(place, lane)
-        u_now = builder.shl(a, shift)
-        if own.current_factor is not None:
-            u_now = builder.add(u_now, _decayed(builder, u, own.current_factor))
-        v_now = builder.add(_decayed(builder, v, own.voltage_factor), own.bias)
-        v_now = builder.add(v_now, u_now)
-        magnitude = _magnitude(builder, u_now)
+        u_now, v_now = integrated(builder, own, u, v, builder.shl(a, shift))
+        sizes = magnitude(builder, u_now), magnitude(builder, v_now)
         u, v, of_u = (
-            cgutils.alloca_once_value(builder, value) for value in (u_now, v_now, magnitude)
+            cgutils.alloca_once_value(builder, value) for value in (u_now, v_now, sizes[0])
         )
-        either = builder.or_(magnitude, _magnitude(builder, v_now))
-        beyond = builder.bitcast(builder.and_(either, _all(-LIMIT)), _ANY)
-        with builder.if_then(builder.icmp_unsigned("!=", beyond, _ANY(0)), likely=False):
+        with builder.if_then(overflows(builder, *sizes), likely=False):
             bit = builder.shl(_WORD(1), number)
             builder.store(builder.or_(builder.load(overflowed), bit), overflowed)
-            wrapped = builder.and_(builder.sub(_all(LIMIT), u_now), _all(PERIOD_MASK))
-            wrapped = builder.sub(_all(LIMIT), wrapped)
-            exact_v = builder.add(builder.sub(v_now, u_now), wrapped)
+            wrapped, limited, exact_v = within_limits(builder, u_now, v_now)
             builder.store(u_now, vector("exact", lane), align=4)
             builder.store(exact_v, vector("exact", builder.add(lane, _WORD(AT_HAND))), align=4)
-            limited = _chosen(builder, ">", exact_v, _all(1 - LIMIT))
-            builder.store(_chosen(builder, "<", limited, _all(LIMIT - 1)), v)
             builder.store(wrapped, u)
-            builder.store(_magnitude(builder, wrapped), of_u)
-        spiked = builder.icmp_signed(">", builder.load(v), own.threshold)
-        v_now = builder.select(spiked, _all(0), builder.load(v))
+            builder.store(limited, v)
+            builder.store(magnitude(builder, wrapped), of_u)
+        v_now, spiked = reset(builder, builder.load(v), own.threshold)
         builder.store(builder.load(u), u_at, align=4)
         builder.store(v_now, v_at, align=4)
         builder.store(builder.bitcast(spiked, ir.IntType(WIDTH)), builder.gep(mask, [number]))
-        for value, peak in zip(
-            (builder.load(of_u), _magnitude(builder, v_now)), peaks, strict=True
-        ):
-            builder.store(_chosen(builder, ">", value, builder.load(peak)), peak)
+        for value, peak in zip((builder.load(of_u), magnitude(builder, v_now)), peaks, strict=True):
+            known = builder.load(peak)
+            larger = builder.icmp_signed(">", value, known)
+            builder.store(builder.select(larger, value, known), peak)
     for there, peak in zip(peaks_at, peaks, strict=True):
         builder.store(builder.load(peak), there, align=4)
     return builder.load(overflowed)
@@ -186,11 +136,11 @@ def _update_shared(decays: bool) -> Any:
                 everywhere(builder, builder.trunc(value, _NUMBER), _WIDE) for value in common
             )
 
-            def parameters_of(_: Any, lane: Any) -> _Parameters:
+            def parameters_of(_: Any, lane: Any) -> Parameters:
                 there = pool, builder.add(first_bias, lane)
                 kind = signature.args[len(_KNOWN)]
                 bias = builder.load(vector_at(context, builder, kind, there, _WIDE), align=4)
-                return _Parameters(current if decays else None, voltage, bias, threshold)
+                return Parameters(current if decays else None, voltage, bias, threshold)
 
             return _update(context, builder, signature, arguments, SHARED_ROWS, parameters_of)
 
@@ -212,12 +162,12 @@ def cuba_own(
     """Update up to `BLOCKS_AT_HAND` blocks of neurons that have parameters of their own."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        def parameters_of(place: Any, _: Any) -> _Parameters:
+        def parameters_of(place: Any, _: Any) -> Parameters:
             rows = CURRENT_FACTOR, VOLTAGE_FACTOR, BIAS, CUBA_THRESHOLD
             places = ((arguments[0], builder.add(place, _WORD(int(row)))) for row in rows)
             kind = signature.args[0]
             there = (vector_at(context, builder, kind, place, _WIDE) for place in places)
-            return _Parameters(*(builder.load(vector, align=4) for vector in there))
+            return Parameters(*(builder.load(vector, align=4) for vector in there))
 
         return _update(context, builder, signature, arguments, CUBA_ROWS, parameters_of)
 
@@ -249,7 +199,7 @@ def _count_overflows(
     wraps: Any,
 ) -> None:  # fmt: skip
     while overflowed:
-        number = lowest_lane(overflowed)
+        number = lowest_bit(overflowed)
         overflowed &= overflowed - 1
         for lane in range(number * WIDTH, (number + 1) * WIDTH):
             u, v = exact[uintp(lane)], exact[uintp(lane + AT_HAND)]

@@ -6,7 +6,8 @@ from typing import Any
 
 from kipuka.compiling import entered, inlined
 from kipuka.deploy.fast.kernels.constants import LANES
-from kipuka.deploy.fast.kernels.lanes import lanes_with, lowest_lane
+from kipuka.deploy.fast.kernels.lanes import lanes_with
+from kipuka.vectors import lowest_bit
 
 ANY_BIT = 255
 """A bool whose byte is neither 0 nor 1 is true, as it is everywhere else."""
@@ -19,7 +20,7 @@ def count_dense(spikes: Any, n_entries: Any, n_steps: Any, offsets: Any) -> None
     for start in range(0, whole, LANES):
         mask = lanes_with(spikes, start, ANY_BIT)
         while mask:
-            offsets[(start + lowest_lane(mask)) % n_steps + 1] += 1
+            offsets[(start + lowest_bit(mask)) % n_steps + 1] += 1
             mask &= mask - 1
     for place in range(whole, n_entries):
         offsets[place % n_steps + 1] += 1 if spikes[place] else 0
@@ -34,7 +35,7 @@ def list_dense(
     for start in range(0, whole, LANES):
         mask = lanes_with(spikes, start, ANY_BIT)
         while mask:
-            _place(start + lowest_lane(mask), n_steps, following, units)
+            _place(start + lowest_bit(mask), n_steps, following, units)
             mask &= mask - 1
     for place in range(whole, n_entries):
         if spikes[place]:

@@ -42,7 +42,6 @@ from kipuka.deploy.fast.kernels.lanes import (
     ALL_LANES,
     count_lanes,
     count_up,
-    lowest_lane,
     numbers_at_hand,
     reached,
     take_counts,
@@ -50,6 +49,7 @@ from kipuka.deploy.fast.kernels.lanes import (
 from kipuka.deploy.fast.kernels.neurons import LOOK_EVERY, has_settled, keep, within_reach
 from kipuka.deploy.fast.kernels.parts import compiled_where
 from kipuka.deploy.fast.kernels.tables import convolve, count_drawn, draw, draw_lanes
+from kipuka.vectors import lowest_bit
 
 
 @entered
@@ -442,7 +442,7 @@ def _list_spikes(network: Any, work: Any, row: Any) -> Any:
         spiked = int64(work.masks[uintp(block)]) & ALL_LANES
         first = first_unit + block * LANES
         while spiked:
-            lane = lowest_lane(spiked)
+            lane = lowest_bit(spiked)
             neuron = network.order[uintp(first + lane)]
             spiked &= spiked - 1
             work.spikes[uintp(n_spikes)] = neuron

@@ -47,13 +47,8 @@ from kipuka.deploy.fast.kernels.constants import (
     WEIGHTS,
     WORDS,
 )
-from kipuka.deploy.fast.kernels.lanes import (
-    bits_from,
-    lanes_with,
-    load_bits,
-    pointer_in,
-    vector_at,
-)
+from kipuka.deploy.fast.kernels.lanes import bits_from, lanes_with, load_bits
+from kipuka.vectors import pointer_in, vector_at
 
 _NARROW, _SUMS, _WIDE = (ir.VectorType(ir.IntType(bits), OUTPUTS_AT_ONCE) for bits in (8, 16, 32))
 

@@ -1,8 +1,12 @@
 """Kernels on disk are taken only if they are whole, of this machine, and nobody else's."""
 
+import ast
+import importlib
+import inspect
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -138,6 +142,20 @@ def test_a_kernel_for_another_processor_or_of_other_sources_is_none(ahead, monke
         monkeypatch.setattr(machine_code, "SOURCES", more)
     found = machine_code._read(machine_code._file_name("count_dense", ()))
     assert (found is not None) == (other == "neither")
+
+
+def test_every_file_that_kernels_are_compiled_from_is_part_of_the_name():
+    known = {path.resolve() for path in machine_code.SOURCES}
+    no_code_of_theirs = {"kipuka.errors", "kipuka.compiling_notice"}
+    for path in known:
+        nodes = ast.walk(ast.parse(path.read_text()))
+        for node in (node for node in nodes if isinstance(node, ast.ImportFrom)):
+            if node.module.startswith("kipuka.") and node.module not in no_code_of_theirs:
+                module = importlib.import_module(node.module)
+                for name in (alias.name for alias in node.names):
+                    found = getattr(module, name, module)
+                    file = found.__file__ if inspect.ismodule(found) else module.__file__
+                    assert Path(file).resolve() in known, f"{path} imports {node.module}, {name}"
 
 
 def test_settings_of_the_compiler_are_part_of_the_name(monkeypatch):

@@ -1,0 +1,101 @@
+"""The step of the CUBA neuron on vectors of int32, as LLVM's instructions, for the simulator.
+
+Together the functions equal `kipuka.convert.neurons.cuba.cuba_step` of input whose sums fit 32 bits.
+Few vectors overflow, so that a step has two parts: `integrated` gives states as they are before
+their limits, and `within_limits` is for vectors of which `overflows` is true. From a loop over
+lanes LLVM makes a quarter more instructions. Importing this module loads Numba.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from llvmlite import ir
+
+from kipuka.convert import fixed
+
+LIMIT, PERIOD_MASK = fixed.CUBA_STATE_LIMIT, 2 * fixed.CUBA_STATE_LIMIT - 1
+FRACTION = fixed.UNITY - 1
+FACTOR_MASK = 2 * fixed.UNITY - 1
+"""Changes no factor, but shows LLVM that it fits 16 bits."""
+
+
+class Parameters(NamedTuple):
+    """Vectors of parameters, the last two in state units.
+
+    Factors are what a step leaves of a state; there is none of the current where that is nothing.
+    """
+
+    current_factor: Any
+    voltage_factor: Any
+    bias: Any
+    threshold: Any
+
+
+def integrated(
+    builder: Any, parameters: Parameters, u: Any, v: Any, arrived: Any
+) -> tuple[Any, Any]:
+    """Current and membrane after a step in which `arrived` came in, before their limits.
+
+    A membrane to which a current is added that must wrap is not yet what `cuba_step` limits.
+    """
+    new_u = arrived
+    if parameters.current_factor is not None:
+        new_u = builder.add(arrived, _decayed(builder, u, parameters.current_factor))
+    new_v = builder.add(_decayed(builder, v, parameters.voltage_factor), parameters.bias)
+    return new_u, builder.add(new_v, new_u)
+
+
+def magnitude(builder: Any, state: Any) -> Any:
+    """Distances of states from 0."""
+    return _chosen(builder, ">", state, builder.neg(state))
+
+
+def overflows(builder: Any, u_magnitude: Any, v_magnitude: Any) -> Any:
+    """Whether any state may be beyond its limit."""
+    either = builder.or_(u_magnitude, v_magnitude)
+    beyond = builder.and_(either, _all(either.type, -LIMIT))
+    bits = ir.IntType(beyond.type.element.width * beyond.type.count)
+    return builder.icmp_unsigned("!=", builder.bitcast(beyond, bits), bits(0))
+
+
+def within_limits(builder: Any, u: Any, v: Any) -> tuple[Any, Any, Any]:
+    """Current that has wrapped, membrane that is limited, and membrane before it was limited."""
+    limit = _all(u.type, LIMIT)
+    wrapped = builder.and_(builder.sub(limit, u), _all(u.type, PERIOD_MASK))
+    wrapped = builder.sub(limit, wrapped)
+    exact_v = builder.add(builder.sub(v, u), wrapped)
+    limited = _chosen(builder, ">", exact_v, _all(u.type, 1 - LIMIT))
+    return wrapped, _chosen(builder, "<", limited, _all(u.type, LIMIT - 1)), exact_v
+
+
+def reset(builder: Any, v: Any, threshold: Any) -> tuple[Any, Any]:
+    """Membrane after its spikes, and which lanes spike."""
+    spiked = builder.icmp_signed(">", v, threshold)
+    return builder.select(spiked, _all(v.type, 0), v), spiked
+
+
+def _decayed(builder: Any, state: Any, factor: Any) -> Any:
+    """``shift_toward_zero(state * factor, 12)`` of 24-bit states and factors up to 4096.
+
+    The product needs 37 bits. Splitting the state at bit 12 keeps all parts within 32:
+    ``high * factor`` is exact, and only the lower part is shifted and so rounded. Adding the
+    largest fraction to a negative state's lower part turns the floor into rounding towards zero.
+    Both parts and the factor fit 16 bits, and products of such numbers cost half as much.
+    """
+    fraction, bits, half = (_all(state.type, number) for number in (FRACTION, fixed.UNITY_BITS, 16))
+    factor = builder.and_(factor, _all(state.type, FACTOR_MASK))
+    high = builder.ashr(state, bits)
+    high = builder.ashr(builder.shl(high, half), half)
+    towards_zero = builder.and_(builder.ashr(state, _all(state.type, 31)), fraction)
+    low = builder.mul(builder.and_(state, fraction), factor)
+    low = builder.lshr(builder.add(low, towards_zero), bits)
+    return builder.add(builder.mul(high, factor), low)
+
+
+def _chosen(builder: Any, comparison: str, a: Any, b: Any) -> Any:
+    return builder.select(builder.icmp_signed(comparison, a, b), a, b)
+
+
+def _all(vector: Any, number: int) -> Any:
+    return ir.Constant(vector, [number] * vector.count)
