@@ -1,6 +1,6 @@
 """The step of the CUBA neuron on vectors of int32, as LLVM's instructions, for the simulator.
 
-Together the functions equal `kipuka.convert.neurons.cuba.cuba_step` of input whose sums fit 32 bits.
+Together the functions equal `kipuka.convert.neurons.cuba.cuba_step` where sums fit 32 bits.
 Few vectors overflow, so that a step has two parts: `integrated` gives states as they are before
 their limits, and `within_limits` is for vectors of which `overflows` is true. From a loop over
 lanes LLVM makes a quarter more instructions. Importing this module loads Numba.
