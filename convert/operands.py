@@ -148,7 +148,8 @@ def as_spikes(samples: np.ndarray, where: str) -> np.ndarray:
     wrong = (samples != 0) & (samples != 1)
     if np.any(wrong):
         index = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise _misfit(f"{where}, index {index}", "spikes: 0 or 1", samples[index])
+        at, remedy = f"{where}, index {index}", "bin events to at most one per unit and step"
+        raise _misfit(at, "spikes: 0 or 1", samples[index], remedy)
     return samples != 0
 
 

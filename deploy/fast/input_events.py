@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from kipuka.convert.operands import MAX_STEPS, as_numbers, whole_number
+from kipuka.convert.operands import (
+    MAX_STEPS,
+    as_activations,
+    as_numbers,
+    as_spikes,
+    whole_number,
+)
 from kipuka.convert.program import Program
 from kipuka.deploy.fast.addresses import address
 from kipuka.deploy.fast.machine_code import call
@@ -46,7 +52,7 @@ class Events:
 
 Piece: TypeAlias = "np.ndarray | Events"
 """Steps of a sample: bool array (units, steps), or of images (channels, height, width, steps);
-int32 with an encoder; or `Events`."""
+int32 with an encoder; or `Events`. Numbers of another type that stand for the same are taken."""
 
 Sample: TypeAlias = "Piece | Iterable[Piece]"
 """A sample in one piece, or as pieces that follow each other in time."""
@@ -139,7 +145,8 @@ def windows(
         yield _listed(program, piece, where)
         return
     piece = in_rows(program, as_numbers(piece, where))
-    check_dense(program, piece.shape, piece.dtype, where)
+    check_dense(program, piece.shape, where)
+    piece = as_taken(program, piece, where)
     n_steps = piece.shape[1]
     at_once = max(1, WINDOW_ENTRIES // program.n_inputs)
     for start in range(0, n_steps, at_once):
@@ -162,15 +169,14 @@ def in_rows(program: Program, array: np.ndarray) -> np.ndarray:
     return array.reshape(*array.shape[:before], program.n_inputs, array.shape[-1])
 
 
-def check_dense(program: Program, shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None:
-    """Refuse an array (units, steps) of another size or type than the network takes.
+def check_dense(program: Program, shape: tuple[int, ...], where: str) -> None:
+    """Refuse an array (units, steps) of another size than the network takes.
 
     Raises
     ------
     KipukaError
         If it is one; the message starts its place with `where`.
     """
-    wanted = np.int32 if program.encoder else np.bool_
     if len(shape) != 2 or shape[0] != program.n_inputs or shape[1] == 0:
         raise KipukaError(
             "the input does not fit the network",
@@ -179,16 +185,21 @@ def check_dense(program: Program, shape: tuple[int, ...], dtype: np.dtype[Any], 
             value=f"shape {shape}",
             remedy="put time last and the network's input units before it",
         )
-    if dtype != wanted:
-        raise KipukaError(
-            "the input has the wrong type",
-            where=where,
-            limit="int32 activations, as an encoder gives" if program.encoder else "bool spikes",
-            value=f"dtype {dtype}",
-            remedy="use program.encoder.activation(values)"
-            if program.encoder
-            else "bin events to at most one spike per unit and step, and use astype(bool)",
-        )
+
+
+def as_taken(program: Program, array: np.ndarray, where: str) -> np.ndarray:
+    """Return spikes as bools, or activations as int32 for a network with an encoder.
+
+    What has the type already stays as it is, whatever the bytes of its bools.
+
+    Raises
+    ------
+    KipukaError
+        If a number of another type is neither 0 nor 1, or no activation; `where` is as above.
+    """
+    if array.dtype == (np.int32 if program.encoder else np.bool_):
+        return array
+    return (as_activations if program.encoder else as_spikes)(array, where)
 
 
 def _refuse_encoder(program: Program, where: str) -> None:

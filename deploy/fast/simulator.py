@@ -13,7 +13,15 @@ import numpy as np
 from kipuka.convert.operands import as_numbers, whole_number
 from kipuka.convert.program import Program, expect_program
 from kipuka.deploy.fast.addresses import address, tables_of
-from kipuka.deploy.fast.input_events import Events, Piece, Sample, check_dense, in_rows, steps_of
+from kipuka.deploy.fast.input_events import (
+    Events,
+    Piece,
+    Sample,
+    as_taken,
+    check_dense,
+    in_rows,
+    steps_of,
+)
 from kipuka.deploy.fast.recording import COUNTERS, EVERYTHING, Record
 from kipuka.deploy.fast.run import Progress, Run, Worker, available_cores
 from kipuka.deploy.reference import Simulation
@@ -49,9 +57,10 @@ def simulate(
     ----------
     program : Program
     inputs : bool array (samples, units, steps) or sequence of samples
-        Input spikes; for a Program with an encoder, activations as int32. In a sequence, each
-        sample is an array (units, steps) or a list of `Events`, all with the same steps. Units of
-        images may have their places: channels x height x width.
+        Input spikes, as 0 and 1 of another type too; for a Program with an encoder, activations
+        as int32, or other integers of 32 bits. In a sequence, each sample is an array (units,
+        steps) or a list of `Events`, all with the same steps. Units of images may have their
+        places: channels x height x width.
     record : Record
         What to keep beside the counters.
     threads : int, optional
@@ -75,6 +84,8 @@ def simulate(
         inputs = in_rows(program, inputs)
     n_threads = _threads(threads)
     n_steps = _common_steps(program, inputs)
+    if isinstance(inputs, np.ndarray):
+        inputs = as_taken(program, inputs, "input")
     run = Run(program, record, progress, total=len(inputs) * n_steps)
     recorded = run.columns.recordings(len(inputs), n_steps)
     tables = tables_of(recorded)
@@ -224,7 +235,7 @@ def _common_steps(program: Program, inputs: np.ndarray | Sequence[Piece]) -> int
         )
     if isinstance(inputs, np.ndarray):
         # Before there are threads, whose frames would bury the message.
-        check_dense(program, inputs.shape[1:], inputs.dtype, "input, sample 0")
+        check_dense(program, inputs.shape[1:], "input, sample 0")
         return int(inputs.shape[2])
     steps = [steps_of(piece, f"input, sample {k}") for k, piece in enumerate(inputs)]
     different = [k for k, n in enumerate(steps) if n != steps[0]]

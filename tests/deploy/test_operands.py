@@ -5,7 +5,7 @@ import pytest
 
 from kipuka.convert.operands import checked_inputs
 from kipuka.convert.program import Encoder
-from kipuka.deploy import golden_vectors, simulate, simulate_reference
+from kipuka.deploy import golden_vectors, simulate, simulate_each, simulate_reference
 from kipuka.errors import KipukaError
 from kipuka_cases import cuba, program, random_cuba, random_gru, random_spikes
 
@@ -23,28 +23,31 @@ def spikes(rng):
 FUNCTIONS = [simulate_reference, golden_vectors]
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", [simulate, *FUNCTIONS])
 @pytest.mark.parametrize("factor", [2, 3, -1, 0.5])
 def test_values_besides_0_and_1_are_refused(network, spikes, function, factor, check_error):
     with pytest.raises(KipukaError) as caught:
         function(network, factor * spikes)
-    check_error(
-        caught.value, what="does not fit", where="index", limit="0 or 1", value="", remedy=""
-    )
+    parts = {"where": "input, index", "limit": "0 or 1", "remedy": "bin events"}
+    check_error(caught.value, what="does not fit", value="", **parts)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i8", "f4", "f8"])
 def test_spikes_of_any_type_are_spikes(network, spikes, dtype):
     expected = simulate_reference(network, spikes).trace
-    found = simulate_reference(network, spikes.astype(dtype)).trace
-    assert found.digest(0) == expected.digest(0)
+    for run in (simulate, simulate_reference):
+        for typed in (spikes.astype(dtype), list(spikes.astype(dtype))):
+            assert run(network, typed).trace.digest(0) == expected.digest(0)
+    streamed = list(simulate_each(network, [spikes[1].astype(dtype), spikes[0].astype(dtype)]))
+    assert streamed[1].trace.digest(0) == expected.digest(0)
     assert golden_vectors(network, list(spikes.astype(dtype)))[0].digest == expected.digest(0)
 
 
 def test_tensors_are_taken(network, spikes):
     torch = pytest.importorskip("torch")
-    found = simulate_reference(network, torch.from_numpy(spikes).float()).trace
-    assert found.digest(1) == simulate_reference(network, spikes).trace.digest(1)
+    for run in (simulate, simulate_reference):
+        found = run(network, torch.from_numpy(spikes).float()).trace
+        assert found.digest(1) == simulate_reference(network, spikes).trace.digest(1)
 
 
 def test_channels_times_height_times_width_are_units(rng):
@@ -95,10 +98,15 @@ def test_what_is_no_input_is_refused(network, function, inputs, limit, check_err
 )
 def test_activations_are_whole_numbers_of_32_bits(inputs, limit, check_error):
     network = program(4, cuba(4), encoder=Encoder(64, 0))
-    with pytest.raises(KipukaError) as caught:
-        simulate_reference(network, inputs)
-    check_error(caught.value, what="does not fit", where="input", limit=limit, value="", remedy="")
-    assert checked_inputs(network, np.ones((1, 4, 3), np.int64)).dtype == np.int32
+    for run in (simulate, simulate_reference):
+        with pytest.raises(KipukaError) as caught:
+            run(network, inputs)
+        parts = {"limit": limit, "value": "", "remedy": ""}
+        check_error(caught.value, what="does not fit", where="input", **parts)
+    whole = np.ones((1, 4, 3), np.int64)
+    assert checked_inputs(network, whole).dtype == np.int32
+    traces = [run(network, whole).trace for run in (simulate, simulate_reference)]
+    assert traces[0].digest(0) == traces[1].digest(0)
 
 
 def test_arrays_of_any_order_type_and_content_are_taken_or_refused(rng, network):
@@ -120,8 +128,11 @@ def test_arrays_of_any_order_type_and_content_are_taken_or_refused(rng, network)
         if kind == "?" and rng.random() < 0.5:
             array = rng.integers(0, 256, shape, dtype=np.uint8).view(bool)
         try:
-            simulate_reference(network, array)
+            expected = simulate_reference(network, array).trace
         except KipukaError:
+            with pytest.raises(KipukaError):
+                simulate(network, array)
             continue
+        assert simulate(network, array).trace.digest(0) == expected.digest(0)
         taken += 1
     assert 50 < taken < 290

@@ -283,6 +283,8 @@ class Output(sigma_delta.Output):  # type: ignore[misc]
 class Flatten(sigma_delta.Flatten):  # type: ignore[misc]
     """Channels, height and width in one row; as ``sigma_delta.Flatten``."""
 
+    shape: Any
+
     def forward(self, x: torch.Tensor) -> Any:
         """Payloads (batch, neurons, time) of payloads, with ``count_log`` and None."""
         self.shape = self.shape or [math.prod(x.shape[1:-1]), 1, 1]

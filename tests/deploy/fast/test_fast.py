@@ -326,7 +326,8 @@ def test_inputs_that_do_not_fit(network, spikes, check_error):
     for inputs, asked, limit in (
         (spikes[0], network, "samples x 5 units x steps"),
         (spikes[:, :4], network, "5 units x steps"),
-        (spikes.astype(np.uint8), network, "bool"),
+        (2 * spikes.astype(np.uint8), network, "0 or 1"),
+        ([0.5 * spikes[0]], network, "0 or 1"),
         ([], network, "at least 1 sample"),
         ([spikes[0], spikes[1][:, :9]], network, "70 steps"),
         ([listed(spikes[0])], encoded, "int32 activations"),
