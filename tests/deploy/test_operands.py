@@ -109,7 +109,7 @@ def test_activations_are_whole_numbers_of_32_bits(inputs, limit, check_error):
     assert traces[0].digest(0) == traces[1].digest(0)
 
 
-def test_arrays_of_any_order_type_and_content_are_taken_or_refused(rng, network):
+def test_arrays_of_any_order_type_and_content_are_taken_or_refused(rng, network, check_error):
     """A generator of members: dtype, bytes, order and shape at random."""
     kinds = ["?", "u1", "i2", "i8", "f2", "f4", "f8", "c8", "S1", "O"]
     taken = 0
@@ -130,8 +130,9 @@ def test_arrays_of_any_order_type_and_content_are_taken_or_refused(rng, network)
         try:
             expected = simulate_reference(network, array).trace
         except KipukaError:
-            with pytest.raises(KipukaError):
+            with pytest.raises(KipukaError) as caught:
                 simulate(network, array)
+            check_error(caught.value, where="input")
             continue
         assert simulate(network, array).trace.digest(0) == expected.digest(0)
         taken += 1
