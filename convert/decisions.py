@@ -75,9 +75,17 @@ class Decisions(Shown):
         Raises
         ------
         KipukaError
-            If trace or labels are not those of samples of the network.
+            If trace or labels are not those of samples of the network, or there is no sample.
         """
         decided, row = decide(program, last), np.asarray(labels)
+        if not decided.size:
+            raise KipukaError(
+                "there is nothing to judge",
+                where="trace, last layer",
+                limit="at least 1 sample",
+                value="none",
+                remedy="give the trace of a run",
+            )
         if row.shape != decided.shape or row.dtype.kind not in "iu":
             raise KipukaError(
                 "the labels do not fit the samples",

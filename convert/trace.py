@@ -139,9 +139,18 @@ def decide(program: Program, last: LayerTrace) -> np.ndarray:
     Returns
     -------
     int64 array (samples,)
+
+    Raises
+    ------
+    KipukaError
+        If it is the trace of another layer, or nothing of what the readout looks at was recorded.
     """
     expect_program(program)
-    return largest_class(program, read_values(program, last).sum(axis=-1, dtype=np.int64))
+    values = read_values(program, last)
+    if not values.shape[-1]:
+        state = read_state(program)
+        raise _not_recorded("spikes" if state is None else f"the state {state}", "no steps")
+    return largest_class(program, values.sum(axis=-1, dtype=np.int64))
 
 
 def largest_class(program: Program, totals: np.ndarray) -> np.ndarray:
@@ -160,7 +169,8 @@ def largest_class(program: Program, totals: np.ndarray) -> np.ndarray:
     # Sums decide like means, because all populations have the same size.
     if totals.shape[1] != program.n_outputs:
         raise _no_last_layer(program.n_outputs, totals.shape[1])
-    per_class = totals.reshape(totals.shape[0], program.n_classes, -1).sum(axis=-1)
+    population = program.n_outputs // program.n_classes
+    per_class = totals.reshape(len(totals), program.n_classes, population).sum(axis=-1)
     classes: np.ndarray = np.argmax(per_class, axis=1)
     return classes
 
@@ -183,13 +193,7 @@ def read_values(program: Program, last: LayerTrace) -> np.ndarray:
     if state is None:
         return readout_input(program.readout, last.spikes)
     if state not in last.states:
-        raise KipukaError(
-            "the trace lacks what the readout looks at",
-            where="trace, last layer",
-            limit=f"the state {state}",
-            value=", ".join(last.states) or "no states",
-            remedy="record it",
-        )
+        raise _not_recorded(f"the state {state}", ", ".join(last.states) or "no states")
     return last.states[state]
 
 
@@ -201,6 +205,16 @@ def read_state(program: Program) -> str | None:
         names = [state.name for state in program.layers[-1].neuron_model.states]
         return "act" if "act" in names else "sigma"
     return None
+
+
+def _not_recorded(limit: str, value: str) -> KipukaError:
+    return KipukaError(
+        "the trace lacks what the readout looks at",
+        where="trace, last layer",
+        limit=limit,
+        value=value,
+        remedy="record it",
+    )
 
 
 def _no_last_layer(limit: int, value: int) -> KipukaError:

@@ -124,7 +124,7 @@ def verify(
     Raises
     ------
     KipukaError
-        If there are fewer than two traces.
+        If there are fewer than two traces, or they are not of the same run, or of an empty one.
     """
     expect_program(program)
     check_enough(traces)
@@ -210,9 +210,13 @@ def _check_trace(
         for variable, right_values in {"spikes": right.spikes, **right.states}.items():
             values = found.spikes if variable == "spikes" else found.states[variable]
             shape = right_values[:first].shape
+            where = f"{name}, layer {number}, {variable}"
             if values.shape != shape:
-                where = f"{name}, layer {number}, {variable}"
                 raise _no_trace(where, f"shape {shape}", f"shape {values.shape}")
+            # Where nothing was run, or recorded, nothing could differ.
+            if not values.size:
+                limit = "samples x neurons x steps, none of them 0"
+                raise _no_trace(where, limit, f"shape {values.shape}")
 
 
 def _no_trace(where: str, limit: str, value: str) -> KipukaError:

@@ -140,6 +140,7 @@ def test_golden_vectors_stand_in_for_data(net):
         (np.array([0, 1, 2, 3, 10]), "0 to 10"),
         (np.array([0, 1, 2, 3, -1]), "-1 to 3"),
         (np.array([0.0, 1, 2, 3, 4]), "float64"),
+        (np.zeros(0, np.int64), "int64 of shape (0,)"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(net, events, labels, value, check_error):

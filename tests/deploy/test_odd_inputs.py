@@ -37,6 +37,19 @@ def test_all_of_them_may_be_silent(network, tmp_path):
     assert load_inputs(labelled, network).values.shape == (2, 3, 5)
 
 
+@pytest.mark.parametrize("said", [{}, {"labels": []}, {"n_samples": 0}])
+def test_a_batch_without_samples_is_refused(network, tmp_path, said, check_error):
+    with pytest.raises(KipukaError) as caught:
+        load_inputs(events(tmp_path, times=[], units=[], samples=[], **said), network)
+    check_error(caught.value, what="no list of events", value="no sample", remedy="savez")
+
+
+def test_one_sample_may_be_silent(network, tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez(path, times=np.zeros(0, np.int64), units=np.zeros(0, np.int64), n_steps=5)
+    assert load_inputs(path, network).values.shape == (1, 3, 5)
+
+
 @pytest.mark.parametrize("n_samples", [1, [3, 3], -1])
 def test_a_number_of_samples_that_does_not_fit_is_refused(
     network, tmp_path, n_samples, check_error

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from kipuka.convert.trace import LayerTrace, Trace
+from kipuka.convert.decisions import Decisions
+from kipuka.convert.trace import LayerTrace, Trace, decide
+from kipuka.deploy.fast.simulator import COUNTERS, simulate
 from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.verification import verify
 from kipuka.errors import KipukaError
@@ -62,6 +64,43 @@ def test_joined_traces_are_the_whole(network, rng):
     parts = [simulate_reference(network, part).trace for part in np.array_split(inputs, 2)]
     whole = simulate_reference(network, inputs).trace
     assert verify(network, {"whole": whole, "parts": Trace.joined(parts)}).agree
+
+
+def empty(trace, cut):
+    layers = [
+        LayerTrace(layer.spikes[cut], {name: x[cut] for name, x in layer.states.items()})
+        for layer in trace.layers
+    ]
+    return Trace(tuple(layers))
+
+
+@pytest.mark.parametrize("cut", [np.s_[:0], np.s_[..., :0]], ids=["samples", "steps"])
+def test_nothing_agrees_with_nothing(network, trace, cut, check_error):
+    nothing = empty(trace, cut)
+    with pytest.raises(KipukaError) as caught:
+        verify(network, {"a": nothing, "b": nothing})
+    parts = {"where": "trace a, layer 1, spikes", "limit": "none of them 0"}
+    check_error(caught.value, what="cannot be compared", value="0", remedy="recorded", **parts)
+    with pytest.raises(KipukaError) as caught:
+        verify(network, {"a": trace, "b": empty(trace, np.s_[:0])}, {"b": 0})
+    check_error(caught.value, what="cannot be compared", where="trace b", value="(0, 4, 25)")
+
+
+def test_no_sample_has_no_class_and_is_not_judged(network, trace, check_error):
+    nothing = empty(trace, np.s_[:0]).layers[-1]
+    assert decide(network, nothing).shape == (0,)
+    with pytest.raises(KipukaError) as caught:
+        Decisions.of(network, nothing, [])
+    parts = {"where": "trace, last layer", "limit": "at least 1 sample", "value": "none"}
+    check_error(caught.value, what="nothing to judge", remedy="of a run", **parts)
+
+
+def test_what_was_not_recorded_has_no_class(network, rng, check_error):
+    run = simulate(network, random_spikes(rng, 2, 3, 25), record=COUNTERS)
+    with pytest.raises(KipukaError) as caught:
+        decide(network, run.trace.layers[-1])
+    parts = {"limit": "spikes", "value": "no steps", "remedy": "record it"}
+    check_error(caught.value, what="lacks what the readout", where="last layer", **parts)
 
 
 def test_one_backend_is_not_enough(network, trace, check_error):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kipuka.convert.formats.guarded.arrays import UNREADABLE, npz_names, read_npz
+from kipuka.display import counted
 from kipuka.errors import KipukaError
 
 COUNT_KEYS = ("n_samples", "n_units", "shape")
@@ -114,12 +115,17 @@ def read_event_file(path: Path, names: ArrayNames | None = None) -> EventFile:
         raise not_events(path, f"shapes {', '.join(map(str, sorted(shapes)))}{said}")
     if samples.dtype.kind not in "iu" or np.any(samples < 0):
         raise not_events(path, f"samples from {samples.min(initial=0)} on, {samples.dtype}")
+    # Without numbers of samples there is one; with numbers, those that have an event.
+    seen = int(samples.max(initial=-1)) + 1 if "samples" in arrays else 1
+    n_samples = _sample_count(path, arrays, seen)
+    if not n_samples:
+        raise not_events(path, "no sample")
     return EventFile(
         times=times,
         units=units,
         samples=samples,
         n_steps=n_steps,
-        n_samples=_sample_count(path, arrays, int(samples.max(initial=0)) + 1),
+        n_samples=n_samples,
         batched="samples" in arrays or "n_samples" in arrays,
         labels=arrays.get("labels"),
         groups=arrays.get("groups"),
@@ -141,7 +147,7 @@ def _sample_count(path: Path, arrays: Mapping[str, np.ndarray], seen: int) -> in
     if "n_samples" in arrays:
         said = _count(path, arrays, "n_samples")
         if said < seen:
-            raise not_events(path, f"events of {seen} samples, n_samples {said}")
+            raise not_events(path, f"events of {counted(seen, 'sample')}, n_samples {said}")
         return said
     # Labels that are too few, or no row of numbers, are refused where they are used.
     several = "samples" in arrays and "labels" in arrays

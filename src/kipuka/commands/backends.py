@@ -173,6 +173,7 @@ def compare_backends(names: Sequence[str], program: Program, inputs: np.ndarray)
     """
     from kipuka.commands.console import print_progress, print_stage
     from kipuka.deploy.verification import check_enough, joined, verify
+    from kipuka.display import counted
     from kipuka.screen import STDERR, duration
 
     check_enough(names)
@@ -182,7 +183,7 @@ def compare_backends(names: Sequence[str], program: Program, inputs: np.ndarray)
     traces: dict[str, Trace] = {}
     parts: list[Verification] = []
     for name in names:
-        begin(f"{name}: running {samples:,} samples of {steps:,} steps")
+        begin(f"{name}: running {counted(samples, 'sample')} of {counted(steps, 'step')}")
         start_s = time.perf_counter()
         traces[name] = BACKENDS[name](program, inputs)
         took = duration(time.perf_counter() - start_s)

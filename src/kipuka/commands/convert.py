@@ -106,6 +106,7 @@ def convert_file(
     from kipuka.convert.formats.net.file import GOLDEN_VECTORS, load_golden
     from kipuka.convert.formats.network import load_network, save_network
     from kipuka.deploy.golden import golden_vectors
+    from kipuka.display import counted
 
     program = load_network(path)
     if data is None:
@@ -116,7 +117,8 @@ def convert_file(
     save_network(output, program, golden)
     values = {"network": str(output), "golden_vectors": len(golden)}
     write_numbers(json_file, values)
-    print_line(f"{output}: written, with the same integers and {len(golden)} golden vectors")
+    vectors = counted(len(golden), "golden vector")
+    print_line(f"{output}: written, with the same integers and {vectors}")
     return values
 
 

@@ -91,6 +91,7 @@ def _print(
 ) -> None:
     from kipuka.commands.console import print_line, print_table
     from kipuka.convert.program import delay_range
+    from kipuka.display import counted
 
     columns = {
         "layer": "layer",
@@ -108,7 +109,7 @@ def _print(
     delayed = f" with delays {_range(delays)}" if delays and any(delays) else ""
     print_table(
         f"{net.name}: input {_times(program.input_shape)}{delayed}, readout {readout.kind} of "
-        f"{program.n_classes}{per_class}, {n_golden} golden vectors",
+        f"{program.n_classes}{per_class}, {counted(n_golden, 'golden vector')}",
         list(columns.values()),
         [
             [

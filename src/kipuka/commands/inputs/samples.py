@@ -245,8 +245,9 @@ def _labels(path: Path, program: Program, n_samples: int) -> np.ndarray | None:
         return None
     fits = labels.dtype.kind in "iu" and labels.shape == (n_samples,)
     if not fits or np.any(labels < 0) or np.any(labels >= program.n_classes):
-        span = f", {labels.min()} to {labels.max()}" if labels.dtype.kind in "iu" else ""
-        value = f"{labels.dtype} of shape {labels.shape}{span if labels.size else ''}"
+        spans = labels.size and labels.dtype.kind in "iu"
+        span = f", {labels.min()} to {labels.max()}" if spans else ""
+        value = f"{labels.dtype} of shape {labels.shape}{span}"
         raise _wrong_labels(path, program, n_samples, value)
     return labels.astype(np.int64)
 

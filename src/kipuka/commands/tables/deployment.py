@@ -18,6 +18,7 @@ from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered
 from kipuka.deploy.lowered.streaming import Stream
 from kipuka.deploy.reference import Simulation
 from kipuka.deploy.report.numbers import bounds_text, si
+from kipuka.display import counted
 from kipuka.hardware_profiles import HardwareProfile
 
 
@@ -169,8 +170,8 @@ def print_streamed(
 ) -> None:
     """Print what the target did with the samples, and what a board measured."""
     print_line(
-        f"{len(found)} samples streamed through {target}: {mismatches} of {found.size:,} output "
-        f"spikes differ from the reference, {stale} of {n_golden} golden vectors"
+        f"{counted(len(found), 'sample')} streamed through {target}: {mismatches} of {found.size:,} output "
+        f"spikes differ from the reference, {stale} of {counted(n_golden, 'golden vector')}"
     )
     if run is not None:
         print_line(

@@ -7,6 +7,7 @@ from typing import Any
 
 from kipuka.commands.console import print_line, print_table
 from kipuka.deploy.verification import Verification
+from kipuka.display import counted
 
 
 def verification_numbers(verification: Verification) -> dict[str, Any]:
@@ -22,8 +23,9 @@ def print_verification(verification: Verification) -> None:
     """Print the outcome in a line, and a row per disagreement."""
     names = ", ".join(verification.backends)
     print_line(
-        f"{verification.values_compared:,} values in {verification.samples} samples x "
-        f"{verification.steps} steps compared between {names}{verification.parts_text}: "
+        f"{counted(verification.values_compared, 'value')} in "
+        f"{counted(verification.samples, 'sample')} x {counted(verification.steps, 'step')} "
+        f"compared between {names}{verification.parts_text}: "
         f"{verification.spike_mismatches} spike mismatches, "
         f"{verification.state_mismatches} state mismatches"
     )
