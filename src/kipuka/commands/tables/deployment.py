@@ -170,8 +170,8 @@ def print_streamed(
 ) -> None:
     """Print what the target did with the samples, and what a board measured."""
     print_line(
-        f"{counted(len(found), 'sample')} streamed through {target}: {mismatches} of {found.size:,} output "
-        f"spikes differ from the reference, {stale} of {counted(n_golden, 'golden vector')}"
+        f"{counted(len(found), 'sample')} streamed through {target}: {mismatches} of "
+        f"{found.size:,} output spikes differ from the reference, {stale} of {counted(n_golden, 'golden vector')}"
     )
     if run is not None:
         print_line(
