@@ -19,6 +19,7 @@ from kipuka.strangers import exists, inside
 
 if TYPE_CHECKING:
     from kipuka.train.runs.config import TrainConfig
+    from kipuka.train.runs.metrics import EpochMetrics
     from kipuka.train.runs.result import TrainingResult
 
 KEPT_BY = {
@@ -30,7 +31,7 @@ KEPT_BY = {
 
 
 LATE = 0.9
-"""Share of the epochs after which the best one says that more of them may be better."""
+"""Share of the epochs after which a gain on validation says that more of them may be better."""
 
 FEW_UPDATES, SMALL_BATCH = 10, 16
 """Updates in an epoch below which a batch is better made so small."""
@@ -183,15 +184,23 @@ def _print_outcome(values: Mapping[str, Any], config: TrainConfig, output: Path)
 def _more_to_learn(values: Mapping[str, Any], config: TrainConfig) -> str:
     """Say what speaks for a longer training; empty if nothing does."""
     behind = values["accuracy"]["fast"] < values["counting_baseline"]
-    if not behind and values["best_epoch"] <= LATE * config.epochs:
+    gained = _last_gain(values["metrics"], config)
+    if not behind and gained <= LATE * config.epochs:
         return ""
-    reason = "counting spikes decides better" if behind else "the best epoch is among the last"
+    reason = "counting spikes decides better" if behind else f"epoch {gained} was still a gain"
     epochs = max(2 * config.epochs, type(config)().epochs)
     settings = f"--epochs {epochs}"
     updates = values["samples"]["training"] // config.batch_size
     if updates < FEW_UPDATES and config.batch_size > SMALL_BATCH:
         settings += f" --set batch_size={SMALL_BATCH}"
     return f"{reason}: it may learn more when trained anew with {settings}"
+
+
+def _last_gain(metrics: Sequence[EpochMetrics], config: TrainConfig) -> int:
+    """Epoch of the best figure on validation; of equals the first, where the last one is kept."""
+    if config.selection == "loss":
+        return min(metrics, key=lambda one: one.validation_loss).epoch
+    return max(metrics, key=lambda one: one.validation_accuracy).epoch
 
 
 def _is_first() -> bool:

@@ -171,7 +171,8 @@ def print_streamed(
     """Print what the target did with the samples, and what a board measured."""
     print_line(
         f"{counted(len(found), 'sample')} streamed through {target}: {mismatches} of "
-        f"{found.size:,} output spikes differ from the reference, {stale} of {counted(n_golden, 'golden vector')}"
+        f"{found.size:,} output spikes differ from the reference, {stale} of "
+        f"{counted(n_golden, 'golden vector')}"
     )
     if run is not None:
         print_line(
