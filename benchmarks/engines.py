@@ -21,7 +21,6 @@ from kipuka.deploy.counters import Counters
 from kipuka.deploy.fast.simulator import COUNTERS, Record, simulate
 from kipuka.deploy.reference import simulate_reference
 from kipuka.errors import KipukaError
-from kipuka.train.from_program.network import blocks_from_program, trace_blocks
 
 LAST_SPIKES = Record(spikes=(-1,), states=(), steps=False)
 SECONDS_TO_REPEAT = 3.0
@@ -69,6 +68,8 @@ def reference(case: Case) -> Measurement:
 
 def torch(case: Case) -> Measurement | None:
     """Run the torch forward pass, where blocks of SLAYER or Kipuka can express the network."""
+    from kipuka.train.from_program.network import blocks_from_program, trace_blocks
+
     inputs = case.dense(case.reference_samples)
     try:
         blocks = blocks_from_program(case.program)

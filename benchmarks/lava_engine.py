@@ -10,9 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from kipuka.convert.formats.net.file import load_net
-from kipuka.deploy.lava.graph import LATENCY_STEPS, build_graph, played_by_source
-from kipuka.deploy.lava.netx_graph import build_netx_graph
-from kipuka.deploy.lava.worker import advance, in_program_order, prime
 
 NETWORK, INPUTS, SPIKES, SECONDS = "network.net", "inputs.npy", "spikes.npy", "seconds.json"
 
@@ -27,7 +24,12 @@ def run(folder: Path, netx: bool) -> None:
     netx : bool
         Whether stock NetX builds the graph, from the file, or Kipuka does.
     """
+    # Whoever imports this file, to start it as a process, gets along without what Lava prints.
     from lava.proc.io.sink import RingBuffer as Sink
+
+    from kipuka.deploy.lava.graph import LATENCY_STEPS, build_graph, played_by_source
+    from kipuka.deploy.lava.netx_graph import build_netx_graph
+    from kipuka.deploy.lava.worker import advance, in_program_order, prime
 
     program = load_net(folder / NETWORK)
     inputs = np.load(folder / INPUTS)

@@ -23,6 +23,15 @@ def spikes(script, variant, folder):
     return json.loads(line)["spikes"]
 
 
+@pytest.mark.parametrize("script", ["simulate.py", "peers.py"])
+def test_help_says_nothing_else(script):
+    pytest.importorskip("torch", reason="needs the lava extra")
+    words = [sys.executable, PEERS.parent / script, "--help"]
+    run = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert run.stdout.startswith(f"usage: {script}")
+    assert run.stderr == ""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ["700-256r-20, delays 0 to 62", "conv 2x34x34-16c5s2-32c3s2-10"])
 def test_torchs_integers_count_the_same_spikes(case, tmp_path):

@@ -13,28 +13,7 @@ from kipuka.deploy import simulate
 from kipuka.errors import KipukaError
 from kipuka.train import SpikingGRU, compare_script
 from kipuka.train.slayer import cuba, sigma_delta
-
-TUTORIAL = {
-    "threshold": 1.25,
-    "current_decay": 0.25,
-    "voltage_decay": 0.03,
-    "tau_grad": 0.03,
-    "scale_grad": 3,
-    "requires_grad": True,
-}
-
-
-class Network(torch.nn.Module):
-    """Blocks one after the other, as tutorials write them."""
-
-    def __init__(self, *blocks):
-        super().__init__()
-        self.blocks = torch.nn.ModuleList(blocks)
-
-    def forward(self, x):
-        for block in self.blocks:
-            x = block(x)
-        return x
+from kipuka_tutorial import TUTORIAL, Network
 
 
 @pytest.fixture(autouse=True)

@@ -18,15 +18,7 @@ from kipuka.train.gru.convolutional import ConvSpikingGRU
 from kipuka.train.gru.dense import SpikingGRU
 from kipuka.train.silence import SilenceRule, SilentLayerWarning
 from kipuka.train.slayer import cuba
-
-TUTORIAL = {
-    "threshold": 1.25,
-    "current_decay": 0.25,
-    "voltage_decay": 0.03,
-    "tau_grad": 0.03,
-    "scale_grad": 3,
-    "requires_grad": True,
-}
+from kipuka_tutorial import TUTORIAL, Network
 
 
 @pytest.fixture(autouse=True)
@@ -46,28 +38,6 @@ def quiet():
 def spikes(*shape, rate=0.4):
     generator = torch.Generator().manual_seed(5)
     return (torch.rand(*shape, generator=generator) < rate).float()
-
-
-class Network(torch.nn.Module):
-    """A network with the two methods that tutorials copy from each other."""
-
-    def __init__(self, *blocks):
-        super().__init__()
-        self.blocks = torch.nn.ModuleList(blocks)
-
-    def forward(self, x):
-        for block in self.blocks:
-            x = block(x)
-        return x
-
-    def grad_flow(self):
-        return [b.synapse.grad_norm for b in self.blocks if hasattr(b, "synapse")]
-
-    def export_hdf5(self, filename):
-        with h5py.File(filename, "w") as file:
-            layer = file.create_group("layer")
-            for number, block in enumerate(self.blocks):
-                block.export_hdf5(layer.create_group(f"{number}"))
 
 
 def dense_network(shared, **settings):
