@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kipuka.hardware_profiles.units import UNITS, SiBounds
+from kipuka.hardware_profiles.numbers import SiBounds
+from kipuka.hardware_profiles.units import UNITS
 from kipuka.lazy import loaded_on_use
 
 if TYPE_CHECKING:

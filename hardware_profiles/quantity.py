@@ -5,7 +5,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from kipuka.hardware_profiles.units import UNITS, SiBounds, cited, known_unit, refusal, to_si
+from kipuka.hardware_profiles.numbers import SiBounds
+from kipuka.hardware_profiles.units import UNITS, cited, known_unit, refusal, to_si
 
 Confidence: TypeAlias = Literal[
     "measured",
@@ -151,7 +152,8 @@ class Quantity(Strict):
 
     def in_si(self) -> SiBounds:
         """Return (low, typical, high) in J, s, W, bytes or counts; ``None`` is not published."""
-        return SiBounds(*(to_si(number, self.unit) for number in (self.low, self.value, self.high)))
+        low, typical, high = (to_si(one, self.unit) for one in (self.low, self.value, self.high))
+        return SiBounds(low, typical, high, unit=UNITS[self.unit][0])
 
     def sources(self) -> tuple[str, ...]:
         """Return the source of the value, of each bound and of each input of the formula."""

@@ -2,7 +2,6 @@
 
 import re
 from decimal import Decimal
-from typing import NamedTuple
 
 from pydantic_core import PydanticCustomError
 
@@ -43,18 +42,6 @@ UNITS: dict[str, tuple[str, str]] = {
 
 CITATION = re.compile(r"\[([^\[\]]+)\]")
 """A citation key within a source."""
-
-
-class SiBounds(NamedTuple):
-    """Low, typical and high value in the base unit (J, s, W, bytes, or a plain count).
-
-    ``None`` stands for a number that nobody has published: it is neither zero nor the typical
-    value, and whoever computes with it decides in the open what to do.
-    """
-
-    low: float | None
-    typical: float | None
-    high: float | None
 
 
 def refusal(

@@ -59,4 +59,4 @@ def on_processors(program: Program, counters: Counters) -> tuple[ConventionalCos
 def _times(processor: Processor, operations: float) -> SiBounds:
     """Energy of so many operations, in J."""
     bounds = processor.multiply_accumulate.in_si()
-    return SiBounds(*(None if end is None else end * operations for end in bounds))
+    return SiBounds(*(None if end is None else end * operations for end in bounds), unit="J")

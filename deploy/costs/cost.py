@@ -146,7 +146,7 @@ class Cost(Shown):
     def total_energy_j(self) -> SiBounds:
         """Dynamic and static energy of a sample together, bound by bound; None where one is."""
         pairs = zip(self.dynamic_energy_j, self.static_energy_j, strict=True)
-        return SiBounds(*(None if a is None or b is None else a + b for a, b in pairs))
+        return SiBounds(*(None if a is None or b is None else a + b for a, b in pairs), unit="J")
 
     @property
     def cores(self) -> tuple[int, int]:
@@ -268,7 +268,9 @@ def cost_of(
         static_energy_j=_static(timing.latency_s, hardware, mapping.n_chips, chips),
         latency_s=timing.latency_s,
         energy_by_kind_j={
-            kind: SiBounds(None, None, None) if kind in prices.unpublished else prices.bounds(parts)
+            kind: SiBounds(None, None, None, unit="J")
+            if kind in prices.unpublished
+            else prices.bounds(parts)
             for kind, parts in by_kind.items()
         },
         core_energy_j=np.array(core_energy),
@@ -310,7 +312,9 @@ def _static(
     """Static power times latency: of the system, where it is known, or of each chip in use."""
     powers = (1, 1, 1) if _of_whole_system(hardware) else (chips[0], n_chips, chips[1])
     triples = zip(powers, hardware.static_power.in_si(), latency_s, strict=True)
-    return SiBounds(*(None if p is None or t is None else n * p * t for n, p, t in triples))
+    return SiBounds(
+        *(None if p is None or t is None else n * p * t for n, p, t in triples), unit="J"
+    )
 
 
 def _of_whole_system(hardware: HardwareProfile) -> bool:

@@ -53,7 +53,7 @@ class Prices:
         low = float(parts[0]) if self.low else None
         typical = float(parts[1]) if self.typical else None
         high = float(parts[2:].max()) if self.high else None
-        return SiBounds(low, typical, high)
+        return SiBounds(low, typical, high, unit="J")
 
 
 def prices_of(hardware: HardwareProfile) -> Prices:

@@ -110,6 +110,7 @@ def timing_of(
             None if None in lows else min(x for x in lows if x is not None),
             float(step_s.sum(axis=1).mean()),
             None if None in highs else max(x for x in highs if x is not None),
+            unit="s",
         ),
         step_s=step_s,
         bottleneck=typical.argmax(axis=0),

@@ -42,7 +42,7 @@ def static_power_w(cost: Cost) -> SiBounds:
     cost : Cost
     """
     pairs = zip(cost.static_energy_j, cost.latency_s, strict=True)
-    return SiBounds(*(None if e is None or not t else e / t for e, t in pairs))
+    return SiBounds(*(None if e is None or not t else e / t for e, t in pairs), unit="W")
 
 
 def in_real_time(cost: Cost, step_s: float) -> RealTime:
@@ -56,7 +56,7 @@ def in_real_time(cost: Cost, step_s: float) -> RealTime:
     """
     duration_s = step_s * cost.steps
     power = static_power_w(cost)
-    energy = SiBounds(*(None if w is None else w * duration_s for w in power))
+    energy = SiBounds(*(None if w is None else w * duration_s for w in power), unit="J")
     return RealTime(step_s, duration_s, energy)
 
 
@@ -75,4 +75,4 @@ def from_host_s(cost: Cost, hardware: HardwareProfile) -> SiBounds:
         Published wall times of such steps, times their number; None where nothing is published.
     """
     step = hardware.host_input.step_from_host.in_si()
-    return SiBounds(*(None if s is None else s * cost.steps for s in step))
+    return SiBounds(*(None if s is None else s * cost.steps for s in step), unit="s")

@@ -79,7 +79,7 @@ def verdict_of(
         time_s=None if priced is None else priced.latency_s,
         host_step_s=step,
         host_input=outcome.host_input,
-        host_time_s=SiBounds(*(None if s is None else s * steps for s in step)),
+        host_time_s=SiBounds(*(None if s is None else s * steps for s in step), unit="s"),
         dynamic_energy_j=None if priced is None else priced.dynamic_energy_j,
         uncertain=tuple(_uncertain(stream, outcome)),
     )

@@ -23,7 +23,6 @@ from kipuka.deploy.fast.simulator import simulate
 from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered, without_microcode
 from kipuka.deploy.reference import Simulation, simulate_reference
 from kipuka.deploy.report import VERIFIED_SAMPLES, plots, question, tables
-from kipuka.deploy.report.numbers import count, si, si_bounds
 from kipuka.deploy.report.provenance import chip_view, elsewhere_view
 from kipuka.deploy.report.replay import time_view
 from kipuka.deploy.report.tables import Compared, delays_by_label, plural
@@ -32,6 +31,7 @@ from kipuka.deploy.verification import Verification, verify
 from kipuka.errors import KipukaError, expect
 from kipuka.files import replacing
 from kipuka.hardware_profiles import HardwareProfile, load_profile
+from kipuka.hardware_profiles.numbers import count, si, si_bounds
 from kipuka.hardware_profiles.processors import load_processors
 
 TEMPLATE = "page.html.jinja"

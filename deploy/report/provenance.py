@@ -6,8 +6,8 @@ from typing import Any
 
 from kipuka.deploy.costs.conventional import ConventionalCost
 from kipuka.deploy.costs.cost import Cost
-from kipuka.deploy.report.numbers import NOT_PUBLISHED, SPACE, count, si, si_bounds
 from kipuka.hardware_profiles import Ability, HardwareProfile, Quantity, SiBounds
+from kipuka.hardware_profiles.numbers import NOT_PUBLISHED, SPACE, count, si, si_bounds
 
 
 def chip_view(profile: Cost, hardware: HardwareProfile) -> dict[str, Any]:

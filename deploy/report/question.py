@@ -7,8 +7,8 @@ from typing import Any
 
 from kipuka.convert.program import Program
 from kipuka.convert.training_facts import known_facts
-from kipuka.deploy.report.numbers import count, si
 from kipuka.deploy.report.tables import plural
+from kipuka.hardware_profiles.numbers import count, si
 
 CLASSES_NAMED = 20
 """Classes that a sentence names."""

@@ -10,8 +10,8 @@ from kipuka.deploy.costs.real_time import (
     in_real_time,
     static_power_w,
 )
-from kipuka.deploy.report.numbers import bounds_text, count, si, si_bounds
 from kipuka.hardware_profiles import SiBounds
+from kipuka.hardware_profiles.numbers import bounds_text, count, si, si_bounds
 
 if TYPE_CHECKING:
     from kipuka.hardware_profiles import HardwareProfile

@@ -21,7 +21,7 @@ from kipuka.deploy.costs.sensitivity import ENERGY, LATENCY, Sensitivity
 from kipuka.deploy.counters import Counters
 from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered
 from kipuka.deploy.reference import Simulation
-from kipuka.deploy.report.numbers import NOT_PUBLISHED, SPACE, bounds_text, count, si, si_bounds
+from kipuka.hardware_profiles.numbers import NOT_PUBLISHED, SPACE, bounds_text, count, si, si_bounds
 
 
 @dataclass(frozen=True, eq=False)

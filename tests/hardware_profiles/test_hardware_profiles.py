@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import doctest
+import pickle
 import sys
 from pathlib import Path
 
@@ -358,9 +360,9 @@ def test_an_unknown_name_is_refused_with_the_known_names() -> None:
     )
 
 
-@pytest.mark.parametrize("module", ["kipuka.hardware_profiles", "kipuka.hardware_profiles.loading"])
+@pytest.mark.parametrize("module", ["", ".loading", ".numbers"])
 def test_the_examples_in_the_docstrings_run(module: str) -> None:
-    result = doctest.testmod(sys.modules[module])
+    result = doctest.testmod(sys.modules[f"kipuka.hardware_profiles{module}"])
     assert result.attempted > 0
     assert result.failed == 0
 
@@ -411,3 +413,25 @@ def test_what_a_chip_can_do_has_a_source(tmp_path: Path) -> None:
     error = refusal(tmp_path, text)
     assert "abilities.programmable_neurons cites" in error.what
     assert str(error.value) == "[Me]"
+
+
+@pytest.mark.parametrize(
+    ("bounds", "text"),
+    [
+        (SiBounds(1.28e-6, 4.33e-6, 5.61e-6, unit="J"), "4.33 µJ (1.28 to 5.61 µJ)"),
+        (SiBounds(None, 81e-12, None, unit="J"), "81.0 pJ (low and high not published)"),
+        (SiBounds(None, None, None, unit="s"), "not published"),
+        (SiBounds(None, 62.0, 63.0, unit="steps"), "62 steps (low not published, high 63)"),
+        (SiBounds(1.0, 2.0, 2.0), "2 (low 1, high 2)"),
+    ],
+)
+def test_bounds_are_printed_with_their_unit(bounds, text):
+    for one in (bounds, copy.deepcopy(bounds), pickle.loads(pickle.dumps(bounds))):
+        assert str(one).replace("\u00a0", " ") == text
+        assert one == tuple(bounds)
+
+
+def test_bounds_of_a_profile_know_their_unit():
+    profile = load_profile("loihi2")
+    assert str(profile.energy.synaptic_operation.in_si()).endswith("pJ)")
+    assert profile.limits.synaptic_memory_per_core.in_si().unit == "bytes"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from kipuka.deploy.costs.cost import Cost
 from kipuka.deploy.costs.mapping.limits import Mesh
 from kipuka.deploy.costs.mapping.traffic import Link
-from kipuka.deploy.report.numbers import count
 from kipuka.deploy.report.plots.cores import MAX_CHIPS
 from kipuka.deploy.report.plots.style import ACCENT, DATA, MUTED, Plot, as_svg
+from kipuka.hardware_profiles.numbers import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

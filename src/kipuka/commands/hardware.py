@@ -76,7 +76,7 @@ def check_profile(
 
 def _print_quantities(profile: HardwareProfile) -> None:
     from kipuka.commands.console import print_line, print_table
-    from kipuka.deploy.report.numbers import NOT_PUBLISHED
+    from kipuka.hardware_profiles.numbers import NOT_PUBLISHED
 
     def text(value: float) -> str:
         return f"{value:,.12g}"

@@ -15,11 +15,11 @@ from kipuka.deploy.costs.real_time import (
     static_power_w,
 )
 from kipuka.deploy.reference import simulate_reference
-from kipuka.deploy.report.numbers import si
 from kipuka.deploy.report.page import ReportContents, write_report
 from kipuka.deploy.report.question import asked, class_names, held_out, step_s, trained_on
 from kipuka.deploy.report.replay import latency_text
 from kipuka.hardware_profiles import SiBounds, load_profile
+from kipuka.hardware_profiles.numbers import si
 from kipuka_cases import program, random_cuba, random_spikes
 
 STEPS = 20

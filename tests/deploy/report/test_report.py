@@ -20,13 +20,13 @@ from kipuka.deploy.costs.advice import Advice
 from kipuka.deploy.costs.cost import profile
 from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered, without_microcode
 from kipuka.deploy.reference import simulate_reference
-from kipuka.deploy.report.numbers import count, si, si_bounds
 from kipuka.deploy.report.page import ReportContents, write_report
 from kipuka.deploy.report.plots import PAGE_COLOURS, plot_rasters
 from kipuka.deploy.report.tables import Compared, delays_by_label, settings_text
 from kipuka.deploy.verification import Mismatch, Verification
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import SiBounds, load_profile
+from kipuka.hardware_profiles.numbers import count, si, si_bounds
 from kipuka_catalogue import skip_connection
 from kipuka_errors import check_error
 

@@ -19,10 +19,10 @@ from kipuka.deploy.costs.real_time import (
     static_power_w,
 )
 from kipuka.deploy.reference import Simulation
-from kipuka.deploy.report.numbers import NOT_PUBLISHED, bounds_text, si_bounds
 from kipuka.deploy.report.replay import FROM_HOST, REPLAY, latency_text, real_time_text
 from kipuka.deploy.report.tables import Compared, accuracy_text, comparison_rows
 from kipuka.hardware_profiles import HardwareProfile
+from kipuka.hardware_profiles.numbers import NOT_PUBLISHED, bounds_text, si_bounds
 
 
 def profile_numbers(priced: Cost, simulation: Simulation) -> dict[str, Any]:

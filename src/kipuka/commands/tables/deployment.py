@@ -17,9 +17,9 @@ from kipuka.deploy.loihi2.verdict import Verdict, verdict_of
 from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered
 from kipuka.deploy.lowered.streaming import Stream
 from kipuka.deploy.reference import Simulation
-from kipuka.deploy.report.numbers import bounds_text, si
 from kipuka.display import counted
 from kipuka.hardware_profiles import HardwareProfile
+from kipuka.hardware_profiles.numbers import bounds_text, si
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

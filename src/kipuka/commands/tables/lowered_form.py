@@ -10,7 +10,7 @@ from kipuka.commands.console import print_line, print_table
 from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered
 from kipuka.deploy.lowered.counters import LoweredLayer
 from kipuka.deploy.lowered.placings import Placing
-from kipuka.deploy.report.numbers import si_bounds
+from kipuka.hardware_profiles.numbers import si_bounds
 
 SIZES = ("layer", "neurons", "lowered_neurons", "neuron_processes", "synapse_processes")
 WORK = ("layer", "spikes", "graded_messages", "products", "synaptic_operations")

@@ -1,11 +1,10 @@
-"""Numbers as people read them: SI prefixes, bounds, grouped counts."""
+"""Bounds of a number, and numbers as people read them: SI prefixes, bounds, grouped counts."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-
-from kipuka.hardware_profiles import SiBounds
+from typing import NamedTuple
 
 NOT_PUBLISHED = "not published"
 PREFIXES: Mapping[int, str] = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M"}
@@ -13,6 +12,57 @@ PREFIXES: Mapping[int, str] = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0
 SPACE = "\u00a0"
 _NARROW_SPACE = "\u202f"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+PREFIXED = ("J", "s", "W")
+"""Units that take a prefix."""
+
+
+class _Bounds(NamedTuple):
+    low: float | None
+    typical: float | None
+    high: float | None
+
+
+class SiBounds(_Bounds):
+    """Low, typical and high value in the base unit (J, s, W, bytes, or a plain count).
+
+    ``None`` stands for a number that nobody has published: it is neither zero nor the typical
+    value, and whoever computes with it decides in the open what to do.
+
+    Parameters
+    ----------
+    low, typical, high : float or None
+    unit : str
+        For people: what `str` writes behind the numbers. Bounds compare by these alone.
+    """
+
+    unit: str = ""
+
+    def __new__(
+        cls, low: float | None, typical: float | None, high: float | None, *, unit: str = ""
+    ) -> SiBounds:
+        """Take the numbers with their unit."""
+        made = super().__new__(cls, low, typical, high)
+        made.unit = unit
+        return made
+
+    def __str__(self) -> str:
+        """Write the typical value with its bounds, as a report does.
+
+        Examples
+        --------
+        >>> print(str(SiBounds(6.1e-7, 1.23e-6, 2.05e-6, unit="J")).replace("\u00a0", " "))
+        1.23 µJ (0.610 to 2.05 µJ)
+        >>> print(str(SiBounds(None, 62.0, 63.0, unit="steps")).replace("\u00a0", " "))
+        62 steps (low not published, high 63)
+        """
+        if self.unit in PREFIXED:
+            return bounds_text(self, self.unit)
+        low, typical, high = (NOT_PUBLISHED if x is None else count(x) for x in self)
+        if self.typical is None:
+            return typical
+        return f"{typical}{SPACE}{self.unit}".rstrip() + f" (low {low}, high {high})"
 
 
 def si(value: float | None, unit: str, exponent: int | None = None) -> str:
