@@ -16,6 +16,8 @@ from kipuka.convert.neurons import CUBA, DELTA, SIGMA, SIGMA_DELTA, SPIKING_GRU
 from kipuka.deploy.fast.kernels import cuba, graded, neurons
 from kipuka.deploy.fast.kernels.constants import BLOCKS_AT_HAND, LANES, SHARED_ROWS
 from kipuka.deploy.fast.kernels.layout import STATES
+from kipuka.deploy.fast.neuron_layout import float_bits
+from kipuka.vectors import TOWARD_ZERO, set_rounding
 
 N = 1024
 REPEATS = 15
@@ -46,14 +48,18 @@ def _add_rows(weights: Any, rows: Any, sums: Any) -> None:
 
 @njit(error_model="numpy")
 def _update_cuba(
-    states: Any, sums: Any, biases: Any, peaks: Any, masks: Any, exact: Any, n_steps: Any
-) -> None:
+    states: Any, sums: Any, biases: Any, peaks: Any, masks: Any, exact: Any,
+    current_factor: Any, voltage_factor: Any, n_steps: Any,
+) -> None:  # fmt: skip
+    rounding = set_rounding(TOWARD_ZERO)
     for _ in range(n_steps):
         for block in range(0, N // LANES, BLOCKS_AT_HAND):
             cuba.cuba_shared(
                 states, block * SHARED_ROWS * LANES, sums, block * LANES, peaks, 0, masks, block,
-                exact, BLOCKS_AT_HAND, 7, biases, block * LANES, 3072, 3584, 6_400_000,
+                exact, BLOCKS_AT_HAND, 7, biases, block * LANES,
+                current_factor, voltage_factor, 6_400_000,
             )  # fmt: skip
+    set_rounding(rounding)
 
 
 @njit(error_model="numpy")
@@ -94,12 +100,15 @@ def updates_per_s() -> dict[str, float]:
     n_steps = 4000
     shared, exact = np.zeros(SHARED_ROWS * N, np.int32), np.zeros(2 * N, np.int32)
     biases, masks = np.zeros(N, np.int32), np.zeros(N // LANES, np.int32)
+    factors = float_bits(np.array([3072, 3584]))
     own = np.zeros(neurons.OWN_ROWS * N, np.int32)
     sums, peaks = np.zeros(3 * N, np.int32), np.zeros(STATES * LANES, np.int32)
     return {
         CUBA: n_steps
         * N
-        / _fastest(lambda: _update_cuba(shared, sums, biases, peaks, masks, exact, n_steps)),
+        / _fastest(
+            lambda: _update_cuba(shared, sums, biases, peaks, masks, exact, *factors, n_steps)
+        ),
         DELTA: n_steps * N / _fastest(lambda: _update_delta(own, sums, peaks, n_steps)),
         SIGMA: n_steps * N / _fastest(lambda: _update_sigma(own, sums, peaks, n_steps)),
         SIGMA_DELTA: n_steps * N / _fastest(lambda: _update_sigma_delta(own, sums, peaks, n_steps)),

@@ -75,8 +75,8 @@ def neuron_layout(layer: Layer, where: str) -> NeuronLayout:
 
 def _cuba(layer: Layer) -> NeuronLayout:
     neuron = layer.neuron
-    current = fixed.UNITY - neuron.current_decay
-    voltage = fixed.UNITY - neuron.voltage_decay
+    current = float_bits(fixed.UNITY - neuron.current_decay)
+    voltage = float_bits(fixed.UNITY - neuron.voltage_decay)
     threshold = neuron.threshold << fixed.STATE_SHIFT
     bias = neuron.bias << fixed.STATE_SHIFT
     if all(np.all(array == array[0]) for array in (current, voltage, threshold)):
@@ -92,6 +92,11 @@ def _cuba(layer: Layer) -> NeuronLayout:
     return NeuronLayout(
         at.CUBA_OWN, fixed.STATE_SHIFT, own, {}, n_rows=CUBA_ROWS, memory=CUBA_MEMORY
     )
+
+
+def float_bits(factors: np.ndarray) -> np.ndarray:
+    """Parts of `fixed.UNITY` as float32, their bits as int64: CUBA neurons multiply in floats."""
+    return (factors / fixed.UNITY).astype(np.float32).view(np.int32).astype(np.int64)
 
 
 def repeating(blocks: np.ndarray) -> tuple[int, np.ndarray]:

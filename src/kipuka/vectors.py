@@ -31,6 +31,45 @@ def everywhere(builder: Any, value: Any, vector: Any) -> Any:
     return builder.shuffle_vector(single, undefined, zeros)
 
 
+TOWARD_ZERO = 0
+"""Rounding of floats as `set_rounding` takes it."""
+
+
+@intrinsic
+def set_rounding(typing_context: Any, rounding: Any) -> Any:
+    """Have this thread round floats in another way; return how it did before.
+
+    Python and NumPy expect to find it as it was.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number = ir.IntType(32)
+        get, put = (
+            cgutils.get_or_insert_function(builder.module, ir.FunctionType(*kind), name)
+            for name, kind in {
+                "llvm.get.rounding": (number, []),
+                "llvm.set.rounding": (ir.VoidType(), [number]),
+            }.items()
+        )
+        before = builder.call(get, [])
+        builder.call(put, [builder.trunc(arguments[0], number)])
+        return builder.sext(before, cgutils.intp_t)
+
+    return types.int64(types.int64), build
+
+
+def product_toward_zero(builder: Any, a: Any, b: Any) -> Any:
+    """Product of vectors of float32, rounded towards zero where `set_rounding` has said so."""
+    text = ir.MetaDataType()
+    product = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(a.type, [a.type, a.type, text, text]),
+        f"llvm.experimental.constrained.fmul.v{a.type.count}f32",
+    )
+    told = ("round.towardzero", "fpexcept.ignore")
+    return builder.call(product, [a, b, *(ir.MetaDataString(builder.module, t) for t in told)])
+
+
 @intrinsic
 def lowest_bit(typing_context: Any, mask: Any) -> Any:
     """Number of the lowest bit that is set in a mask that is not 0."""

@@ -48,6 +48,7 @@ AT_HAND = BLOCKS_AT_HAND * LANES
 
 _WORD, _NUMBER = ir.IntType(64), ir.IntType(32)
 _WIDE = ir.VectorType(_NUMBER, WIDTH)
+_FACTORS = ir.VectorType(ir.FloatType(), WIDTH)
 _NOTHING = ir.Constant(_WIDE, None)
 
 _KNOWN = (
@@ -135,6 +136,7 @@ def _update_shared(decays: bool) -> Any:
             current, voltage, threshold = (
                 everywhere(builder, builder.trunc(value, _NUMBER), _WIDE) for value in common
             )
+            current, voltage = (builder.bitcast(bits, _FACTORS) for bits in (current, voltage))
 
             def parameters_of(_: Any, lane: Any) -> Parameters:
                 there = pool, builder.add(first_bias, lane)
@@ -167,7 +169,9 @@ def cuba_own(
             places = ((arguments[0], builder.add(place, _WORD(int(row)))) for row in rows)
             kind = signature.args[0]
             there = (vector_at(context, builder, kind, place, _WIDE) for place in places)
-            return Parameters(*(builder.load(vector, align=4) for vector in there))
+            current, voltage, *others = (builder.load(vector, align=4) for vector in there)
+            factors = (builder.bitcast(bits, _FACTORS) for bits in (current, voltage))
+            return Parameters(*factors, *others)
 
         return _update(context, builder, signature, arguments, CUBA_ROWS, parameters_of)
 

@@ -18,6 +18,7 @@ from kipuka.compiling_notice import announce_compiling
 from kipuka.deploy.fast.kernels import counting, events, network
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels.readers import bytes_at, counts_at, numbers_at, reader
+from kipuka.vectors import TOWARD_ZERO, set_rounding
 
 announce_compiling()
 
@@ -66,6 +67,7 @@ def _advance(parts: tuple[bool, ...]) -> Callable[..., Any]:
 
     def advance(table: Any, work: Any, stretches: Any, n_stretches: Any) -> int:
         net, room, entries = network_at(table), work_at(work), counts_at(stretches)
+        rounding = set_rounding(TOWARD_ZERO)
         for number in range(n_stretches):
             first = number * at.STRETCH_ENTRIES
             network.advance(
@@ -77,6 +79,7 @@ def _advance(parts: tuple[bool, ...]) -> Callable[..., Any]:
             )  # fmt: skip
             if entries[first + at.ENDS]:
                 network.finish(net, room)
+        set_rounding(rounding)
         return 0
 
     return advance
