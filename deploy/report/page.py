@@ -300,7 +300,7 @@ def _plots(contents: ReportContents) -> list[plots.Plot]:
     profile, hardware = contents.profiles[0]
     energies = [si(layer.dynamic_energy_j.typical, "J") for layer in profile.layers]
     drawn = [
-        plots.plot_rasters(program, contents.inputs, trace, sample=0),
+        plots.plot_rasters(program, contents.inputs, trace, 0, question.class_names(program)),
         _first_layer(program, trace),
         plots.plot_delays(delays_by_label(program), contents.delays_before or {}),
         plots.plot_spikes(profile),

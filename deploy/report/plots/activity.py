@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,13 @@ IMAGE_DATA, IMAGE_ACCENT = (74, 144, 217, 255), (222, 112, 42, 255)
 MAX_HIDDEN_RASTERS = 3
 
 
-def plot_rasters(program: Program, inputs: NDArray[Any], trace: Trace, sample: int) -> Plot:
+def plot_rasters(
+    program: Program,
+    inputs: NDArray[Any],
+    trace: Trace,
+    sample: int,
+    names: Sequence[str] = (),
+) -> Plot:
     """Draw input, hidden layers (if there are few) and output over one time axis.
 
     Parameters
@@ -36,9 +43,12 @@ def plot_rasters(program: Program, inputs: NDArray[Any], trace: Trace, sample: i
         Spikes; real numbers that an encoder takes are not drawn.
     trace : Trace
     sample : int
+    names : sequence of str
+        Of the classes; without them they are called by their numbers.
     """
     last = trace.layers[-1]
     chosen = int(decide(program, last)[sample])
+    named = f"{chosen} ({names[chosen]})" if names and names[chosen] != str(chosen) else f"{chosen}"
     first = chosen * program.readout.population
     marked = np.arange(first, first + program.readout.population)
     panels = [] if program.encoder else [("input unit", inputs[sample])]
@@ -69,7 +79,7 @@ def plot_rasters(program: Program, inputs: NDArray[Any], trace: Trace, sample: i
     caption = (
         f"Sample {sample}. One mark per {'graded ' if graded else ''}spike in the step in which it "
         "is emitted, before any "
-        f"delay; neurons are numbered from 0. Orange: output {shown} of class {chosen}, which "
+        f"delay; neurons are numbered from 0. Orange: output {shown} of class {named}, which "
         "the readout decides for."
     )
     return Plot(
@@ -77,7 +87,7 @@ def plot_rasters(program: Program, inputs: NDArray[Any], trace: Trace, sample: i
         title="Spikes of one sample",
         caption=caption,
         alt=f"Spike rasters over {inputs.shape[-1]} steps: input {given}, "
-        f"output {np.count_nonzero(last.spikes[sample])} spikes, decision class {chosen}.",
+        f"output {np.count_nonzero(last.spikes[sample])} spikes, decision class {named}.",
         svg=as_svg("rasters", draw, height_in=1.2 + 1.25 * (len(panels) + 1)),
     )
 

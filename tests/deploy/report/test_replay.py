@@ -8,6 +8,7 @@ import pytest
 
 from kipuka.commands.tables.costs import print_profile, real_time_numbers
 from kipuka.convert.decisions import Decisions
+from kipuka.convert.trace import decide
 from kipuka.deploy.costs.cost import profile
 from kipuka.deploy.costs.real_time import (
     from_host_s,
@@ -116,7 +117,11 @@ def test_the_page_says_what_was_asked(network, spikes, tmp_path):
         ),
     )
     text = (tmp_path / "r.html").read_text().replace("\u00a0", " ")
+    decided = int(decide(known, simulation.trace.layers[-1])[0])
+    chosen = f"{decided} ({('one', 'three', '&lt;two&gt;')[decided]})"
     for part in (
+        f"output spikes of class {chosen}, which the readout decides for",
+        f"decision class {chosen}.",
         "which of 3 classes (one, three, &lt;two&gt;) is a sample of 8 inputs and 20 steps of "
         "5.00 ms, 100 ms in all?",
         "2 samples, test part of words; drawn by whole groups: 6 of 24 for test.",
