@@ -18,6 +18,9 @@ from kipuka.deploy.fast.kernels.constants import (
     TABLES_AT_ONCE,
 )
 
+COUNTED = ("emitted", "saturations", "wraps")
+"""Arrays of a workspace that results keep."""
+
 
 @dataclass(frozen=True, eq=False)
 class Packed:
@@ -52,10 +55,23 @@ class Packed:
         return table_of(self.network)
 
     @cached_property
+    def kernels_there(self) -> np.ndarray:
+        """Where the weights of convolutions are not 0: bool, in the order of `Network.dense`."""
+        return self.network.dense != 0 if self.network.convolved else np.zeros(0, bool)
+
+    @cached_property
     def input_order(self) -> np.ndarray | None:
         """Neurons of the first layer by place, if they lie in another order than their own."""
         order = self.places[0].order[: self.network.layers[1]["neurons"]]
         return None if np.array_equal(order, np.arange(order.size)) else order
+
+    def counts(self) -> np.ndarray:
+        """Zeros for the counts of a workspace that results keep: int64 (`COUNTED`, units).
+
+        In one piece, as the C library gives small ones back to the system after each call: to get
+        them again takes as long as some steps.
+        """
+        return np.zeros((len(COUNTED), self.network.order.size), np.int64)
 
     def workspace(self) -> at.Workspace:
         """Fresh arrays for one thread."""
@@ -63,6 +79,7 @@ class Packed:
         units = self.network.order.size
         states = aligned(self.states.size, np.int32)
         states[:] = self.states
+        emitted, saturations, wraps = self.counts()
         return at.Workspace(
             states=states,
             # Tables add vectors, which may end behind the last sum.
@@ -74,18 +91,19 @@ class Packed:
             spikes=np.zeros(int(layers["neurons"].max()), np.int32),
             payloads=np.zeros(int(layers["neurons"].max()), np.int32),
             masks=np.zeros(int(layers["blocks"].max()) + SLACK_WORDS, np.int32),
-            emitted=np.zeros(units, np.int64),
-            saturations=np.zeros(units, np.int64),
-            wraps=np.zeros(units, np.int64),
+            emitted=emitted,
+            saturations=saturations,
+            wraps=wraps,
             tally=np.zeros(self.tally, np.int32),
             current_sums=np.zeros(int(layers["blocks"].max()) * LANES, np.int32),
-            messages=np.zeros(units, np.int64),
+            messages=np.zeros(units if self.network.currents.size else 0, np.int64),
             pending=np.zeros(self.pending, np.int64),
-            arrived=np.zeros(self.arrived, np.int64),
+            arrived=np.zeros(self.arrived + LANES, np.int64),
             peaks=np.zeros(len(layers) * at.STATES * LANES, np.int32),
             settled=np.zeros(len(layers), bool),
             kept=np.zeros(int(layers["blocks"].max()) * MEMORY * LANES, np.int32),
             seen=np.zeros(self.image * LANES, np.int8),
             image=np.zeros(self.image, np.int32),
             tables=aligned(TABLES_AT_ONCE * TABLE if self.image else 0, np.int16),
+            few=np.zeros(self.arrived, np.int32),
         )

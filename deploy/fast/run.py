@@ -12,8 +12,8 @@ import numpy as np
 
 from kipuka.convert.program import Layer, Program
 from kipuka.deploy.counters import Counters, LayerCounters
-from kipuka.deploy.fast.addresses import address, table_of, tables_of, with_array
-from kipuka.deploy.fast.input_events import Piece, Sample, Window, pieces_of, steps_of, windows
+from kipuka.deploy.fast.addresses import address, tables_of, with_array
+from kipuka.deploy.fast.input_events import Piece, Sample, pieces_of, steps_of, windows
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels.constants import LANES
 from kipuka.deploy.fast.machine_code import call
@@ -21,6 +21,7 @@ from kipuka.deploy.fast.packed_program import Packed
 from kipuka.deploy.fast.program_layout import pack
 from kipuka.deploy.fast.recording import Columns, Record
 from kipuka.deploy.fast.synapse_layout import Places
+from kipuka.deploy.fast.workers import COUNTS, Worker, let_wait, worker_for
 from kipuka.deploy.reference import Simulation, state_names
 
 STEPS_AT_ONCE = 1 << 14
@@ -31,9 +32,6 @@ UPDATES_AT_ONCE = 1 << 22
 
 Between two goes a thread waits for its turn with Python, as long as a few short samples take.
 """
-
-COUNTS = ("emitted", "saturations", "wraps", "messages", "pending", "arrived")
-"""Arrays of a workspace that add up over samples."""
 
 Progress = Callable[[int, int], None]
 
@@ -63,49 +61,6 @@ def _laid_out(program: Program) -> Packed:
         packed = _PACKED[program] = pack(program)
     _SEEN[key] = weakref.ref(program, lambda _: _SEEN.pop(key, None)), packed
     return packed
-
-
-class Worker:
-    """What one thread runs samples in, and the stretches that it runs next.
-
-    Attributes
-    ----------
-    work : Workspace
-    n_steps : int
-        Steps of the stretches that have been entered.
-    """
-
-    def __init__(self, packed: Packed) -> None:
-        self.work = packed.workspace()
-        self._table = table_of(self.work)
-        self._address = address(self._table, np.int64)
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget the stretches."""
-        self._entries: list[int] = []
-        self._windows: list[Window] = []
-        self.n_steps = 0
-
-    def enter(
-        self, window: Window, start: int, n_steps: int, recording: int, step: int, row: int
-    ) -> None:
-        """Enter steps of a window from `start` on: step `step` of their sample, row `row` of it."""
-        self._windows.append(window)
-        self._entries += (recording, *window.from_step(start), step, n_steps, row, 0)
-        self.n_steps += n_steps
-
-    def end_sample(self, recording: int) -> None:
-        """Enter that the sample ends here: a stretch without steps."""
-        self._entries += (recording, 0, 0, 0, 0, 1, 0, 0, 1)
-
-    def advance(self, network: int, parts: tuple[bool, ...]) -> None:
-        """Run the stretches."""
-        table = np.array(self._entries, np.int64)
-        n_stretches = table.size // at.STRETCH_ENTRIES
-        call(
-            "advance", network, self._address, address(table, np.int64), n_stretches, parts=parts
-        )  # fmt: skip
 
 
 class Run:
@@ -140,15 +95,18 @@ class Run:
 
     def worker(self) -> Worker:
         """Return what a further thread runs in."""
-        return Worker(self.packed)
+        return worker_for(self.packed)
 
-    def on_threads(self, work_off: Callable[[Worker], None], n_threads: int) -> list[at.Workspace]:
-        """Call a function on each of several threads; return the workspaces that it ran in."""
+    def let_wait(self, workers: list[Worker]) -> None:
+        """Have no more use for workers whose samples were run to their end."""
+        let_wait(self.packed, workers)
+
+    def on_threads(self, work_off: Callable[[Worker], None], n_threads: int) -> list[Worker]:
+        """Call a function on each of several threads; return the workers that it ran in."""
         workers = [self.worker() for _ in range(n_threads)]
-        workspaces = [worker.work for worker in workers]
         if n_threads == 1:
             work_off(workers[0])
-            return workspaces
+            return workers
         with ThreadPoolExecutor(n_threads) as pool:
             try:
                 for future in [pool.submit(work_off, worker) for worker in workers]:
@@ -156,7 +114,7 @@ class Run:
             finally:
                 # After an error, or Ctrl-C, the other threads need not go on.
                 self.stop()
-        return workspaces
+        return workers
 
     def enter(self, worker: Worker, piece: Piece, recording: int, where: str) -> None:
         """Enter a sample that is given in one piece; what is entered runs no later than in `go`.
@@ -178,9 +136,6 @@ class Run:
 
     def streamed(self, worker: Worker, sample: Sample, where: str) -> Simulation:
         """Run one sample of unknown length, with counts of its own."""
-        work = worker.work
-        for name in (*COUNTS, "peaks"):
-            getattr(work, name)[:] = 0
         parts: list[at.Recording] = []
         n_steps = recording = 0
         for piece in pieces_of(sample, where):
@@ -196,9 +151,9 @@ class Run:
         if not parts:
             # A recording may be over before it began.
             parts.append(self.columns.recordings(1, 0))
-        # The next sample's counts go into the same arrays.
-        kept = work._replace(**{name: getattr(work, name).copy() for name in COUNTS})
-        return self.result([kept], self.columns.joined(parts), n_steps)
+        result = self.result([worker.work], self.columns.joined(parts), n_steps)
+        worker.reset(self.packed)
+        return result
 
     def _piece(
         self,
@@ -236,13 +191,12 @@ class Run:
     ) -> Counters:
         total = _total(workspaces)
         peaks = total.peaks.reshape(-1, at.STATES, LANES).max(axis=2)
-        there = self.network.dense != 0 if self.network.convolved else np.zeros(0, bool)
-        counts = (total.emitted, total.pending, total.messages)
-        few = np.zeros(total.arrived.size, np.int32)
+        there = self.packed.kernels_there
         call(
-            "count_arrivals", self._address, *(address(x, np.int64) for x in counts),
-            address(there, np.bool_), address(few, np.int32), address(total.arrived, np.int64),
-            few.size,
+            "count_arrivals", self._address, address(total.emitted, np.int64),
+            address(total.pending, np.int64), address(total.messages, np.int64),
+            address(there, np.bool_), address(total.few, np.int32), address(total.seen, np.int8),
+            address(total.tables, np.int16), address(total.arrived, np.int64), total.few.size,
             parts=self.network.parts,
         )  # fmt: skip
         n_samples = recorded.step_spikes.shape[0]
@@ -297,4 +251,6 @@ def _multiplications(layer: Layer, operations: np.ndarray, messages: np.ndarray)
 def _by_neuron(arrivals: np.ndarray, place: Places) -> np.ndarray:
     """Add up the arrivals at the activations of each neuron."""
     blocks = arrivals.reshape(place.blocks, place.gates, LANES)
-    return (blocks.sum(axis=1) if place.gates > 1 else blocks).ravel()[place.place]
+    by_place = (blocks.sum(axis=1) if place.gates > 1 else blocks).ravel()
+    # No place is outside, and not to look for one is faster.
+    return by_place.take(place.place, mode="clip")

@@ -23,7 +23,8 @@ from kipuka.deploy.fast.input_events import (
     steps_of,
 )
 from kipuka.deploy.fast.recording import COUNTERS, EVERYTHING, Record
-from kipuka.deploy.fast.run import Progress, Run, Worker, available_cores
+from kipuka.deploy.fast.run import Progress, Run, available_cores
+from kipuka.deploy.fast.workers import Worker
 from kipuka.deploy.reference import Simulation
 from kipuka.errors import KipukaError
 from kipuka.lazy import listing
@@ -101,8 +102,10 @@ def simulate(
                 run.enter(worker, inputs[number], recording, f"input, sample {number}")
             run.go(worker)
 
-    workspaces = run.on_threads(work_off, min(n_threads, len(inputs)))
-    return run.result(workspaces, recorded, n_steps)
+    workers = run.on_threads(work_off, min(n_threads, len(inputs)))
+    result = run.result([worker.work for worker in workers], recorded, n_steps)
+    run.let_wait(workers)
+    return result
 
 
 def simulate_each(
@@ -153,6 +156,7 @@ def simulate_each(
         worker = run.worker()
         for sample, where in numbered:
             yield run.streamed(worker, sample, where)
+        run.let_wait([worker])
         return
     workers: queue.SimpleQueue[Worker] = queue.SimpleQueue()
     for _ in range(n_threads):
@@ -162,6 +166,10 @@ def simulate_each(
         worker = workers.get()
         try:
             return run.streamed(worker, sample, where)
+        except BaseException:
+            # Counts of a sample that failed are none of the next one's.
+            worker = run.worker()
+            raise
         finally:
             workers.put(worker)
 
@@ -179,6 +187,7 @@ def simulate_each(
             run.stop()
             for future in ahead:
                 future.cancel()
+    run.let_wait([workers.get() for _ in range(n_threads)])
 
 
 def _threads(threads: int | None) -> int:

@@ -17,7 +17,13 @@ from numba import cfunc, config, types
 from kipuka.compiling_notice import announce_compiling
 from kipuka.deploy.fast.kernels import counting, events, network
 from kipuka.deploy.fast.kernels import layout as at
-from kipuka.deploy.fast.kernels.readers import bytes_at, counts_at, numbers_at, reader
+from kipuka.deploy.fast.kernels.readers import (
+    bytes_at,
+    counts_at,
+    numbers_at,
+    reader,
+    sums_at,
+)
 from kipuka.vectors import TOWARD_ZERO, set_rounding
 
 announce_compiling()
@@ -90,12 +96,12 @@ def _count_arrivals(parts: tuple[bool, ...]) -> Callable[..., Any]:
 
     def count_arrivals(
         table: Any, emitted: Any, pending: Any, messages: Any, kernels_there: Any, few: Any,
-        arrived: Any, n_activations: Any,
+        seen: Any, tables: Any, arrived: Any, n_activations: Any,
     ) -> int:  # fmt: skip
         counting.count_arrivals(
             network_at(table), counts_at(emitted), counts_at(pending), counts_at(messages),
-            bytes_at(kernels_there), numbers_at(few), counts_at(arrived),
-            n_activations,
+            bytes_at(kernels_there), numbers_at(few), bytes_at(seen), sums_at(tables),
+            counts_at(arrived), n_activations,
         )  # fmt: skip
         return 0
 

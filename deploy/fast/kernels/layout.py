@@ -232,7 +232,8 @@ class Workspace(NamedTuple):
     current_sums : int32 array
         Halved weights times graded messages that arrived in this step at one layer.
     messages : int64 array (units,)
-        Graded messages besides 0 that have arrived, by the unit that sent them.
+        Graded messages besides 0 that have arrived, by the unit that sent them; of length 0 where
+        there are no currents.
     pending : int64 array (rows,)
         Spikes that had not arrived when their sample ended.
     arrived : int64 array
@@ -246,6 +247,8 @@ class Workspace(NamedTuple):
         What the blocks of one layer remembered before an update.
     seen, image, tables : int8, int32 and int16 arrays
         Spikes of a step, a byte and a bit for each, and sums of weights, for `kernels.tables`.
+    few : int32 array
+        Zeros, one for each activation, for `kernels.counting`.
     """
 
     states: np.ndarray
@@ -271,6 +274,7 @@ class Workspace(NamedTuple):
     seen: np.ndarray
     image: np.ndarray
     tables: np.ndarray
+    few: np.ndarray
 
 
 class Recording(NamedTuple):
@@ -351,6 +355,7 @@ DTYPES = {
         seen=np.int8,
         image=np.int32,
         tables=np.int16,
+        few=np.int32,
     ),
     Recording: _types(
         spikes=np.bool_,

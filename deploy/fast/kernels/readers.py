@@ -73,5 +73,7 @@ def _pointer(dtype: Any) -> Any:
     return pointer
 
 
-bytes_at, numbers_at, counts_at = map(_pointer, (types.int8, types.int32, types.int64))
-"""Arrays of bytes, of 32-bit and of 64-bit integers at an address."""
+bytes_at, sums_at, numbers_at, counts_at = map(
+    _pointer, (types.int8, types.int16, types.int32, types.int64)
+)
+"""Arrays of bytes and of integers of 16, 32 and 64 bits at an address."""
