@@ -67,13 +67,15 @@ def test_a_stream_leaves_nothing_to_the_next(network, rng, threads):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_who_was_stopped_does_not_wait(network, rng, threads):
+def test_who_was_stopped_does_not_wait(network, rng, threads, check_error):
     samples = list(random_spikes(rng, 3, 72, STEPS, 0.5))
     wrong = [np.zeros((72, 3), bool), np.zeros((71, 3), bool)]
-    with pytest.raises(KipukaError):
+    with pytest.raises(KipukaError) as error:
         list(simulate_each(network, [*samples, iter(wrong)], threads=threads))
-    with pytest.raises(KipukaError):
+    check_error(error.value, where="sample 3", value="shape (71, 3)")
+    with pytest.raises(KipukaError) as error:
         simulate(network, [*samples, np.zeros((71, STEPS), bool)], threads=threads)
+    check_error(error.value, where="sample 3", value="shape (71, 40)")
     stream = simulate_each(network, iter(samples * 9), threads=threads)
     next(stream)
     stream.close()
