@@ -9,6 +9,7 @@ lanes LLVM makes a quarter more instructions. Floats must be rounded towards zer
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 from llvmlite import ir
@@ -48,13 +49,18 @@ def integrated(
 
 def magnitude(builder: Any, state: Any) -> Any:
     """Distances of states from 0."""
-    return _chosen(builder, ">", state, builder.neg(state))
+    return larger(builder, state, builder.neg(state))
 
 
-def overflows(builder: Any, u_magnitude: Any, v_magnitude: Any) -> Any:
+def larger(builder: Any, a: Any, b: Any) -> Any:
+    """Larger states of two vectors, lane by lane."""
+    return builder.select(builder.icmp_signed(">", a, b), a, b)
+
+
+def overflows(builder: Any, *magnitudes: Any) -> Any:
     """Whether any state may be beyond its limit."""
-    either = builder.or_(u_magnitude, v_magnitude)
-    beyond = builder.and_(either, _all(either.type, -LIMIT))
+    any_of_them = functools.reduce(builder.or_, magnitudes)
+    beyond = builder.and_(any_of_them, _all(any_of_them.type, -LIMIT))
     bits = ir.IntType(beyond.type.element.width * beyond.type.count)
     return builder.icmp_unsigned("!=", builder.bitcast(beyond, bits), bits(0))
 
@@ -65,8 +71,10 @@ def within_limits(builder: Any, u: Any, v: Any) -> tuple[Any, Any, Any]:
     wrapped = builder.and_(builder.sub(limit, u), _all(u.type, PERIOD_MASK))
     wrapped = builder.sub(limit, wrapped)
     exact_v = builder.add(builder.sub(v, u), wrapped)
-    limited = _chosen(builder, ">", exact_v, _all(u.type, 1 - LIMIT))
-    return wrapped, _chosen(builder, "<", limited, _all(u.type, LIMIT - 1)), exact_v
+    limited = larger(builder, exact_v, _all(u.type, 1 - LIMIT))
+    limit = _all(u.type, LIMIT - 1)
+    limited = builder.select(builder.icmp_signed("<", limited, limit), limited, limit)
+    return wrapped, limited, exact_v
 
 
 def reset(builder: Any, v: Any, threshold: Any) -> tuple[Any, Any]:
@@ -84,10 +92,6 @@ def _decayed(builder: Any, state: Any, factor: Any) -> Any:
     """
     product = product_toward_zero(builder, builder.sitofp(state, factor.type), factor)
     return builder.fptosi(product, state.type)
-
-
-def _chosen(builder: Any, comparison: str, a: Any, b: Any) -> Any:
-    return builder.select(builder.icmp_signed(comparison, a, b), a, b)
 
 
 def _all(vector: Any, number: int) -> Any:

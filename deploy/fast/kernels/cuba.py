@@ -7,8 +7,9 @@ without a detour through memory, and what overflows is looked at only where some
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba import int64, types, uintp
@@ -20,6 +21,7 @@ from kipuka.convert.neurons.compiled_cuba import (
     LIMIT,
     Parameters,
     integrated,
+    larger,
     magnitude,
     overflows,
     reset,
@@ -43,7 +45,9 @@ from kipuka.vectors import everywhere, lowest_bit, pointer_in, vector_at
 WIDTH = 8
 """Lanes of a vector: as many as a mask has bits in a byte."""
 
-VECTORS = LANES // WIDTH
+LOOK = 2 * WIDTH
+"""Lanes between two looks at whether anything overflowed: states of more are not kept at hand."""
+
 AT_HAND = BLOCKS_AT_HAND * LANES
 
 _WORD, _NUMBER = ir.IntType(64), ir.IntType(32)
@@ -57,14 +61,30 @@ _KNOWN = (
 )  # fmt: skip
 
 
+class _Integrated(NamedTuple):
+    """A vector of neurons whose states may be beyond their limits, and where they go."""
+
+    lane: Any
+    u: Any
+    v: Any
+    u_at: Any
+    v_at: Any
+    limited: Any
+    threshold: Any
+
+
+def _largest(builder: Any, states: list[Any]) -> Any:
+    return functools.reduce(functools.partial(larger, builder), states)
+
+
 def _update(
     context: Any, builder: Any, signature: Any, arguments: Any, rows: int,
     parameters_of: Callable[[Any, Any], Parameters],
 ) -> Any:  # fmt: skip
-    """Update `blocks` blocks of `rows` rows and return a mask of the vectors that overflowed.
+    """Update `blocks` blocks of `rows` rows and return a mask of the looks that found overflows.
 
-    Masks get a bit for each spike, peaks the largest magnitudes. Of vectors that
-    overflowed, `exact` gets the current and voltage before they were brought within their limits.
+    Masks get a bit for each spike, peaks the largest magnitudes. Where something overflowed,
+    `exact` gets currents and voltages as they were before they were brought within their limits.
     `parameters_of` has the place of a vector's currents and the number of its first lane.
     """
     given = dict(zip(_KNOWN, arguments, strict=False))
@@ -84,39 +104,49 @@ def _update(
     mask = builder.gep(masks, [given["first_mask"]])
     mask = builder.bitcast(mask, ir.IntType(WIDTH).as_pointer())
     shift = everywhere(builder, builder.trunc(given["shift"], _NUMBER), _WIDE)
-    with cgutils.for_range(builder, builder.mul(given["blocks"], _WORD(VECTORS))) as loop:
-        number = loop.index
-        lane = builder.mul(number, _WORD(WIDTH))
+    with cgutils.for_range(builder, builder.mul(given["blocks"], _WORD(LANES // LOOK))) as loop:
+        first_lane = builder.mul(loop.index, _WORD(LOOK))
         # Blocks that come before have rows besides the one that is counted in lanes.
-        others = builder.mul(builder.and_(lane, _WORD(-LANES)), _WORD(rows - 1))
-        place = builder.add(given["first"], builder.add(lane, others))
-        u_at, v_at = (vector("states", builder.add(place, row)) for row in rows_of_states)
-        a_at = vector("sums", builder.add(given["first_sum"], lane))
-        u, v, a = (builder.load(there, align=4) for there in (u_at, v_at, a_at))
-        builder.store(_NOTHING, a_at, align=4)
-        own = parameters_of(place, lane)
-        u_now, v_now = integrated(builder, own, u, v, builder.shl(a, shift))
-        sizes = magnitude(builder, u_now), magnitude(builder, v_now)
-        u, v, of_u = (
-            cgutils.alloca_once_value(builder, value) for value in (u_now, v_now, sizes[0])
-        )
-        with builder.if_then(overflows(builder, *sizes), likely=False):
-            bit = builder.shl(_WORD(1), number)
+        others = builder.mul(builder.and_(first_lane, _WORD(-LANES)), _WORD(rows - 1))
+        first_place = builder.add(given["first"], builder.add(first_lane, others))
+        vectors = []
+        for offset in range(0, LOOK, WIDTH):
+            lane, place = (builder.add(n, _WORD(offset)) for n in (first_lane, first_place))
+            u_at, v_at = (vector("states", builder.add(place, row)) for row in rows_of_states)
+            a_at = vector("sums", builder.add(given["first_sum"], lane))
+            u, v, a = (builder.load(there, align=4) for there in (u_at, v_at, a_at))
+            builder.store(_NOTHING, a_at, align=4)
+            own = parameters_of(place, lane)
+            u, v = integrated(builder, own, u, v, builder.shl(a, shift))
+            builder.store(u, u_at, align=4)
+            limited = cgutils.alloca_once_value(builder, v)
+            vectors.append(_Integrated(lane, u, v, u_at, v_at, limited, own.threshold))
+        of_u = _largest(builder, [magnitude(builder, these.u) for these in vectors])
+        of_v = (magnitude(builder, these.v) for these in vectors)
+        u_peak = cgutils.alloca_once_value(builder, of_u)
+        with builder.if_then(overflows(builder, of_u, *of_v), likely=False):
+            bit = builder.shl(_WORD(1), loop.index)
             builder.store(builder.or_(builder.load(overflowed), bit), overflowed)
-            wrapped, limited, exact_v = within_limits(builder, u_now, v_now)
-            builder.store(u_now, vector("exact", lane), align=4)
-            builder.store(exact_v, vector("exact", builder.add(lane, _WORD(AT_HAND))), align=4)
-            builder.store(wrapped, u)
-            builder.store(limited, v)
-            builder.store(magnitude(builder, wrapped), of_u)
-        v_now, spiked = reset(builder, builder.load(v), own.threshold)
-        builder.store(builder.load(u), u_at, align=4)
-        builder.store(v_now, v_at, align=4)
-        builder.store(builder.bitcast(spiked, ir.IntType(WIDTH)), builder.gep(mask, [number]))
-        for value, peak in zip((builder.load(of_u), magnitude(builder, v_now)), peaks, strict=True):
-            known = builder.load(peak)
-            larger = builder.icmp_signed(">", value, known)
-            builder.store(builder.select(larger, value, known), peak)
+            wrapped = []
+            for these in vectors:
+                u, v, exact_v = within_limits(builder, these.u, these.v)
+                exact_u_at = vector("exact", these.lane)
+                exact_v_at = vector("exact", builder.add(these.lane, _WORD(AT_HAND)))
+                builder.store(these.u, exact_u_at, align=4)
+                builder.store(exact_v, exact_v_at, align=4)
+                builder.store(u, these.u_at, align=4)
+                builder.store(v, these.limited)
+                wrapped.append(magnitude(builder, u))
+            builder.store(_largest(builder, wrapped), u_peak)
+        left = []
+        for these in vectors:
+            v, spiked = reset(builder, builder.load(these.limited), these.threshold)
+            builder.store(v, these.v_at, align=4)
+            byte = builder.udiv(these.lane, _WORD(WIDTH))
+            builder.store(builder.bitcast(spiked, ir.IntType(WIDTH)), builder.gep(mask, [byte]))
+            left.append(magnitude(builder, v))
+        for size, peak in zip((builder.load(u_peak), _largest(builder, left)), peaks, strict=True):
+            builder.store(larger(builder, size, builder.load(peak)), peak)
     for there, peak in zip(peaks_at, peaks, strict=True):
         builder.store(builder.load(peak), there, align=4)
     return builder.load(overflowed)
@@ -205,7 +235,7 @@ def _count_overflows(
     while overflowed:
         number = lowest_bit(overflowed)
         overflowed &= overflowed - 1
-        for lane in range(number * WIDTH, (number + 1) * WIDTH):
+        for lane in range(number * LOOK, (number + 1) * LOOK):
             u, v = exact[uintp(lane)], exact[uintp(lane + AT_HAND)]
             unit = uintp(first_unit + order[uintp(first_unit + first_lane + lane)])
             wraps[unit] += int64(u > LIMIT) + int64(u <= -LIMIT)
