@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -99,10 +100,8 @@ def convolution_geometry(synapses: ConvSynapses, gates: int, gate: int) -> np.nd
     channel = np.arange(n_channels)
     kernels = channel * math.prod(synapses.kernel) * outputs
     neurons = channel // synapses.weights.shape[1] * outputs
-    pixels, taps = _taps(synapses, outputs)
     starts = at.CHANNELS + 2 * n_channels
-    first_tap = starts + n_pixels + 1
-    ends = np.cumsum(np.bincount(pixels, minlength=n_pixels))
+    pixels, taps = _taps(synapses, outputs, starts + 2 * n_pixels)
     # Granlund and Montgomery, "Division by invariant integers using multiplication", 1994.
     shift = at.UNIT_BITS + (n_pixels - 1).bit_length()
     entries = {
@@ -118,36 +117,63 @@ def convolution_geometry(synapses: ConvSynapses, gates: int, gate: int) -> np.nd
         [
             np.array([entries[place] for place in range(at.CHANNELS)], np.int64),
             np.stack([kernels, neurons], axis=1).ravel(),
-            first_tap + 2 * np.concatenate([[0], ends]),
-            taps.ravel(),
+            pixels.ravel(),
+            taps,
         ]
     )
 
 
-def _taps(synapses: ConvSynapses, outputs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels in order, one for each tap, and the taps: int64 arrays (taps,) and (taps, 2)."""
-    (_, width), channels = synapses.kernel, synapses.output_shape[0]
-    pixels, taps = [], []
-    for row, column in np.ndindex(*synapses.kernel):
-        (y, output_y), (x, output_x) = (
-            _seen_through(synapses, axis, element) for axis, element in enumerate((row, column))
-        )
-        pixels.append(np.add.outer(y * synapses.input_shape[2], x).ravel())
-        neurons = np.add.outer(output_y * synapses.output_shape[2], output_x).ravel() * channels
-        weights = np.full_like(neurons, (row * width + column) * outputs)
-        taps.append(np.stack([weights, neurons], axis=1))
-    joined = np.concatenate(pixels)
-    order = np.argsort(joined, kind="stable")
-    return joined[order], np.concatenate(taps)[order]
+def _taps(synapses: ConvSynapses, outputs: int, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """List of taps and first output of each pixel, int64 (pixels, 2), and all lists, from `first`.
+
+    Most pixels see the same of the kernel as many others do, at other outputs.
+    """
+    (_, kernel_width), (channels, _, width) = synapses.kernel, synapses.output_shape
+    (rows, first_y, seen_rows), (columns, first_x, seen_columns) = (
+        _seen_alike(synapses, axis) for axis in range(2)
+    )
+    begins = np.empty((len(seen_rows), len(seen_columns)), np.int64)
+    lists = []
+    for (row, ys), (column, xs) in itertools.product(enumerate(seen_rows), enumerate(seen_columns)):
+        begins[row, column] = first
+        taps = [
+            number
+            for (element_y, y), (element_x, x) in itertools.product(ys, xs)
+            for number in (
+                (element_y * kernel_width + element_x) * outputs,
+                (y * width + x) * channels,
+            )
+        ]
+        lists += [len(taps) // 2, *taps]
+        first += 1 + len(taps)
+    neurons = np.add.outer(first_y * width, first_x) * channels
+    return np.stack([begins[np.ix_(rows, columns)], neurons], axis=-1), np.array(lists, np.int64)
 
 
-def _seen_through(synapses: ConvSynapses, axis: int, element: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions along an axis that outputs see through a kernel element, and those outputs."""
-    outputs = np.arange(synapses.output_shape[1 + axis])
-    seen = outputs * synapses.stride[axis] - synapses.padding[axis]
-    seen += element * synapses.dilation[axis]
-    inside = (seen >= 0) & (seen < synapses.input_shape[1 + axis])
-    return seen[inside], outputs[inside]
+def _seen_alike(
+    synapses: ConvSynapses, axis: int
+) -> tuple[np.ndarray, np.ndarray, list[tuple[tuple[int, int], ...]]]:
+    """What each position along an axis sees of the kernel, as a number, and its first output.
+
+    The numbers count the last result: kernel elements with their outputs from that first one on.
+    """
+    size, n_outputs = synapses.input_shape[1 + axis], synapses.output_shape[1 + axis]
+    stride, padding, dilation = (
+        pair[axis] for pair in (synapses.stride, synapses.padding, synapses.dilation)
+    )
+    numbers, firsts = np.zeros((2, size), np.int64)
+    alike: dict[tuple[tuple[int, int], ...], int] = {}
+    for position in range(size):
+        outputs = [
+            (element, (position + padding - element * dilation) // stride)
+            for element in range(synapses.kernel[axis])
+            if (position + padding - element * dilation) % stride == 0
+        ]
+        inside = [(element, output) for element, output in outputs if 0 <= output < n_outputs]
+        firsts[position] = min((output for _, output in inside), default=0)
+        seen = tuple((element, output - int(firsts[position])) for element, output in inside)
+        numbers[position] = alike.setdefault(seen, len(alike))
+    return numbers, firsts, list(alike)
 
 
 def largest_sum(synapses: Synapses) -> int:

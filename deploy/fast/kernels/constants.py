@@ -33,8 +33,9 @@ PIXELS, MULTIPLIER, SHIFT, GROUP_OUTPUTS, GATES, GATE, STARTS, CHANNELS = range(
 
 `PIXELS` is the number of units of an input channel; multiplying by `MULTIPLIER` and shifting right
 by `SHIFT` divides by it. From `CHANNELS` on, a pair for each input channel: where its kernel
-begins, and its group's first neuron. From where `STARTS` says, for each pixel, the beginning of its
-list of taps, which are pairs too: what to add to the kernel's beginning, and to the first neuron.
+begins, and its group's first neuron. From where `STARTS` says, a pair for each pixel: where its
+list of taps begins, and what to add to the first neuron. A list is the number of taps, then a pair
+for each: what to add to the kernel's beginning, and to the neuron.
 """
 
 UNIT_BITS = 31

@@ -22,7 +22,7 @@ from kipuka.deploy.fast.kernels.constants import (
     SHIFT,
     STARTS,
 )
-from kipuka.deploy.fast.kernels.lanes import add_run
+from kipuka.deploy.fast.kernels.lanes import add_taps
 from kipuka.deploy.fast.kernels.parts import compiled_where
 
 
@@ -32,31 +32,79 @@ def scatter(
     sums: Any, first_sum: Any,
 ) -> None:  # fmt: skip
     """Add `times` the kernel of a source's channel to the sums of the outputs that see it."""
-    # All that stays the same is read before the sums are written: they might be the geometry.
-    gates, gate = geometry[first + GATES], geometry[first + GATE]
-    n_outputs, pixels = geometry[first + GROUP_OUTPUTS], geometry[first + PIXELS]
-    channel = int64(source * geometry[first + MULTIPLIER]) >> geometry[first + SHIFT]
-    kernel = first_weight + geometry[uintp(first + CHANNELS + 2 * channel)]
-    first_neuron = geometry[uintp(first + CHANNELS + 2 * channel + 1)]
-    start = first + geometry[first + STARTS] + source - channel * pixels
-    for tap in range(geometry[uintp(start)], geometry[uintp(start + 1)], 2):
-        weight = kernel + geometry[uintp(first + tap)]
-        neuron = first_neuron + geometry[uintp(first + tap + 1)]
-        if gates == 1:
-            _add_run(times, weights, weight, n_outputs, sums, first_sum + neuron)
-        else:
-            _add_to_gate(times, weights, weight, n_outputs, sums, first_sum, neuron, gates, gate)
+    _scatter(
+        source, times, geometry, first, _constants(geometry, first), weights, first_weight, sums,
+        first_sum,
+    )  # fmt: skip
 
 
 @inlined
-def _add_run(
-    times: Any, weights: Any, first_weight: Any, n: Any, sums: Any, first_sum: Any
-) -> None:
-    whole = n // RUN * RUN
-    for k in range(0, whole, RUN):
-        add_run(sums, first_sum + k, weights, first_weight + k, times)
-    for k in range(whole, n):
-        sums[uintp(first_sum + k)] += times * weights[uintp(first_weight + k)]
+def convolved_rows(
+    rows: Any, first_row: Any, n_rows: Any, geometry: Any, first: Any, weights: Any,
+    first_weight: Any, sums: Any, first_sum: Any,
+) -> None:  # fmt: skip
+    """Scatter every spike in a list."""
+    constants = _constants(geometry, first)
+    for index in range(first_row, first_row + n_rows):
+        source = int64(rows[uintp(index)])
+        _scatter(source, 1, geometry, first, constants, weights, first_weight, sums, first_sum)
+
+
+@inlined
+def _constants(geometry: Any, first: Any) -> Any:
+    """Read what is the same for all spikes before sums are written: they might be the geometry."""
+    return (
+        geometry[first + MULTIPLIER], geometry[first + SHIFT], geometry[first + PIXELS],
+        first + geometry[first + STARTS], geometry[first + GROUP_OUTPUTS],
+        geometry[first + GATES], geometry[first + GATE],
+    )  # fmt: skip
+
+
+@inlined
+def _scatter(
+    source: Any, times: Any, geometry: Any, first: Any, constants: Any, weights: Any,
+    first_weight: Any, sums: Any, first_sum: Any,
+) -> None:  # fmt: skip
+    multiplier, shift, pixels, starts, n_outputs, gates, gate = constants
+    channel = int64(source * multiplier) >> shift
+    pixel = uintp(starts + 2 * (source - channel * pixels))
+    kernel = first_weight + geometry[uintp(first + CHANNELS + 2 * channel)]
+    neuron = geometry[uintp(first + CHANNELS + 2 * channel + 1)] + geometry[pixel + uintp(1)]
+    tap = first + geometry[pixel]
+    n_taps = geometry[uintp(tap)]
+    tap += 1
+    if gates == 1:
+        _add_taps(
+            times, geometry, tap, n_taps, weights, kernel, n_outputs, sums, first_sum + neuron
+        )  # fmt: skip
+        return
+    for place in range(tap, tap + 2 * n_taps, 2):
+        weight, target = kernel + geometry[uintp(place)], neuron + geometry[uintp(place + 1)]
+        _add_to_gate(times, weights, weight, n_outputs, sums, first_sum, target, gates, gate)
+
+
+@inlined
+def _add_taps(
+    times: Any, geometry: Any, tap: Any, n_taps: Any, weights: Any, kernel: Any, n_outputs: Any,
+    sums: Any, place: Any,
+) -> None:  # fmt: skip
+    """Add a kernel, as many output channels at a time as there are vectors for."""
+    done = 0
+    while done + 4 * RUN <= n_outputs:
+        add_taps(4, sums, place + done, weights, kernel + done, geometry, tap, n_taps, times)
+        done += 4 * RUN
+    if done + 2 * RUN <= n_outputs:
+        add_taps(2, sums, place + done, weights, kernel + done, geometry, tap, n_taps, times)
+        done += 2 * RUN
+    if done + RUN <= n_outputs:
+        add_taps(1, sums, place + done, weights, kernel + done, geometry, tap, n_taps, times)
+        done += RUN
+    if done < n_outputs:
+        for number in range(n_taps):
+            weight = kernel + geometry[uintp(tap + 2 * number)]
+            there = place + geometry[uintp(tap + 2 * number + 1)]
+            for k in range(done, n_outputs):
+                sums[uintp(there + k)] += times * weights[uintp(weight + k)]
 
 
 @inlined
@@ -69,17 +117,6 @@ def _add_to_gate(
         block = (neuron + k) // LANES
         place = (block * gates + gate) * LANES + (neuron + k) - block * LANES
         sums[uintp(first_sum + place)] += times * weights[uintp(first_weight + k)]
-
-
-@inlined
-def convolved_rows(
-    rows: Any, first_row: Any, n_rows: Any, geometry: Any, first: Any, weights: Any,
-    first_weight: Any, sums: Any, first_sum: Any,
-) -> None:  # fmt: skip
-    """Scatter every spike in a list."""
-    for index in range(n_rows):
-        source = int64(rows[first_row + index])
-        scatter(source, 1, geometry, first, weights, first_weight, sums, first_sum)
 
 
 @compiled_where("convolved")

@@ -36,6 +36,9 @@ BLOCKS_AT_ONCE = 2
 """Blocks of a row that are added at a time: a whole cache line, from one look at the list."""
 
 
+_WIDE = ir.VectorType(ir.IntType(32), RUN)
+
+
 @intrinsic
 def lanes_with(typing_context: Any, array: Any, position: Any, bits: Any) -> Any:
     """Mask of the lanes whose value has any of `bits` set; lane 0 is the lowest bit.
@@ -268,29 +271,60 @@ def add_run(
 ) -> Any:
     """Add `times` the `RUN` weights from `first` on to the sums from `place` on.
 
-    Where sums have 64 bits they are counts, and weights 0 or 1: there is nothing to multiply.
     Written as a loop it would stay scalar: LLVM would have to test, for every few numbers, that the
     arrays do not overlap.
     """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        def pointer(number: int) -> Any:
-            kind, place = signature.args[number], arguments[number : number + 2]
-            vector = ir.VectorType(context.get_value_type(kind.dtype), RUN)
-            return vector_at(context, builder, kind, place, vector), vector
-
-        into, vector = pointer(0)
-        source, _ = pointer(2)
-        width = signature.args[0].dtype.bitwidth // 8
-        wide = builder.sext(builder.load(source, align=1), vector)
-        factor = context.cast(builder, arguments[4], types.int64, signature.args[0].dtype)
-        factors = everywhere(builder, factor, vector)
-        counts = signature.args[0].dtype == types.int64
-        product = builder.and_(builder.neg(wide), factors) if counts else builder.mul(wide, factors)
-        builder.store(builder.add(builder.load(into, align=width), product), into, align=width)
+        into, source = (
+            builder.gep(pointer_in(context, builder, signature.args[k], arguments[k]), [place])
+            for k, place in ((0, arguments[1]), (2, arguments[3]))
+        )
+        factors = everywhere(builder, builder.trunc(arguments[4], _WIDE.element), _WIDE)
+        _add_at(builder, into, source, factors)
         return context.get_dummy_value()
 
     return types.void(sums, types.intp, weights, types.intp, types.int64), build
+
+
+@intrinsic(prefer_literal=True)
+def add_taps(
+    typing_context: Any, n_runs: Any, sums: Any, place: Any, weights: Any, first: Any, taps: Any,
+    tap: Any, n_taps: Any, times: Any,
+) -> Any:  # fmt: skip
+    """Do the same with `n_runs` neighbouring runs, for all taps of a pixel.
+
+    Taps are pairs, from `tap` on in `taps`: how far beyond `first` the weights begin, and how far
+    beyond `place` the sums.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word, n_taps = cgutils.intp_t, arguments[7]
+        sums, weights, taps = (
+            builder.gep(pointer_in(context, builder, signature.args[k], arguments[k]), [place])
+            for k, place in ((1, arguments[2]), (3, arguments[4]), (5, arguments[6]))
+        )
+        factors = everywhere(builder, builder.trunc(arguments[8], _WIDE.element), _WIDE)
+        with cgutils.for_range(builder, n_taps) as loop:
+            pair = builder.gep(taps, [builder.shl(loop.index, word(1))])
+            weight, there = (builder.load(builder.gep(pair, [word(k)])) for k in range(2))
+            source, into = builder.gep(weights, [weight]), builder.gep(sums, [there])
+            for run in range(signature.args[0].literal_value):
+                beyond = [word(run * RUN)]
+                _add_at(builder, builder.gep(into, beyond), builder.gep(source, beyond), factors)
+        return context.get_dummy_value()
+
+    position = types.intp
+    pools = (sums, position, weights, position, taps, position, position, types.int64)
+    return types.void(n_runs, *pools), build
+
+
+def _add_at(builder: Any, sums: Any, weights: Any, factors: Any) -> None:
+    """Add a run of weights times factors to the sums at a pointer."""
+    into = builder.bitcast(sums, _WIDE.as_pointer())
+    narrow = builder.bitcast(weights, ir.VectorType(ir.IntType(8), RUN).as_pointer())
+    product = builder.mul(builder.sext(builder.load(narrow, align=1), _WIDE), factors)
+    builder.store(builder.add(builder.load(into, align=4), product), into, align=4)
 
 
 @intrinsic
