@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +16,15 @@ SPARSE_BELOW = 1 / 40
 
 Adding a synapse of a sparse row takes about as long as 40 entries of a dense one.
 """
+
+MANY_WEIGHTS = 1 << 17
+"""Weights of a group that are worth taking the steps' arrivals together."""
+
+MANY_ROWS = 32
+"""Rows a step that are worth it: with fewer, sums that are kept for each step cost too much."""
+
+STEPS_TOGETHER = 64
+"""Steps whose arrivals are added together."""
 
 
 @dataclass
@@ -38,10 +48,35 @@ class DeliveryGroup:
     links: list[Link] = field(default_factory=list)
 
     @property
-    def slots(self) -> int:
-        """Steps ahead that a spike may arrive, and the one being worked on: a power of two."""
+    def n_sources(self) -> int:
+        """Sources of all links."""
+        return sum(link.n_sources for link in self.links)
+
+    @property
+    def together(self) -> bool:
+        """Whether the arrivals of some steps are added together.
+
+        They must be known before the first of these steps: none comes from the layer itself.
+        """
+        return (
+            self.kind == at.DENSE
+            and self.weights >= MANY_WEIGHTS
+            and all(link.source != self.position for link in self.links)
+        )
+
+    @property
+    def weights(self) -> int:
+        """Weights of all links, zeros included."""
+        return sum(p.synapses.weights.size for link in self.links for p in link.projections)
+
+    def slots(self, steps_at_once: int) -> int:
+        """Slots for spikes that are on their way, a power of two.
+
+        The steps in which one may arrive after it was sent in the last of those that the layer
+        takes together.
+        """
         longest = max(int(link.delays.max()) for link in self.links)
-        return 1 << (longest + 1).bit_length()
+        return 1 << (longest + steps_at_once).bit_length()
 
 
 def delivery_groups_of(program: Program, position: int) -> list[DeliveryGroup]:
@@ -62,6 +97,11 @@ def delivery_groups_of(program: Program, position: int) -> list[DeliveryGroup]:
         delays = _per_source(first.delays) if kind != at.PER_SYNAPSE else first.delays
         group.links.append(Link(source, first.synapses.n_sources, delays, projections))
     return list(groups.values())
+
+
+def steps_at_once(groups: Iterable[DeliveryGroup]) -> int:
+    """Steps that a network runs layer after layer: more than one only where that is faster."""
+    return STEPS_TOGETHER if any(group.together for group in groups) else 1
 
 
 def _merged(layer: Layer) -> list[tuple[Projection, ...]]:

@@ -13,6 +13,7 @@ from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels.constants import (
     LANES,
     MEMORY,
+    MOST_GATES,
     SLACK_WORDS,
     TABLE,
     TABLES_AT_ONCE,
@@ -82,8 +83,8 @@ class Packed:
         emitted, saturations, wraps = self.counts()
         return at.Workspace(
             states=states,
-            # Tables add vectors, which may end behind the last sum.
-            sums=aligned(self.sums + LANES, np.int32),
+            # Tables add vectors, and strips blocks, that may end behind the last sum.
+            sums=aligned(self.sums + MOST_GATES * LANES, np.int32),
             ring=np.zeros(self.ring + SLACK_WORDS, np.int32),
             loads=np.zeros(self.ring if layers["graded"].any() else 1, np.int32),
             filled=np.zeros(self.filled, np.int64),

@@ -9,11 +9,22 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.convert.program import Layer, Program, Projection
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses, SparseSynapses
-from kipuka.deploy.fast import synapse_layout, table_layout
+from kipuka.deploy.fast import delivery_groups, synapse_layout, table_layout
 from kipuka.deploy.fast.addresses import aligned
-from kipuka.deploy.fast.delivery_groups import DeliveryGroup, Link, delivery_groups_of
+from kipuka.deploy.fast.delivery_groups import (
+    DeliveryGroup,
+    Link,
+    delivery_groups_of,
+    steps_at_once,
+)
 from kipuka.deploy.fast.kernels import layout as at
-from kipuka.deploy.fast.kernels.constants import FAR, LANES, PLANES
+from kipuka.deploy.fast.kernels.constants import (
+    BLOCKS_AT_ONCE,
+    FAR,
+    HALF,
+    LANES,
+    PLANES,
+)
 from kipuka.deploy.fast.neuron_layout import NeuronLayout, neuron_layout, repeating
 from kipuka.deploy.fast.packed_program import Packed
 
@@ -25,6 +36,11 @@ class _Pool:
     dtype: type
     parts: list[np.ndarray] = field(default_factory=list)
     size: int = 0
+
+    def add_at(self, multiple: int) -> int:
+        """Fill up to a multiple of so many entries, where the next array begins."""
+        self.add(np.zeros(-self.size % multiple, self.dtype))
+        return self.size
 
     def add(self, array: np.ndarray) -> int:
         """Append an array and return where it begins."""
@@ -69,6 +85,8 @@ class _Packer:
             synapse_layout.places(layer, _is_seen(program, position))
             for position, layer in enumerate(program.layers)
         )
+        self.groups_of = [delivery_groups_of(program, n) for n in range(len(program.layers))]
+        self.steps_at_once = steps_at_once(group for some in self.groups_of for group in some)
         self.layers = np.zeros(1 + len(program.layers), at.LAYER)
         self.groups: list[np.ndarray] = []
         self.links: list[tuple[int, np.ndarray]] = []
@@ -91,7 +109,7 @@ class _Packer:
         """Add a layer with its states, its groups and what leads to them."""
         layer, place = self.program.layers[position], self.places[position]
         row = self.layers[position + 1]
-        groups = delivery_groups_of(self.program, position)
+        groups = self.groups_of[position]
         exponents = sorted({group.exponent for group in groups}) or [0]
         row["neurons"], row["blocks"], row["width"] = layer.n_neurons, place.blocks, place.width
         row["first_unit"] = self.order.add(place.order)
@@ -105,7 +123,11 @@ class _Packer:
         row["end_group"] = len(self.groups)
         if layer.of_current:
             self._add_current(position, layer.of_current)
-        self.sums += len(exponents) * place.width
+        sums, copies = len(exponents) * place.width, 1
+        if any(group.together for group in groups):
+            sums += 2 * LANES
+            row["sum_step"], copies = sums, self.steps_at_once
+        self.sums += sums * copies
         self.arrived += place.width
         layout = neuron_layout(layer, f"layer {self.program.numbers[position]}")
         self._add_neurons(position, layout)
@@ -154,8 +176,9 @@ class _Packer:
     def _add_group(self, group: DeliveryGroup, first_sum: int) -> None:
         place = self.places[group.position]
         row = np.zeros((), at.GROUP)
-        capacity = row["sources"] = sum(link.n_sources for link in group.links)
-        row["kind"], row["mask"] = group.kind, group.slots - 1
+        capacity = row["sources"] = group.n_sources
+        slots = group.slots(self.steps_at_once)
+        row["kind"], row["mask"] = group.kind, slots - 1
         row["first_sum"], row["first_arrival"] = first_sum, self.arrived
         row["blocks"], row["stride"] = place.blocks * place.gates, LANES
         row["first_row"] = self.fan_out.size
@@ -166,7 +189,7 @@ class _Packer:
             row["blocks"], row["stride"] = place.blocks, place.gates * LANES
         if group.kind == at.PER_SYNAPSE:
             row["capacity"], row["first_slot"] = place.width, self.spread
-            self.spread += group.slots * place.width
+            self.spread += slots * place.width
         else:
             if group.kind == at.CONVOLUTION:
                 ((projection,),) = (link.projections for link in group.links)
@@ -174,8 +197,8 @@ class _Packer:
                 capacity = max(capacity, table_layout.image_words(projection.synapses))
             row["capacity"], row["first_slot"] = capacity, self.ring
             row["first_filled"] = self.filled
-            self.ring += group.slots * capacity
-            self.filled += group.slots
+            self.ring += slots * capacity
+            self.filled += slots
         add = {
             at.DENSE: self._add_dense,
             at.SPARSE: self._add_sparse,
@@ -244,10 +267,15 @@ class _Packer:
 
     def _add_dense(self, group: DeliveryGroup, row: np.ndarray) -> None:
         place, layer = self.places[group.position], self.program.layers[group.position]
-        width = int(row["blocks"]) * LANES
-        row["first_weight"] = self.paired.size
+        row["together"] = group.together
+        size = int(row["blocks"])
+        if group.together:
+            # Strips are whole, and an odd number of them to a row spreads one over the cache.
+            size = BLOCKS_AT_ONCE * (-(-size // BLOCKS_AT_ONCE) | 1)
+        row["row_size"] = size * HALF
+        row["first_weight"] = self.paired.add_at(BLOCKS_AT_ONCE * HALF)
         for link in group.links:
-            matrix = np.zeros((link.n_sources, width), np.int8)
+            matrix = np.zeros((link.n_sources, size * LANES), np.int8)
             for p in link.projections:
                 gate = layer.targets.index(p.target)
                 columns = place.activation(gate) if group.gate is None else place.place
@@ -350,7 +378,14 @@ class _Packer:
             fan_out=self.fan_out.joined(),
             reach=self.reach.joined(),
             biases=self.biases.joined(),
-            reset=np.array([reset.interval, reset.offset] if reset else [0, 0], np.int64),
+            pace=np.array(
+                [
+                    self.steps_at_once,
+                    delivery_groups.MANY_ROWS,
+                    *((reset.interval, reset.offset) if reset else (0, 0)),
+                ],
+                np.int64,
+            ),
             convolved=bool(self.geometry.size),
             gated=bool(np.isin(models, at.GATED).any()),
             with_payloads=bool(np.isin(models, at.GRADED).any()),

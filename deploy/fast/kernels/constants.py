@@ -16,12 +16,18 @@ PLANES = 8
 MOST_MASKS = (1 << PLANES) - 1
 """Masks that a tally counts; for a layer's blocks it has ``1 + (1 + PLANES) * blocks`` words."""
 
+MOST_GATES = 3
+"""Activations of a neuron: those of a block of neurons are as many neighbouring blocks."""
+
 HALF = LANES // 2
 BYTE_BITS, LOWER_BIAS = 8, 128
 """Weights of dense rows share 16 bits: lane j, plus the bias, below lane j + `HALF` of the block.
 
 With the bias the lower byte is never negative, so that the upper one is the number shifted right.
 """
+
+BLOCKS_AT_ONCE = 2
+"""Blocks of a dense row that are added at a time: a whole cache line, from one look at the list."""
 
 RUN = 8
 """Neighbouring weights that are added at a time where a row is short."""

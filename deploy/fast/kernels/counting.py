@@ -111,7 +111,7 @@ def _count(
     """Count that a source's spike arrived so many times."""
     row, first = first_row + source, group.first_arrival
     if group.kind == at.DENSE:
-        weights = group.first_weight + row * group.blocks * HALF
+        weights = group.first_weight + row * group.row_size
         _count_pairs(times, network.paired, weights, group.blocks, group.stride, few, first)
     elif group.kind == at.WEIGHED:
         weights = group.first_weight + row * group.blocks * LANES

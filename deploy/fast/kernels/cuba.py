@@ -243,12 +243,12 @@ def _count_overflows(
 
 
 @inlined
-def update_cuba(network: Any, work: Any, row: Any, shared: Any) -> Any:
-    """Update a layer and note who spikes; return 1 if a state overflowed, else 0."""
+def update_cuba(network: Any, work: Any, row: Any, first_sum: Any, shared: Any) -> Any:
+    """Update a layer from its sums and note who spikes; return 1 if a state overflowed, else 0."""
     overflowed, exact = 0, numbers_at_hand()
     for done in range(0, row.blocks, BLOCKS_AT_HAND):
         blocks = min(row.blocks - done, BLOCKS_AT_HAND)
-        first, there = row.first_state + done * row.rows * LANES, row.first_sum + done * LANES
+        first, there = row.first_state + done * row.rows * LANES, first_sum + done * LANES
         if shared:
             # The layer's last blocks have biases of their own, behind those that repeat.
             bias = row.bias_period + BLOCKS_AT_HAND

@@ -51,10 +51,10 @@ def sum_currents(network: Any, work: Any, row: Any) -> Any:
 
 
 @compiled_where("gated")
-def add_currents(network: Any, work: Any, row: Any) -> None:
+def add_currents(network: Any, work: Any, row: Any, first_sum: Any) -> None:
     """Add the weighted sums to the update gates' activations, which are in weight units."""
     for block in range(row.blocks):
-        there = row.first_sum + (block * GATES + UPDATE_GATE) * LANES
+        there = first_sum + (block * GATES + UPDATE_GATE) * LANES
         for lane in range(LANES):
             total = work.current_sums[uintp(block * LANES + lane)]
             work.sums[uintp(there + lane)] += total >> WEIGHT_SHIFT

@@ -13,8 +13,8 @@ from typing import Any
 from numba import int32, int64, uintp
 
 from kipuka.compiling import inlined
-from kipuka.deploy.fast.kernels.constants import HALF
-from kipuka.deploy.fast.kernels.lanes import BLOCKS_AT_ONCE, ROWS_AT_ONCE, add_rows, prefetch
+from kipuka.deploy.fast.kernels.constants import BLOCKS_AT_ONCE, HALF
+from kipuka.deploy.fast.kernels.lanes import ROWS_AT_ONCE, add_rows, prefetch
 
 ROWS_AHEAD = 2
 """Rows that list their targets are asked for while the one this far ahead of them is added."""
@@ -55,8 +55,8 @@ def schedule_together(
 
 @inlined
 def dense_rows(
-    rows: Any, first_row: Any, n_rows: Any, weights: Any, first_weight: Any, blocks: Any,
-    sums: Any, first_sum: Any, stride: Any,
+    rows: Any, first_row: Any, n_rows: Any, weights: Any, first_weight: Any, row_size: Any,
+    blocks: Any, sums: Any, first_sum: Any, stride: Any,
 ) -> None:  # fmt: skip
     """Add rows of `blocks` blocks of paired weights to sums whose blocks lie `stride` apart."""
     together = blocks // BLOCKS_AT_ONCE * BLOCKS_AT_ONCE
@@ -64,14 +64,38 @@ def dense_rows(
         first, n = first_row + done, min(n_rows - done, ROWS_AT_ONCE)
         for block in range(0, together, BLOCKS_AT_ONCE):
             add_rows(
-                BLOCKS_AT_ONCE, rows, first, n, weights, first_weight + block * HALF,
-                blocks * HALF, sums, first_sum + block * stride, stride,
+                BLOCKS_AT_ONCE, rows, first, n, weights, first_weight + block * HALF, row_size,
+                sums, first_sum + block * stride, stride,
             )  # fmt: skip
         for block in range(together, blocks):
             add_rows(
-                1, rows, first, n, weights, first_weight + block * HALF,
-                blocks * HALF, sums, first_sum + block * stride, stride,
+                1, rows, first, n, weights, first_weight + block * HALF, row_size,
+                sums, first_sum + block * stride, stride,
             )  # fmt: skip
+
+
+@inlined
+def dense_rows_of_steps(
+    ring: Any, first_slot: Any, capacity: Any, mask: Any, filled: Any, first_filled: Any,
+    step: Any, n_steps: Any, weights: Any, first_weight: Any, row_size: Any, blocks: Any,
+    sums: Any, first_sum: Any, stride: Any, sum_step: Any,
+) -> None:  # fmt: skip
+    """Add the rows that arrive in some steps, a strip of the matrix after the other.
+
+    A strip is what is added at a time, of all rows. It stays in a near cache over the steps, where
+    step by step the whole matrix would come from further away. Sums of a step lie `sum_step` behind
+    those of the step before.
+    """
+    for block in range(0, blocks, BLOCKS_AT_ONCE):
+        for index in range(n_steps):
+            slot = (step + index) & mask
+            n_rows = filled[uintp(first_filled + slot)]
+            for done in range(0, n_rows, ROWS_AT_ONCE):
+                add_rows(
+                    BLOCKS_AT_ONCE, ring, first_slot + slot * capacity + done,
+                    min(n_rows - done, ROWS_AT_ONCE), weights, first_weight + block * HALF,
+                    row_size, sums, first_sum + block * stride + index * sum_step, stride,
+                )  # fmt: skip
 
 
 @inlined

@@ -32,9 +32,6 @@ ALL_LANES = (1 << LANES) - 1
 ROWS_AT_ONCE = 255
 """Rows of paired weights whose sums surely fit 16 bits."""
 
-BLOCKS_AT_ONCE = 2
-"""Blocks of a row that are added at a time: a whole cache line, from one look at the list."""
-
 
 _WIDE = ir.VectorType(ir.IntType(32), RUN)
 
@@ -229,34 +226,33 @@ def add_rows(
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _, _, first, n, _, origin, size, _, target, apart = arguments
-        pair, wide = ir.VectorType(ir.IntType(16), HALF), ir.VectorType(ir.IntType(32), HALF)
-        byte = ir.Constant(pair, [BYTE_BITS] * HALF)
+        pair, wide = (ir.VectorType(ir.IntType(bits), count * HALF) for bits in (16, 32))
+        byte = ir.Constant(pair, [BYTE_BITS] * pair.count)
         kinds = signature.args
         listed = pointer_in(context, builder, kinds[1], arguments[1])
-        totals, uppers = (
-            [cgutils.alloca_once_value(builder, ir.Constant(pair, None)) for _ in range(count)]
-            for _ in "ab"
-        )
+        total, upper = (cgutils.alloca_once_value(builder, ir.Constant(pair, None)) for _ in "ab")
         with cgutils.for_range(builder, n) as loop:
             row = builder.load(builder.gep(listed, [builder.add(first, loop.index)]))
             offset = builder.add(origin, builder.mul(builder.sext(row, size.type), size))
-            for total, upper in zip(totals, uppers, strict=True):
-                here = vector_at(context, builder, kinds[4], (arguments[4], offset), pair)
-                pairs = builder.load(here, align=2)
-                builder.store(builder.add(builder.load(total), pairs), total)
-                builder.store(builder.add(builder.load(upper), builder.ashr(pairs, byte)), upper)
-                offset = builder.add(offset, offset.type(HALF))
+            here = vector_at(context, builder, kinds[4], (arguments[4], offset), pair)
+            pairs = builder.load(here, align=2)
+            builder.store(builder.add(builder.load(total), pairs), total)
+            builder.store(builder.add(builder.load(upper), builder.ashr(pairs, byte)), upper)
         biases = builder.mul(builder.trunc(n, wide.element), ir.Constant(wide.element, LOWER_BIAS))
-        for total, upper in zip(totals, uppers, strict=True):
-            lower = builder.sub(builder.load(total), builder.shl(builder.load(upper), byte))
-            halves = (
-                builder.sub(builder.zext(lower, wide), everywhere(builder, biases, wide)),
-                builder.sext(builder.load(upper), wide),
-            )
+        lower = builder.sub(builder.load(total), builder.shl(builder.load(upper), byte))
+        halves = (
+            builder.sub(builder.zext(lower, wide), everywhere(builder, biases, wide)),
+            builder.sext(builder.load(upper), wide),
+        )
+        for block in range(count):
+            lanes = [cgutils.int32_t(block * HALF + lane) for lane in range(HALF)]
+            chosen = ir.Constant(ir.VectorType(cgutils.int32_t, HALF), lanes)
             for number, half in enumerate(halves):
+                some = builder.shuffle_vector(half, half, chosen)
                 offset = builder.add(target, target.type(number * HALF))
-                there = vector_at(context, builder, kinds[7], (arguments[7], offset), wide)
-                builder.store(builder.add(builder.load(there, align=4), half), there, align=4)
+                place = arguments[7], offset
+                there = vector_at(context, builder, kinds[7], place, some.type)
+                builder.store(builder.add(builder.load(there, align=4), some), there, align=4)
             target = builder.add(target, apart)
         return context.get_dummy_value()
 

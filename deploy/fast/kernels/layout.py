@@ -26,6 +26,9 @@ IN_WEIGHT_UNITS, IN_STATE_UNITS = 1, 2
 STATES = 3
 """Most states that a model records."""
 
+STEPS_AT_ONCE, MANY_ROWS, RESET_INTERVAL, RESET_OFFSET = range(4)
+"""Entries of a network's pace."""
+
 NEVER = np.iinfo(np.int64).max
 """Spikes that no step has."""
 
@@ -51,6 +54,7 @@ LAYER = _table(
     "first_link",
     "end_link",
     "first_sum",
+    "sum_step",
     "width",
     "shift",
     "exponents",
@@ -71,6 +75,8 @@ LAYER = _table(
 """A layer; the first one of the table stands for the input, which has units and links only.
 
 ``first_unit`` counts units over the whole network, ``width`` the activations of a layer, padded.
+Where a layer's groups take the arrivals of some steps together, its sums of each step lie
+``sum_step`` behind those of the step before; elsewhere that is 0.
 ``exponents`` is 0 where one shift turns a sum into an activation; elsewhere it is the number of
 sets of sums, one for each weight exponent, that must be combined. ``encoded`` is not 0 where the
 network's input is the activation. ``current`` is 1 + the place in the table of currents of a layer
@@ -99,13 +105,16 @@ GROUP = _table(
     "first_table",
     "fewest",
     "sources",
+    "together",
+    "row_size",
 )
 """A group; ``first_row`` counts rows over the whole network, and ``graded`` is 1 where spikes have
 a payload.
 
 Of a group with delays per synapse, ``capacity`` is the number of sums in a slot. A convolution runs
 by tables, whose geometry begins at ``first_table``, in steps with ``fewest`` spikes or more of its
-``sources``.
+``sources``. Dense rows are ``row_size`` apart; ``together`` is 1 where the arrivals of some steps
+may be added together.
 """
 
 LINK = _table(
@@ -169,8 +178,9 @@ class Network(NamedTuple):
         they are odd.
     biases : int32 array
         Blocks of biases.
-    reset : int64 array
-        Interval (0 for never) and offset.
+    pace : int64 array
+        `STEPS_AT_ONCE`: steps that run layer after layer; `MANY_ROWS`: dense rows a step from which
+        on a layer adds them together; `RESET_INTERVAL` (0 for never) and `RESET_OFFSET` of resets.
     convolved, gated, with_payloads : bool
         Whether there are convolutions, gated neurons and payloads: see `kernels.parts`.
     """
@@ -191,7 +201,7 @@ class Network(NamedTuple):
     fan_out: np.ndarray
     reach: np.ndarray
     biases: np.ndarray
-    reset: np.ndarray
+    pace: np.ndarray
     convolved: bool
     gated: bool
     with_payloads: bool
@@ -329,7 +339,7 @@ DTYPES = {
         fan_out=np.int64,
         reach=np.int32,
         biases=np.int32,
-        reset=np.int64,
+        pace=np.int64,
     ),
     Workspace: _types(
         states=np.int32,

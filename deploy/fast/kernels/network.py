@@ -1,4 +1,4 @@
-"""The simulation loop: all layers of a network, step after step, for one sample."""
+"""The simulation loop: some steps of one layer, then of the next, for one sample."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from kipuka.deploy.fast.kernels.cuba import update_cuba
 from kipuka.deploy.fast.kernels.currents import add_currents, sum_currents
 from kipuka.deploy.fast.kernels.delivery import (
     dense_rows,
+    dense_rows_of_steps,
     schedule,
     schedule_together,
     sparse_rows,
@@ -101,62 +102,123 @@ def advance(
     activation_step : int
         Units; 0 where one row stands for all steps.
     """
-    layers, groups, links = network.layers, network.groups, network.links
-    states, sums, spikes = work.states, work.sums, work.spikes
     column_step = 1 if recording.step_spikes.shape[1] > 1 else 0
     if first_step == 0:
         _begin(network, work)
-    for index in range(n_steps):
-        step = first_step + index
-        column = (first_row + index) * column_step
-        n_spikes = offsets[index + 1] - offsets[index]
-        if n_spikes:
-            for k in range(n_spikes):
-                unit = units[uintp(offsets[index] + k)]
-                spikes[uintp(k)] = unit
-                work.emitted[uintp(unit)] += 1
-            recording.step_spikes[0, column] += n_spikes
-            for link in range(layers[0].first_link, layers[0].end_link):
-                _send(network, work, links[link], n_spikes, step)
-        for layer in range(1, layers.shape[0]):
-            row = layers[layer]
-            # Messages on their way outlive a reset, so they are summed before it.
-            operations = sum_currents(network, work, row) if row.current else int64(0)
-            if network.reset[0] and (step - network.reset[1] - (layer - 1)) % network.reset[0] == 0:
-                _note_peaks(row, states, work.peaks)
-                neurons.cleared(states, row)
-                work.settled[layer] = False
-            for group in range(row.first_group, row.end_group):
-                operations += _receive(network, work, groups[group], step)
-            recording.step_operations[layer, column] += operations
-            silent = operations == 0 and not row.encoded
-            n_spikes = 0
-            if not (silent and work.settled[layer]):
-                if row.encoded:
-                    shift = fixed.STATE_SHIFT if row.encoded == at.IN_STATE_UNITS else 0
-                    neurons.encode(
-                        activations, index * activation_step, row.neurons, shift, sums,
-                        row.first_sum,
-                    )  # fmt: skip
-                looks = silent and step % LOOK_EVERY == 0
-                if looks:
-                    keep(states, row, work.kept)
-                n_spikes, overflowed = _activate(network, work, row)
-                still = looks and n_spikes == 0 and overflowed == 0
-                work.settled[layer] = still and has_settled(states, row, work.kept)
-            for which in range(at.STATES):
-                _record_state(network, row, states, recording.states, first_row + index, which)
+    # Nothing leads back to an earlier layer, so that some steps may run layer after layer.
+    at_once = network.pace[at.STEPS_AT_ONCE]
+    start = int64(0)
+    while start < n_steps:
+        end = min(start + at_once, n_steps)
+        for index in range(start, end):
+            column = (first_row + index) * column_step
+            n_spikes = offsets[index + 1] - offsets[index]
             if n_spikes:
-                recording.step_spikes[layer, column] += n_spikes
-                if row.spike_column >= 0:
-                    for k in range(n_spikes):
-                        recording.spikes[first_row + index, row.spike_column + spikes[k]] = True
-                if row.payload_column >= 0:
-                    for k in range(n_spikes):
-                        place = row.payload_column + spikes[k]
-                        recording.payloads[first_row + index, place] = work.payloads[k]
-                for link in range(row.first_link, row.end_link):
-                    _send(network, work, links[link], n_spikes, step + 1)
+                _take_input(network, work, units, offsets[index], n_spikes, first_step + index)
+                recording.step_spikes[0, column] += n_spikes
+        for layer in range(1, network.layers.shape[0]):
+            row = network.layers[layer]
+            apart = int64(0)
+            if row.sum_step and _many_arrive(network, work, row, first_step + start, end - start):
+                _add_together(network, work, row, first_step + start, end - start)
+                apart = row.sum_step
+            for index in range(start, end):
+                column = (first_row + index) * column_step
+                _step(
+                    network, work, recording, layer, row, (index - start) * apart, apart != 0,
+                    activations, index * activation_step, first_step + index, first_row + index,
+                    column,
+                )  # fmt: skip
+        start = end
+
+
+@inlined
+def _take_input(network: Any, work: Any, units: Any, first: Any, n_spikes: Any, step: Any) -> None:
+    """Count the input's spikes of a step and put them on their way."""
+    source = network.layers[0]
+    for k in range(n_spikes):
+        unit = units[uintp(first + k)]
+        work.spikes[uintp(k)] = unit
+        work.emitted[uintp(unit)] += 1
+    for link in range(source.first_link, source.end_link):
+        _send(network, work, network.links[link], n_spikes, step)
+
+
+@inlined
+def _many_arrive(network: Any, work: Any, row: Any, step: Any, n_steps: Any) -> Any:
+    """Whether so many rows arrive in some steps that it is faster to add them strip by strip."""
+    n_rows = int64(0)
+    for number in range(row.first_group, row.end_group):
+        group = network.groups[number]
+        if group.together:
+            for index in range(n_steps):
+                slot = (step + index) & group.mask
+                n_rows += work.filled[uintp(group.first_filled + slot)]
+    return n_rows >= network.pace[at.MANY_ROWS] * n_steps
+
+
+@inlined
+def _add_together(network: Any, work: Any, row: Any, step: Any, n_steps: Any) -> None:
+    """Add what arrives in some steps at those groups of a layer that take them together."""
+    for number in range(row.first_group, row.end_group):
+        group = network.groups[number]
+        if group.together:
+            dense_rows_of_steps(
+                work.ring, group.first_slot, group.capacity, group.mask, work.filled,
+                group.first_filled, step, n_steps, network.paired, group.first_weight,
+                group.row_size, group.blocks, work.sums, group.first_sum,
+                group.stride, row.sum_step,
+            )  # fmt: skip
+
+
+@inlined
+def _step(
+    network: Any, work: Any, recording: Any, layer: Any, row: Any, further: Any, added: Any,
+    activations: Any, first_activation: Any, step: Any, record_row: Any, column: Any,
+) -> None:  # fmt: skip
+    """Run one step of a layer, whose sums lie `further` than its first ones.
+
+    `added` says that what arrives at groups that take some steps together has been added.
+    """
+    states, spikes = work.states, work.spikes
+    # Messages on their way outlive a reset, so they are summed before it.
+    operations = sum_currents(network, work, row) if row.current else int64(0)
+    interval, offset = network.pace[at.RESET_INTERVAL], network.pace[at.RESET_OFFSET]
+    if interval and (step - offset - (layer - 1)) % interval == 0:
+        _note_peaks(row, states, work.peaks)
+        neurons.cleared(states, row)
+        work.settled[layer] = False
+    for group in range(row.first_group, row.end_group):
+        operations += _receive(network, work, network.groups[group], further, added, step)
+    recording.step_operations[layer, column] += operations
+    silent = operations == 0 and not row.encoded
+    n_spikes = 0
+    if not (silent and work.settled[layer]):
+        if row.encoded:
+            shift = fixed.STATE_SHIFT if row.encoded == at.IN_STATE_UNITS else 0
+            neurons.encode(
+                activations, first_activation, row.neurons, shift, work.sums,
+                row.first_sum + further,
+            )  # fmt: skip
+        looks = silent and step % LOOK_EVERY == 0
+        if looks:
+            keep(states, row, work.kept)
+        n_spikes, overflowed = _activate(network, work, row, further)
+        still = looks and n_spikes == 0 and overflowed == 0
+        work.settled[layer] = still and has_settled(states, row, work.kept)
+    for which in range(at.STATES):
+        _record_state(network, row, states, recording.states, record_row, which)
+    if n_spikes:
+        recording.step_spikes[layer, column] += n_spikes
+        if row.spike_column >= 0:
+            for k in range(n_spikes):
+                recording.spikes[record_row, row.spike_column + spikes[k]] = True
+        if row.payload_column >= 0:
+            for k in range(n_spikes):
+                place = row.payload_column + spikes[k]
+                recording.payloads[record_row, place] = work.payloads[k]
+        for link in range(row.first_link, row.end_link):
+            _send(network, work, network.links[link], n_spikes, step + 1)
 
 
 @inlined
@@ -236,17 +298,17 @@ def _send_payloads(
 
 
 @compiled_where("with_payloads")
-def _weigh(network: Any, work: Any, group: Any, first: Any, n_rows: Any) -> None:
+def _weigh(network: Any, work: Any, group: Any, first: Any, n_rows: Any, first_sum: Any) -> None:
     """Add the payloads of a list times their rows of weights."""
     if group.kind == at.WEIGHED:
         weighed_rows(
             work.ring, work.loads, first, n_rows, network.dense, group.first_weight,
-            group.blocks * LANES, work.sums, group.first_sum,
+            group.blocks * LANES, work.sums, first_sum,
         )  # fmt: skip
     elif group.kind == at.SPARSE:
         weighed_sparse_rows(
             work.ring, work.loads, first, n_rows, network.starts, group.first_start,
-            network.targets, network.sparse, work.sums, group.first_sum,
+            network.targets, network.sparse, work.sums, first_sum,
         )  # fmt: skip
     else:
         for index in range(n_rows):
@@ -254,12 +316,12 @@ def _weigh(network: Any, work: Any, group: Any, first: Any, n_rows: Any) -> None
             payload = work.loads[uintp(first + index)]
             scatter_message(
                 network, source, payload, group.first_geometry, group.first_weight, work.sums,
-                group.first_sum,
+                first_sum,
             )  # fmt: skip
 
 
 @compiled_where("convolved")
-def _convolve(network: Any, work: Any, group: Any, first: Any, n_rows: Any) -> None:
+def _convolve(network: Any, work: Any, group: Any, first: Any, n_rows: Any, first_sum: Any) -> None:
     """Add the kernels of a list of rows, by tables where there are many."""
     if n_rows >= group.fewest:
         draw(
@@ -268,32 +330,32 @@ def _convolve(network: Any, work: Any, group: Any, first: Any, n_rows: Any) -> N
         )  # fmt: skip
         convolve(
             work.image, 0, network.geometry, group.first_table, network.dense,
-            group.first_weight, work.sums, group.first_sum, work.tables,
+            group.first_weight, work.sums, first_sum, work.tables,
         )  # fmt: skip
     else:
         convolved_rows(
             work.ring, first, n_rows, network.geometry, group.first_geometry, network.dense,
-            group.first_weight, work.sums, group.first_sum,
+            group.first_weight, work.sums, first_sum,
         )  # fmt: skip
 
 
 @compiled_where("convolved")
-def _convolve_image(network: Any, work: Any, group: Any, first: Any) -> None:
+def _convolve_image(network: Any, work: Any, group: Any, first: Any, first_sum: Any) -> None:
     """Add what an image of spikes adds up to."""
     convolve(
         work.ring, first * LANES, network.geometry, group.first_table, network.dense,
-        group.first_weight, work.sums, group.first_sum, work.tables,
+        group.first_weight, work.sums, first_sum, work.tables,
     )  # fmt: skip
 
 
 @inlined
-def _receive(network: Any, work: Any, group: Any, step: Any) -> Any:
+def _receive(network: Any, work: Any, group: Any, further: Any, added: Any, step: Any) -> Any:
     """Add what arrives at a group in this step; return the number of synaptic operations."""
-    slot = step & group.mask
+    slot, first_sum = step & group.mask, group.first_sum + further
     first = group.first_slot + slot * group.capacity
     if group.kind == at.PER_SYNAPSE:
         return take_from_ring(
-            work.spread, first, group.capacity, work.sums, group.first_sum,
+            work.spread, first, group.capacity, work.sums, first_sum,
             work.arrived, group.first_arrival,
         )  # fmt: skip
     n_rows = work.filled[group.first_filled + slot]
@@ -301,22 +363,23 @@ def _receive(network: Any, work: Any, group: Any, step: Any) -> Any:
         return 0
     work.filled[group.first_filled + slot] = 0
     if n_rows < 0:
-        _convolve_image(network, work, group, first)
+        _convolve_image(network, work, group, first, first_sum)
         return -1 - n_rows
     if group.graded:
-        _weigh(network, work, group, first, n_rows)
+        _weigh(network, work, group, first, n_rows, first_sum)
     elif group.kind == at.DENSE:
-        dense_rows(
-            work.ring, first, n_rows, network.paired, group.first_weight, group.blocks,
-            work.sums, group.first_sum, group.stride,
-        )  # fmt: skip
+        if not (added and group.together):
+            dense_rows(
+                work.ring, first, n_rows, network.paired, group.first_weight, group.row_size,
+                group.blocks, work.sums, first_sum, group.stride,
+            )  # fmt: skip
     elif group.kind == at.SPARSE:
         sparse_rows(
             work.ring, first, n_rows, network.starts, group.first_start, network.targets,
-            network.sparse, work.sums, group.first_sum,
+            network.sparse, work.sums, first_sum,
         )  # fmt: skip
     else:
-        _convolve(network, work, group, first, n_rows)
+        _convolve(network, work, group, first, n_rows, first_sum)
     operations = 0
     for index in range(n_rows):
         row = work.ring[uintp(first + index)]
@@ -325,16 +388,16 @@ def _receive(network: Any, work: Any, group: Any, step: Any) -> Any:
 
 
 @inlined
-def _activate(network: Any, work: Any, row: Any) -> Any:
+def _activate(network: Any, work: Any, row: Any, further: Any) -> Any:
     """Update a layer from its sums, list its spikes if anyone needs a list.
 
     Returns how many spikes there are, and 1 if a state overflowed, else 0.
     """
     if row.exponents:
-        _combine(row, network.exponents, work.sums)
+        _combine(row, row.first_sum + further, network.exponents, work.sums)
     if row.current:
-        add_currents(network, work, row)
-    overflowed = _update(network, work, row)
+        add_currents(network, work, row, row.first_sum + further)
+    overflowed = _update(network, work, row, row.first_sum + further)
     if row.fewest < at.NEVER and row.spike_column < 0:
         n_spikes = count_lanes(work.masks, row.blocks)
         if n_spikes >= row.fewest:
@@ -344,9 +407,9 @@ def _activate(network: Any, work: Any, row: Any) -> Any:
 
 
 @inlined
-def _combine(row: Any, exponents: Any, sums: Any) -> None:
+def _combine(row: Any, first: Any, exponents: Any, sums: Any) -> None:
     """Turn sums with different exponents into activations in weight units."""
-    first, width = row.first_sum, row.width
+    width = row.width
     for k in range(first, first + width):
         total = int64(0)
         for number in range(row.exponents):
@@ -357,16 +420,16 @@ def _combine(row: Any, exponents: Any, sums: Any) -> None:
 
 
 @inlined
-def _update(network: Any, work: Any, row: Any) -> Any:
+def _update(network: Any, work: Any, row: Any, first_sum: Any) -> Any:
     """Update the neurons and note who spikes; return 1 if a state overflowed, else 0."""
     if row.model == at.CUBA_SHARED:
-        return update_cuba(network, work, row, True)
+        return update_cuba(network, work, row, first_sum, True)
     if row.model == at.CUBA_OWN:
-        return update_cuba(network, work, row, False)
+        return update_cuba(network, work, row, first_sum, False)
     if row.graded:
-        _update_graded(network, work, row)
+        _update_graded(network, work, row, first_sum)
     else:
-        _update_gated(network, work, row)
+        _update_gated(network, work, row, first_sum)
     overflowed = 0
     for block in range(row.blocks):
         overflowed |= neurons.note_events(
@@ -377,8 +440,8 @@ def _update(network: Any, work: Any, row: Any) -> Any:
 
 
 @compiled_where("gated")
-def _update_gated(network: Any, work: Any, row: Any) -> None:
-    first, blocks, first_sum = row.first_state, row.blocks, row.first_sum
+def _update_gated(network: Any, work: Any, row: Any, first_sum: Any) -> None:
+    first, blocks = row.first_state, row.blocks
     states, sums, peaks = work.states, work.sums, work.peaks
     if row.model == at.SPIKING_GRU:
         neurons.spiking_gru(
@@ -391,8 +454,8 @@ def _update_gated(network: Any, work: Any, row: Any) -> None:
 
 
 @compiled_where("with_payloads")
-def _update_graded(network: Any, work: Any, row: Any) -> None:
-    first, blocks, first_sum = row.first_state, row.blocks, row.first_sum
+def _update_graded(network: Any, work: Any, row: Any, first_sum: Any) -> None:
+    first, blocks = row.first_state, row.blocks
     states, sums, peaks = work.states, work.sums, work.peaks
     if row.model == at.SIGMA_DELTA:
         sigma_delta(states, first, blocks, sums, first_sum, row.shift, peaks, row.first_peak)

@@ -61,7 +61,7 @@ class Row(NamedTuple):
 def updated(network, work, row, shared):
     """Update as the kernel `advance` does."""
     before = set_rounding(TOWARD_ZERO)
-    found = update_cuba(network, work, row, shared)
+    found = update_cuba(network, work, row, row.first_sum, shared)
     set_rounding(before)
     return found
 
