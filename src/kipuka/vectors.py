@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba import types
+from llvmlite import binding, ir
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+
+def processor() -> tuple[str, str]:
+    """Name of the processor that Numba compiles for, and its features: ``"+a,-b,..."``."""
+    name = config.CPU_NAME or binding.get_host_cpu_name()
+    return name, config.CPU_FEATURES or binding.get_host_cpu_features().flatten()
 
 
 def pointer_in(context: Any, builder: Any, kind: Any, value: Any) -> Any:

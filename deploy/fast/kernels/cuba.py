@@ -40,10 +40,10 @@ from kipuka.deploy.fast.kernels.constants import (
     VOLTAGE_FACTOR,
 )
 from kipuka.deploy.fast.kernels.lanes import numbers_at_hand
-from kipuka.vectors import everywhere, lowest_bit, pointer_in, vector_at
+from kipuka.vectors import everywhere, lowest_bit, pointer_in, processor, vector_at
 
-WIDTH = 8
-"""Lanes of a vector: as many as a mask has bits in a byte."""
+WIDTH = 16 if "+avx512f" in processor()[1].split(",") else 8
+"""Lanes of a vector: as many as a mask has bits in a byte, or in two where registers hold them."""
 
 LOOK = 2 * WIDTH
 """Lanes between two looks at whether anything overflowed: states of more are not kept at hand."""
@@ -142,8 +142,8 @@ def _update(
         for these in vectors:
             v, spiked = reset(builder, builder.load(these.limited), these.threshold)
             builder.store(v, these.v_at, align=4)
-            byte = builder.udiv(these.lane, _WORD(WIDTH))
-            builder.store(builder.bitcast(spiked, ir.IntType(WIDTH)), builder.gep(mask, [byte]))
+            number = builder.udiv(these.lane, _WORD(WIDTH))
+            builder.store(builder.bitcast(spiked, ir.IntType(WIDTH)), builder.gep(mask, [number]))
             left.append(magnitude(builder, v))
         for size, peak in zip((builder.load(u_peak), _largest(builder, left)), peaks, strict=True):
             builder.store(larger(builder, size, builder.load(peak)), peak)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import binding
-from numba import cfunc, config, types
+from numba import cfunc, types
 
 from kipuka.compiling_notice import announce_compiling
 from kipuka.deploy.fast.kernels import counting, events, network
@@ -24,7 +24,7 @@ from kipuka.deploy.fast.kernels.readers import (
     reader,
     sums_at,
 )
-from kipuka.vectors import TOWARD_ZERO, set_rounding
+from kipuka.vectors import TOWARD_ZERO, processor, set_rounding
 
 announce_compiling()
 
@@ -58,11 +58,9 @@ def machine_code(function: Any) -> tuple[str, bytes] | None:
     called = [function.name for function in module.functions if function.is_declaration]
     if not all(name.startswith("llvm.") or name in OF_LIBC for name in called):
         return None
+    name, features = processor()
     machine = binding.Target.from_default_triple().create_target_machine(
-        cpu=config.CPU_NAME or binding.get_host_cpu_name(),
-        features=config.CPU_FEATURES or binding.get_host_cpu_features().flatten(),
-        opt=3,
-        jit=True,
+        cpu=name, features=features, opt=3, jit=True
     )
     return function.native_name, machine.emit_object(module)
 

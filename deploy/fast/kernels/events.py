@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import int64, uintp
+from numba import uintp
 
 from kipuka.compiling import entered, inlined
 from kipuka.deploy.fast.kernels.constants import LANES
@@ -73,29 +73,15 @@ def list_events(
     seen : int64 array (units,)
         Room to work.
     """
-    outside = _first_outside(times, sources, n_events, n_units, n_steps)
-    if outside >= 0:
-        return outside
-    for unit in range(n_units):
-        seen[unit] = -1
-    if _are_in_time(times, n_events):
-        # Nothing to sort, as in most recordings. To count first would take longer: each event
-        # would wait for the one before, which counts in the same place.
-        index = 0
-        for step in range(n_steps):
-            offsets[step] = index
-            while index < n_events and times[index] == step:
-                unit = sources[index]
-                if seen[unit] == step:
-                    return _last_of(step, unit, times, sources, n_events)
-                seen[unit] = step
-                units[index] = unit
-                index += 1
-        offsets[n_steps] = index
+    if _in_time(times, sources, n_events, n_units, n_steps, offsets, units, seen):
         return -1
     for step in range(n_steps + 1):
         offsets[step] = 0
+    for unit in range(n_units):
+        seen[unit] = -1
     for index in range(n_events):
+        if not (0 <= times[index] < n_steps and 0 <= sources[index] < n_units):
+            return index
         offsets[times[index] + 1] += 1
     for step in range(n_steps):
         offsets[step + 1] += offsets[step]
@@ -113,24 +99,29 @@ def list_events(
 
 
 @inlined
-def _first_outside(times: Any, sources: Any, n_events: Any, n_units: Any, n_steps: Any) -> Any:
-    outside = 0
-    for index in range(n_events):
-        within = (uintp(times[index]) < uintp(n_steps)) & (uintp(sources[index]) < uintp(n_units))
-        outside |= 1 - int64(within)
-    if outside:
-        for index in range(n_events):
-            if not (0 <= times[index] < n_steps and 0 <= sources[index] < n_units):
-                return index
-    return -1
+def _in_time(
+    times: Any, sources: Any, n_events: Any, n_units: Any, n_steps: Any, offsets: Any, units: Any,
+    seen: Any,
+) -> Any:  # fmt: skip
+    """List events that come in the order of time, as those of most recordings do, in one pass.
 
-
-@inlined
-def _are_in_time(times: Any, n_events: Any) -> Any:
-    backwards = 0
-    for index in range(1, n_events):
-        backwards |= int64(times[uintp(index)] < times[uintp(index - 1)])
-    return backwards == 0
+    Return whether they all did, and could be listed. To sort by counting takes several times as
+    long: each event waits for the one before, which counts in the same place.
+    """
+    for unit in range(n_units):
+        seen[unit] = -1
+    index = 0
+    for step in range(n_steps):
+        offsets[step] = index
+        while index < n_events and times[index] == step:
+            unit = sources[index]
+            if uintp(unit) >= uintp(n_units) or seen[unit] == step:
+                return False
+            seen[unit] = step
+            units[index] = unit
+            index += 1
+    offsets[n_steps] = index
+    return index == n_events
 
 
 @inlined
