@@ -93,6 +93,7 @@ class _Packer:
         self.currents: list[np.ndarray] = []
         self.order, self.states = _Pool(np.int32), _Pool(np.int32)
         self.paired = _Pool(np.int16)
+        self.tables = _Pool(np.int16)
         self.dense, self.sparse = _Pool(np.int8), _Pool(np.int8)
         self.targets, self.delays = _Pool(np.int32), _Pool(np.int32)
         self.starts, self.geometry = _Pool(np.int64), _Pool(np.int64)
@@ -320,8 +321,10 @@ class _Packer:
         row["fewest"] = at.NEVER
         if table_layout.by_tables(synapses, place.gates) and not row["graded"]:
             self.dense.add(table_layout.table_weights(synapses))
+            ahead = table_layout.made_ahead(synapses)
+            made = self.tables.add(table_layout.tables(synapses)) if ahead else -1
             row["first_table"] = self.geometry.add(
-                table_layout.table_geometry(synapses, weights.size)
+                table_layout.table_geometry(synapses, weights.size, made)
             )
             row["fewest"] = table_layout.fewest_spikes(synapses)
             self.image = max(self.image, table_layout.image_words(synapses))
@@ -369,6 +372,7 @@ class _Packer:
             exponents=self.exponents.joined(),
             order=self.order.joined(),
             paired=self.paired.joined(),
+            tables=self.tables.joined(),
             dense=self.dense.joined(),
             sparse=self.sparse.joined(),
             targets=self.targets.joined(),

@@ -35,8 +35,52 @@ def by_tables(synapses: ConvSynapses, gates: int) -> bool:
     return synapses.groups == 1 and synapses.dilation[1] == 1 and gates == 1
 
 
-def table_geometry(synapses: ConvSynapses, first_weight: int) -> np.ndarray:
-    """Entries that `kernels.tables` reads: int64."""
+def made_ahead(synapses: ConvSynapses) -> bool:
+    """Whether the tables of a convolution are few enough to be made only once."""
+    vectors = -(-synapses.output_shape[0] // at.OUTPUTS_AT_ONCE)
+    return vectors <= at.VECTORS and _sets(synapses)[-1] < at.SETS_AHEAD
+
+
+def tables(synapses: ConvSynapses) -> np.ndarray:
+    """All tables, in sets that lie as those which the kernels make: int16."""
+    weights = synapse_layout.halved(synapses.weights).transpose(2, 3, 1, 0)
+    rows, outputs = len(weights), weights.shape[-1]
+    lines = weights.reshape(rows, -1, outputs)
+    of_a_row = sum(n_tables for _, n_tables in _runs_of_a_row(synapses))
+    vectors = -(-outputs // at.OUTPUTS_AT_ONCE)
+    filled = np.zeros((rows, of_a_row * at.TOGETHER, vectors * at.OUTPUTS_AT_ONCE), np.int16)
+    filled[:, : lines.shape[1], :outputs] = lines
+    parts = filled.reshape(rows * of_a_row, at.TOGETHER, vectors, at.OUTPUTS_AT_ONCE)
+    patterns = np.arange(at.SUMS)[:, np.newaxis] >> np.arange(at.TOGETHER) & 1
+    sums = patterns.astype(np.int16) @ parts.transpose(2, 0, 1, 3)
+    sets = np.repeat(_sets(synapses), _runs(synapses)[:, 1])
+    at_once = at.TABLES_AT_ONCE // vectors
+    laid_out = np.zeros((sets[-1] + 1, at.TABLES_AT_ONCE, *sums.shape[2:]), np.int16)
+    for number, of_set in enumerate(laid_out):
+        ours = sums[:, sets == number]
+        for vector in range(vectors):
+            of_set[vector * at_once : vector * at_once + ours.shape[1]] = ours[vector]
+    return laid_out
+
+
+def _sets(synapses: ConvSynapses) -> np.ndarray:
+    """Which set of tables each run belongs to: int64 (runs,)."""
+    vectors = -(-synapses.output_shape[0] // at.OUTPUTS_AT_ONCE)
+    n_tables = _runs(synapses)[:, 1]
+    numbers, room = [0], at.TABLES_AT_ONCE // min(vectors, at.VECTORS)
+    filled = n_tables[0]
+    for more in n_tables[1:]:
+        fits = filled + more <= room
+        filled = filled + more if fits else more
+        numbers.append(numbers[-1] + (not fits))
+    return np.array(numbers)
+
+
+def table_geometry(synapses: ConvSynapses, first_weight: int, made: int) -> np.ndarray:
+    """Entries that `kernels.tables` reads: int64.
+
+    `made` is the place of tables that were made ahead, or -1.
+    """
     (rows, columns), channels = _image_shape(synapses), synapses.input_shape[0]
     y, x = (
         np.arange(size) + padding
@@ -57,6 +101,7 @@ def table_geometry(synapses: ConvSynapses, first_weight: int) -> np.ndarray:
         at.LINE_STEP: columns * channels,
         at.RUNS: len(runs),
         at.FIRST_WEIGHT: first_weight,
+        at.MADE: made,
         at.PLACES: at.FIRST_RUN + runs.size,
     }
     head = np.array([entries[place] for place in range(at.FIRST_RUN)], np.int64)
@@ -99,11 +144,13 @@ def fewest_spikes(synapses: ConvSynapses, listed: bool = True) -> int:
     together = min(vectors, at.VECTORS)
     turns = -(-vectors // at.VECTORS)
     # A set of tables holds at least one run, of several rows where runs are short.
+    ahead = made_ahead(synapses)
     sets = -(-len(runs) // (at.TABLES_AT_ONCE // together // int(runs[0, 1])))
     table = TAKE_BITS + LOOK_UP * together
     look_up = turns * seen * (table * n_tables + START_LOOK_UP * sets)
     words = math.prod(_image_shape(synapses)) * synapses.input_shape[0] / LANES
-    fixed = look_up + vectors * n_tables * TABULATE + words * DRAW_WORD
+    make = 0.0 if ahead else vectors * n_tables * TABULATE
+    fixed = look_up + make + words * DRAW_WORD
     by_list = spike - DRAW_SPIKE if listed else spike + LIST_SPIKE
     return max(1, math.ceil(fixed / by_list))
 

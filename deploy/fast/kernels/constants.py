@@ -51,8 +51,8 @@ UNIT_BITS = 31
 
 (
     OUTPUT_ROWS, OUTPUT_COLUMNS, OUTPUTS, ROW_BITS, COLUMN_BITS, WORDS, LINES, LINE_BITS,
-    FIRST_BIT, LINE_STEP, RUNS, FIRST_WEIGHT, PLACES, FIRST_RUN,
-) = range(14)  # fmt: skip
+    FIRST_BIT, LINE_STEP, RUNS, FIRST_WEIGHT, MADE, PLACES, FIRST_RUN,
+) = range(15)  # fmt: skip
 """Entries of a convolution by tables in the pool of geometries, places counted from the first.
 
 An output pixel sees bits that begin `ROW_BITS` after those of the pixel above, `COLUMN_BITS` after
@@ -60,7 +60,8 @@ those of the pixel to the left. The image has `WORDS` words of `LANES` bits; `LI
 of `LINE_BITS` bits each, are the sources', the first from `FIRST_BIT` on and each `LINE_STEP` after
 the one before. From `FIRST_RUN` on, a pair for each of `RUNS` runs of bits: where it begins, and
 its number of tables. From where `PLACES` says, for each input pixel, its first bit. Weights begin
-`FIRST_WEIGHT` after the group's own.
+`FIRST_WEIGHT` after the group's own. Where `MADE` is not negative, all tables were made ahead and
+begin there, as many at a time as would otherwise be made.
 """
 
 RUN_ENTRIES = 2
@@ -86,6 +87,10 @@ UNROLLED = 2
 TABLES_AT_ONCE = 56
 """Tables of one vector, or half as many of two, that are made and added before the next ones: they
 stay in the nearest cache, and the sums of their weights fit 16 bits."""
+
+SETS_AHEAD = 2
+"""Most times that `TABLES_AT_ONCE` tables are made once, ahead: the second cache has room for them.
+"""
 
 RUN_TABLES = 14
 """Tables of a run: its bits come from 64, of which up to 7 belong to others."""

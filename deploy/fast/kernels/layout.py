@@ -163,6 +163,8 @@ class Network(NamedTuple):
         Number in the Program of each neuron, by its place in the blocks.
     paired : int16 array
         Halved weights of dense rows, two to a number as `kernels.lanes.add_rows` wants them.
+    tables : int16 array
+        Tables of small convolutions, made ahead.
     dense : int8 array
         Halved weights of convolutions, of rows that payloads multiply, and of currents.
     sparse : int8 array
@@ -192,6 +194,7 @@ class Network(NamedTuple):
     exponents: np.ndarray
     order: np.ndarray
     paired: np.ndarray
+    tables: np.ndarray
     dense: np.ndarray
     sparse: np.ndarray
     targets: np.ndarray
@@ -330,6 +333,7 @@ DTYPES = {
         exponents=np.int64,
         order=np.int32,
         paired=np.int16,
+        tables=np.int16,
         dense=np.int8,
         sparse=np.int8,
         targets=np.int32,

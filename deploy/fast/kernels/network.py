@@ -329,7 +329,7 @@ def _convolve(network: Any, work: Any, group: Any, first: Any, n_rows: Any, firs
             work.seen, work.image,
         )  # fmt: skip
         convolve(
-            work.image, 0, network.geometry, group.first_table, network.dense,
+            work.image, 0, network.geometry, group.first_table, network.tables, network.dense,
             group.first_weight, work.sums, first_sum, work.tables,
         )  # fmt: skip
     else:
@@ -343,8 +343,8 @@ def _convolve(network: Any, work: Any, group: Any, first: Any, n_rows: Any, firs
 def _convolve_image(network: Any, work: Any, group: Any, first: Any, first_sum: Any) -> None:
     """Add what an image of spikes adds up to."""
     convolve(
-        work.ring, first * LANES, network.geometry, group.first_table, network.dense,
-        group.first_weight, work.sums, first_sum, work.tables,
+        work.ring, first * LANES, network.geometry, group.first_table, network.tables,
+        network.dense, group.first_weight, work.sums, first_sum, work.tables,
     )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from kipuka.deploy.fast.kernels.constants import (
     LINE_BITS,
     LINE_STEP,
     LINES,
+    MADE,
     OUTPUT_COLUMNS,
     OUTPUT_ROWS,
     OUTPUTS,
@@ -77,7 +78,7 @@ def tabulate(typing_context: Any, weights: Any, first: Any, tables: Any, place: 
 @intrinsic(prefer_literal=True)
 def look_up(
     typing_context: Any, n_vectors: Any, image: Any, first_bit: Any, geometry: Any, run: Any,
-    n_runs: Any, tables: Any, sums: Any, place: Any,
+    n_runs: Any, tables: Any, first_table: Any, sums: Any, place: Any,
 ) -> Any:  # fmt: skip
     """Add what some runs of bits add up to, by their tables, to the sums from `place` on.
 
@@ -86,14 +87,14 @@ def look_up(
     """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, _, first_bit, _, first_entry, n_runs, _, _, place = arguments
+        _, _, first_bit, _, first_entry, n_runs, _, first_table, _, place = arguments
         kinds, word = signature.args, cgutils.intp_t
         vectors = range(kinds[0].literal_value)
         apart = TABLES_AT_ONCE // len(vectors)
         image, entries = (pointer_in(context, builder, kinds[k], arguments[k]) for k in (1, 3))
         nothing = ir.Constant(_SUMS, [0] * OUTPUTS_AT_ONCE)
         totals = [cgutils.alloca_once_value(builder, nothing) for _ in vectors]
-        table, rest = (cgutils.alloca_once_value(builder, word(0)) for _ in "tr")
+        table, rest = (cgutils.alloca_once_value(builder, n) for n in (first_table, word(0)))
         with cgutils.for_range(builder, n_runs) as run:
             entry = builder.add(first_entry, builder.mul(run.index, word(RUN_ENTRIES)))
             begin, n_tables = (
@@ -118,20 +119,20 @@ def look_up(
                 builder.store(builder.add(here, word(UNROLLED * TABLE)), table)
         for number, total in enumerate(totals):
             offset = builder.add(place, word(number * OUTPUTS_AT_ONCE))
-            there = vector_at(context, builder, kinds[7], (arguments[7], offset), _WIDE)
+            there = vector_at(context, builder, kinds[8], (arguments[8], offset), _WIDE)
             added = builder.sext(builder.load(total), _WIDE)
             builder.store(builder.add(builder.load(there, align=4), added), there, align=4)
         return context.get_dummy_value()
 
     position = types.intp
-    pools = (image, position, geometry, position, position, tables, sums, position)
+    pools = (image, position, geometry, position, position, tables, position, sums, position)
     return types.void(n_vectors, *pools), build
 
 
 @called
 def convolve(
-    image: Any, first_bit: Any, geometry: Any, first: Any, weights: Any, first_weight: Any,
-    sums: Any, first_sum: Any, tables: Any,
+    image: Any, first_bit: Any, geometry: Any, first: Any, ahead: Any, weights: Any,
+    first_weight: Any, sums: Any, first_sum: Any, tables: Any,
 ) -> None:  # fmt: skip
     """Add to the sums of a layer what the spikes in an image of bits add up to.
 
@@ -140,6 +141,8 @@ def convolve(
     image, first_bit : int32 array, int
     geometry, first : int64 array, int
         That of the tables.
+    ahead : int16 array
+        Tables that were made ahead.
     weights, first_weight : int8 array, int
     sums, first_sum : int32 array, int
         A vector of sums beyond the layer's is read and written, as it was.
@@ -148,6 +151,7 @@ def convolve(
     """
     n_outputs, n_runs = geometry[first + OUTPUTS], geometry[first + RUNS]
     weight = first_weight + geometry[first + FIRST_WEIGHT]
+    made = geometry[first + MADE]
     for output in range(0, n_outputs, VECTORS * OUTPUTS_AT_ONCE):
         n_vectors = min(VECTORS, (n_outputs - output + OUTPUTS_AT_ONCE - 1) // OUTPUTS_AT_ONCE)
         at_once = TABLES_AT_ONCE // n_vectors
@@ -159,17 +163,24 @@ def convolve(
                 more = geometry[first + FIRST_RUN + RUN_ENTRIES * end + 1]
                 if n_tables + more > at_once:
                     break
-                for vector in range(n_vectors):
+                for vector in range(n_vectors if made < 0 else 0):
                     place = (vector * at_once + n_tables) * TABLE
                     for number in range(more):
                         tabulate(weights, weight, tables, place + number * TABLE)
                         weight += WEIGHTS
                 n_tables += more
                 end += 1
-            _look_up_all(
-                n_vectors, geometry, first, begin, end - begin, image, first_bit, tables, sums,
-                first_sum + output,
-            )  # fmt: skip
+            if made < 0:
+                _look_up_all(
+                    n_vectors, geometry, first, begin, end - begin, image, first_bit, tables, 0,
+                    sums, first_sum + output,
+                )  # fmt: skip
+            else:
+                _look_up_all(
+                    n_vectors, geometry, first, begin, end - begin, image, first_bit, ahead, made,
+                    sums, first_sum + output,
+                )  # fmt: skip
+                made += TABLES_AT_ONCE * TABLE
             begin = end
 
 
@@ -236,7 +247,7 @@ def draw(
 @inlined
 def _look_up_all(
     n_vectors: Any, geometry: Any, first: Any, begin: Any, n_runs: Any, image: Any,
-    first_bit: Any, tables: Any, sums: Any, first_sum: Any,
+    first_bit: Any, tables: Any, table: Any, sums: Any, first_sum: Any,
 ) -> None:  # fmt: skip
     """Let all output pixels add by some tables."""
     run = first + FIRST_RUN + RUN_ENTRIES * begin
@@ -247,12 +258,12 @@ def _look_up_all(
         bit = first_bit + row * row_bits
         for _ in range(n_columns):
             if n_vectors == VECTORS:
-                look_up(VECTORS, image, bit, geometry, run, n_runs, tables, sums, there)
+                look_up(VECTORS, image, bit, geometry, run, n_runs, tables, table, sums, there)
             elif n_vectors == 3:
-                look_up(3, image, bit, geometry, run, n_runs, tables, sums, there)
+                look_up(3, image, bit, geometry, run, n_runs, tables, table, sums, there)
             elif n_vectors == 2:
-                look_up(2, image, bit, geometry, run, n_runs, tables, sums, there)
+                look_up(2, image, bit, geometry, run, n_runs, tables, table, sums, there)
             else:
-                look_up(1, image, bit, geometry, run, n_runs, tables, sums, there)
+                look_up(1, image, bit, geometry, run, n_runs, tables, table, sums, there)
             bit += column_bits
             there += n_outputs
