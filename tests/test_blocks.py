@@ -30,7 +30,7 @@ RUN = {
 WITHOUT = missing("torch", "lava")
 COMMAND = re.compile(r"^(\$ |kipuka |python |pip |uv |pytest )", re.MULTILINE)
 PRINTED = {
-    "README.md": ["[", "typical="],
+    "README.md": ["[", "J ("],
     "notebook.md": ["Dataset(tracks", "agrees: True", "Cost(loihi2"],
     "own_data.md": [
         "0 spike mismatches, 0 state mismatches",
