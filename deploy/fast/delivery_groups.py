@@ -69,14 +69,14 @@ class DeliveryGroup:
         """Weights of all links, zeros included."""
         return sum(p.synapses.weights.size for link in self.links for p in link.projections)
 
-    def slots(self, steps_at_once: int) -> int:
+    def slots(self, steps_together: int) -> int:
         """Slots for spikes that are on their way, a power of two.
 
         The steps in which one may arrive after it was sent in the last of those that the layer
         takes together.
         """
         longest = max(int(link.delays.max()) for link in self.links)
-        return 1 << (longest + steps_at_once).bit_length()
+        return 1 << (longest + steps_together).bit_length()
 
 
 def delivery_groups_of(program: Program, position: int) -> list[DeliveryGroup]:
@@ -99,7 +99,7 @@ def delivery_groups_of(program: Program, position: int) -> list[DeliveryGroup]:
     return list(groups.values())
 
 
-def steps_at_once(groups: Iterable[DeliveryGroup]) -> int:
+def steps_together(groups: Iterable[DeliveryGroup]) -> int:
     """Steps that a network runs layer after layer: more than one only where that is faster."""
     return STEPS_TOGETHER if any(group.together for group in groups) else 1
 

@@ -15,7 +15,7 @@ from kipuka.deploy.fast.delivery_groups import (
     DeliveryGroup,
     Link,
     delivery_groups_of,
-    steps_at_once,
+    steps_together,
 )
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels.constants import (
@@ -86,7 +86,7 @@ class _Packer:
             for position, layer in enumerate(program.layers)
         )
         self.groups_of = [delivery_groups_of(program, n) for n in range(len(program.layers))]
-        self.steps_at_once = steps_at_once(group for some in self.groups_of for group in some)
+        self.steps_together = steps_together(group for some in self.groups_of for group in some)
         self.layers = np.zeros(1 + len(program.layers), at.LAYER)
         self.groups: list[np.ndarray] = []
         self.links: list[tuple[int, np.ndarray]] = []
@@ -127,7 +127,7 @@ class _Packer:
         sums, copies = len(exponents) * place.width, 1
         if any(group.together for group in groups):
             sums += 2 * LANES
-            row["sum_step"], copies = sums, self.steps_at_once
+            row["sum_step"], copies = sums, self.steps_together
         self.sums += sums * copies
         self.arrived += place.width
         layout = neuron_layout(layer, f"layer {self.program.numbers[position]}")
@@ -178,7 +178,7 @@ class _Packer:
         place = self.places[group.position]
         row = np.zeros((), at.GROUP)
         capacity = row["sources"] = group.n_sources
-        slots = group.slots(self.steps_at_once)
+        slots = group.slots(self.steps_together)
         row["kind"], row["mask"] = group.kind, slots - 1
         row["first_sum"], row["first_arrival"] = first_sum, self.arrived
         row["blocks"], row["stride"] = place.blocks * place.gates, LANES
@@ -384,7 +384,7 @@ class _Packer:
             biases=self.biases.joined(),
             pace=np.array(
                 [
-                    self.steps_at_once,
+                    self.steps_together,
                     delivery_groups.MANY_ROWS,
                     *((reset.interval, reset.offset) if reset else (0, 0)),
                 ],

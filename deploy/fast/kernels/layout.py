@@ -26,7 +26,7 @@ IN_WEIGHT_UNITS, IN_STATE_UNITS = 1, 2
 STATES = 3
 """Most states that a model records."""
 
-STEPS_AT_ONCE, MANY_ROWS, RESET_INTERVAL, RESET_OFFSET = range(4)
+STEPS_TOGETHER, MANY_ROWS, RESET_INTERVAL, RESET_OFFSET = range(4)
 """Entries of a network's pace."""
 
 NEVER = np.iinfo(np.int64).max
@@ -181,8 +181,9 @@ class Network(NamedTuple):
     biases : int32 array
         Blocks of biases.
     pace : int64 array
-        `STEPS_AT_ONCE`: steps that run layer after layer; `MANY_ROWS`: dense rows a step from which
-        on a layer adds them together; `RESET_INTERVAL` (0 for never) and `RESET_OFFSET` of resets.
+        `STEPS_TOGETHER`: steps that run layer after layer; `MANY_ROWS`: dense rows a step from
+        which on a layer adds them together; `RESET_INTERVAL` (0 for never) and `RESET_OFFSET` of
+        resets.
     convolved, gated, with_payloads : bool
         Whether there are convolutions, gated neurons and payloads: see `kernels.parts`.
     """

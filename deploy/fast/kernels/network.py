@@ -106,10 +106,10 @@ def advance(
     if first_step == 0:
         _begin(network, work)
     # Nothing leads back to an earlier layer, so that some steps may run layer after layer.
-    at_once = network.pace[at.STEPS_AT_ONCE]
+    together = network.pace[at.STEPS_TOGETHER]
     start = int64(0)
     while start < n_steps:
-        end = min(start + at_once, n_steps)
+        end = min(start + together, n_steps)
         for index in range(start, end):
             column = (first_row + index) * column_step
             n_spikes = offsets[index + 1] - offsets[index]
