@@ -126,13 +126,19 @@ def test_blocks_as_training_runs_them(name):
     check(make(), shape, compiled_blocks)
 
 
-@pytest.mark.parametrize("make", [dense, convolutional])
-def test_no_steps_are_refused(make, check_error):
-    block, shape = make(), ROW if make is dense else IMAGE
+WITH_NEURONS = [name for name in OURS if name not in ("delay", "flatten")]
+"""A delay and a flattening of nothing are nothing."""
+
+
+@pytest.mark.parametrize("context", [nullcontext, compiled_blocks])
+@pytest.mark.parametrize("name", WITH_NEURONS)
+def test_no_steps_are_refused(name, context, check_error):
+    make, shape = OURS[name]
+    block = make()
     for n_samples in (0, 2):
-        with pytest.raises(KipukaError) as caught:
+        with context(), pytest.raises(KipukaError) as caught:
             block(torch.zeros(n_samples, *shape, 0))
-        parts = {"where": block.name, "limit": "at least 1", "value": f"({n_samples}, "}
+        parts = {"where": type(block).__name__, "limit": "at least 1", "value": f"({n_samples}, "}
         check_error(caught.value, what="no steps", remedy="time last", **parts)
 
 

@@ -17,6 +17,7 @@ from kipuka.train.gru.mixing import Mixing
 from kipuka.train.gru.neuron import neuron_from
 from kipuka.train.gru.sequence import run_sequence
 from kipuka.train.silence import SilenceRule, warn_if_silent
+from kipuka.train.steps import expect_steps
 
 MAX_SIZE = (1 << 31) - 1
 """Neurons, or channels, that a block may be asked for."""
@@ -184,14 +185,7 @@ class GruBlock(torch.nn.Module):
         KipukaError
             If there is no step; there may be no sample.
         """
-        if not x.shape[-1]:
-            raise KipukaError(
-                "the input has no steps",
-                where=self.name,
-                limit="at least 1",
-                value=f"shape {tuple(x.shape)}",
-                remedy="put time last, with the steps of the sequence",
-            )
+        expect_steps(x, self.name)
         learned = self.delay_rec
         delay = learned.delay if learned else self.bias.new_zeros(self.channels)
         taps = learned.taps() if learned else no_delay(len(delay), like=delay)

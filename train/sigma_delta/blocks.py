@@ -2,7 +2,8 @@
 
 SLAYER's neuron sends payloads of 12 fractional bits, as the chip does. What is deployed differs in
 two places, in which these blocks follow it: thresholds and biases are whole 1/64, a message takes
-a step to the next layer. Slopes pass through all rounding.
+a step to the next layer. Slopes pass through all rounding. A batch may be without samples; one
+without steps is refused.
 In single precision sums are exact as long as their magnitude, and that of their parts, stays below
 64 nominal units; those of a chip end at 32.
 """
@@ -17,6 +18,7 @@ import torch
 from kipuka.convert import fixed
 from kipuka.train.slayer import Delta as SlayerDelta
 from kipuka.train.slayer import DeltaUnit, DenseSynapse, SigmaDeltaNeuron, sigma_delta
+from kipuka.train.steps import expect_steps
 
 GRID = 1 / fixed.WEIGHT_SCALE
 PAYLOAD_GRID = 1 / fixed.STATE_SCALE
@@ -45,6 +47,16 @@ def of_any_batch(module: Any, x: torch.Tensor) -> Any:
     if len(x):
         return module(x)
     return module(torch.cat([x, x.new_zeros(1, *x.shape[1:])]))[:0]
+
+
+def _expect_steps(block: Any, x: torch.Tensor) -> None:
+    expect_steps(x, f"sigma-delta block {type(block).__name__}")
+
+
+def _weighted_sums(block: Any, synapse: Any, x: torch.Tensor) -> Any:
+    """Sums (batch, ..., time) of what arrives at a block of payloads (batch, ..., time)."""
+    _expect_steps(block, x)
+    return of_any_batch(synapse, x)
 
 
 def truncated(x: torch.Tensor) -> torch.Tensor:
@@ -164,12 +176,12 @@ class _Fed(_Late):
     def dynamics(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Sum, activation and payload (batch, ..., time) of payloads that arrive."""
         states: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-        states = self.neuron.dynamics(of_any_batch(self.synapse, x))
+        states = self.neuron.dynamics(_weighted_sums(self, self.synapse, x))
         return states
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Payloads (batch, ..., time) of payloads."""
-        return self.late(self.neuron(of_any_batch(self.synapse, x)))
+        return self.late(self.neuron(_weighted_sums(self, self.synapse, x)))
 
 
 class Input(_Late, sigma_delta.Input):  # type: ignore[misc]
@@ -181,6 +193,7 @@ class Input(_Late, sigma_delta.Input):  # type: ignore[misc]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Payloads (batch, ..., time) of input (batch, ..., time)."""
+        _expect_steps(self, x)
         # The hook gives even 8-bit weight units, of the input as of weight and bias.
         x = self.pre_hook_fx(x)
         if self.weight is not None:
@@ -257,7 +270,7 @@ class Recurrent(_Late, torch.nn.Module):
 
     def dynamics(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Sum, activation and payload (batch, neurons, time) of payloads that arrive."""
-        arriving = of_any_batch(self.input_synapse, x)
+        arriving = _weighted_sums(self, self.input_synapse, x)
         self.neuron.shape = arriving.shape[1:-1]
         total = act = residue = sent = torch.zeros_like(arriving[..., 0])
         states = []
@@ -276,7 +289,7 @@ class Output(sigma_delta.Output):  # type: ignore[misc]
 
     def forward(self, x: torch.Tensor) -> Any:
         """Values (batch, neurons, time) of payloads, with ``count_log`` and the share above 0."""
-        total = self.neuron.sigma(of_any_batch(self.synapse, x))
+        total = self.neuron.sigma(_weighted_sums(self, self.synapse, x))
         return (total, torch.mean((total > 0).to(total.dtype))) if self.count_log else total
 
 
