@@ -82,6 +82,18 @@ class Trace(Shown):
             layers.append(LayerTrace(np.concatenate([part.spikes for part in parts]), states))
         return cls(tuple(layers))
 
+    def first(self, n_samples: int) -> Trace:
+        """Trace of the first samples, in views of the same arrays."""
+        return Trace(
+            tuple(
+                LayerTrace(
+                    layer.spikes[:n_samples],
+                    {name: values[:n_samples] for name, values in layer.states.items()},
+                )
+                for layer in self.layers
+            )
+        )
+
     def digest(self, sample: int) -> str:
         """SHA-256 over all spikes and states of one sample, in a fixed byte order."""
         sha = hashlib.sha256()

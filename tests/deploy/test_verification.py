@@ -66,6 +66,13 @@ def test_joined_traces_are_the_whole(network, rng):
     assert verify(network, {"whole": whole, "parts": Trace.joined(parts)}).agree
 
 
+def test_the_first_samples_of_a_trace_are_those_of_their_own_run(network, rng):
+    inputs = random_spikes(rng, 5, 3, 10)
+    first = simulate_reference(network, inputs).trace.first(2)
+    alone = simulate_reference(network, inputs[:2]).trace
+    assert verify(network, {"alone": alone, "first": first}).agree
+
+
 def empty(trace, cut):
     layers = [
         LayerTrace(layer.spikes[cut], {name: x[cut] for name, x in layer.states.items()})

@@ -18,8 +18,9 @@ from kipuka.convert.synapses import DenseSynapses
 from kipuka.convert.trace import decide
 from kipuka.deploy.costs.advice import Advice
 from kipuka.deploy.costs.cost import profile
+from kipuka.deploy.fast.simulator import simulate
 from kipuka.deploy.lowered.comparison import LoweredComparison, NotLowered, without_microcode
-from kipuka.deploy.reference import simulate_reference
+from kipuka.deploy.reference import Simulation, simulate_reference
 from kipuka.deploy.report.page import ReportContents, write_report
 from kipuka.deploy.report.plots import PAGE_COLOURS, plot_rasters
 from kipuka.deploy.report.tables import Compared, delays_by_label, settings_text
@@ -84,11 +85,21 @@ def contents(program: Program | None = None) -> ReportContents:
 
 
 @pytest.mark.slow
-def test_a_report_in_a_line_runs_prices_and_checks_the_network(tmp_path: Path) -> None:
+def test_a_report_in_a_line_runs_prices_and_checks_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program = network()
     inputs = np.random.default_rng(3).random((10, INPUTS, STEPS)) < 0.12
     labels = np.arange(10) % CLASSES
+    simulated: list[int] = []
+
+    def listed(program: Program, values: np.ndarray) -> Simulation:
+        simulated.append(len(values))
+        return simulate(program, values)
+
+    monkeypatch.setattr("kipuka.deploy.report.page.simulate", listed)
     shown = ReportContents.of(program, inputs, labels, title="ten samples")
+    assert simulated == [10]
     run = simulate_reference(program, inputs)
     assert shown.verification is not None
     assert shown.verification.agree
