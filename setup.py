@@ -101,6 +101,11 @@ class BuildKernels(Command):
 
 
 def _cores() -> int:
+    """Processor cores that this process may use.
+
+    As `kipuka.deploy.fast.run.available_cores` has it; where a package is built, Kipuka can be
+    imported only by a process that is told where its sources are (`PROGRAM`).
+    """
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
