@@ -220,6 +220,17 @@ def whole_number(value: Any, low: int, high: int, where: str) -> int:
     return found
 
 
+def real_number(value: Any) -> float | None:
+    """Return a finite number as Python's own float, or None for anything else, bools among it."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if np.isfinite(found) else None
+
+
 def _misfit(
     where: str,
     limit: str,

@@ -20,10 +20,11 @@ from kipuka.convert import fixed
 from kipuka.convert.analysis.state_ranges import RangeAnalysis, analyse_ranges
 from kipuka.convert.float_network import FloatLayer, FloatNetwork, FloatProjection
 from kipuka.convert.neurons.cuba import CubaParameters
+from kipuka.convert.operands import real_number, whole_number
 from kipuka.convert.program import Layer, Program, Projection, Readout
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses, Synapses
 from kipuka.display import Shown, Table, counted
-from kipuka.errors import KipukaError, choose
+from kipuka.errors import KipukaError, choose, expect
 
 EXACT_BELOW = 1e-6
 """Relative loss below which a number of a file in float32 counts as kept."""
@@ -175,18 +176,22 @@ def quantize(
     KipukaError
         If a layer does not fit the integers; it names layer, limit and value.
     """
-    if not 1 < weight_max <= fixed.WEIGHT_MAX or not 50 <= percentile <= 100:
+    made = "kipuka.convert.floats_of reads a NIR graph"
+    expect(network, FloatNetwork, "argument network", made)
+    largest = whole_number(weight_max, 2, fixed.WEIGHT_MAX, "argument or option weight_max")
+    share = real_number(percentile)
+    if share is None or not 50 <= share <= 100:
         raise KipukaError(
             "the network cannot be quantized so",
-            where="options weight_max, percentile",
-            limit=f"2 to {fixed.WEIGHT_MAX}; 50 to 100",
-            value=f"{weight_max}; {percentile}",
-            remedy="leave the options out",
+            where="argument or option percentile",
+            limit="50 to 100",
+            value=repr(percentile),
+            remedy="leave the option out",
         )
     rounding = choose(ROUNDINGS, decays, "rounding of decays", "argument or option decays")
     layers, reports = [], []
     for one in network.layers:
-        layer, report = _quantized(one, weight_max, percentile, rounding)
+        layer, report = _quantized(one, largest, share, rounding)
         layers.append(layer)
         reports.append(report)
     silent = network.layers[-1].threshold is None
@@ -296,12 +301,12 @@ def _neurons(
     _check_fits(layer, "bias", layer.bias * scale, fixed.CUBA_BIAS_MAX)
     if layer.threshold is not None:
         _check_fits(layer, "threshold", layer.threshold * scale, fixed.THRESHOLD_MAX)
-        thresholds = _common_thresholds(layer.threshold, scale)
+        thresholds = _common_thresholds(layer, scale)
         if np.any(thresholds < 1):
             limit = f"at least 1 weight unit at the scale {scale:g}"
             raise _misfit(layer, "threshold", limit, f"{layer.threshold.min() * scale:g}")
     decays = [
-        _common(fixed.as_int64(rounding(share * fixed.UNITY)))
+        _common(layer, fixed.as_int64(rounding(share * fixed.UNITY)))
         for share in (layer.current_decay, layer.voltage_decay)
     ]
     bias = fixed.as_int64(np.round(layer.bias * scale))
@@ -315,19 +320,25 @@ def _check_fits(layer: FloatLayer, what: str, values: np.ndarray, limit: int) ->
         raise _misfit(layer, what, f"up to {limit} weight units", f"{largest:g}")
 
 
-def _common_thresholds(thresholds: np.ndarray, scale: float) -> np.ndarray:
+def _common_thresholds(layer: FloatLayer, scale: float) -> np.ndarray:
     """Thresholds in weight units, one for all where they differ by float noise only."""
+    thresholds = np.ones(1) if layer.threshold is None else layer.threshold
     rounded = fixed.as_int64(np.round(thresholds * scale))
-    if np.ptp(thresholds) <= VALUE_NOISE * thresholds.max():
+    if _noisy(layer) and np.ptp(thresholds) <= VALUE_NOISE * thresholds.max():
         return np.full_like(rounded, int(np.median(rounded)))
     return rounded
 
 
-def _common(decays: np.ndarray) -> np.ndarray:
+def _common(layer: FloatLayer, decays: np.ndarray) -> np.ndarray:
     """Decays of a layer, one for all where they differ by float noise only."""
-    if decays.max() - decays.min() <= TAU_NOISE:
+    if _noisy(layer) and decays.max() - decays.min() <= TAU_NOISE:
         return np.full_like(decays, int(np.median(decays)))
     return decays
+
+
+def _noisy(layer: FloatLayer) -> bool:
+    """Whether small differences may be noise: what Kipuka wrote are integers, without any."""
+    return layer.scale is None
 
 
 def _synapses(projection: FloatProjection, weights: np.ndarray) -> Synapses:

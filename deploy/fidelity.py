@@ -9,7 +9,7 @@ import numpy as np
 
 from kipuka.convert import fixed
 from kipuka.convert.float_network import FloatNetwork, simulate_floats
-from kipuka.convert.operands import checked_inputs
+from kipuka.convert.operands import as_numbers, checked_inputs
 from kipuka.convert.quantization import Quantized, quantize
 from kipuka.convert.trace import LayerTrace, decide, largest_class, readout_input
 from kipuka.deploy.fast.simulator import simulate
@@ -18,6 +18,8 @@ from kipuka.errors import KipukaError, expect
 
 CALIBRATION_PERCENTILES = (100.0, 99.9, 99.5, 99.0, 98.0)
 """Percentiles of the weights' magnitudes that a calibration tries."""
+
+FLOATS_MADE = "kipuka.convert.floats_of reads a NIR graph"
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def measure_fidelity(floats: FloatNetwork, quantized: Quantized, spikes: np.ndar
     KipukaError
         If an argument is of another class, or the spikes are none of the network's.
     """
-    expect(floats, FloatNetwork, "argument floats", "kipuka.convert.floats_of reads a NIR graph")
+    expect(floats, FloatNetwork, "argument floats", FLOATS_MADE)
     made = "kipuka.convert.quantized_nir reads and rounds a NIR graph"
     expect(quantized, Quantized, "argument quantized", made)
     program = quantized.program
@@ -195,17 +197,20 @@ def calibrated(
     KipukaError
         If there are no samples, or no percentile to be tried.
     """
-    if len(spikes) == 0 or not percentiles:
+    expect(floats, FloatNetwork, "argument floats", FLOATS_MADE)
+    spikes = np.atleast_1d(as_numbers(spikes, "argument spikes"))
+    tries = as_numbers(percentiles, "argument percentiles").ravel().tolist()
+    if len(spikes) == 0 or not tries:
         raise KipukaError(
             "there is nothing to calibrate with",
             where="samples and percentiles of a calibration",
             limit="at least one of each",
-            value=f"{len(spikes)} samples, {len(percentiles)} percentiles",
+            value=f"{len(spikes)} samples, {len(tries)} percentiles",
             remedy="give samples of the data that the network was trained on",
         )
     tried = [
         (percentile, quantized, measure_fidelity(floats, quantized, spikes))
-        for percentile in percentiles
+        for percentile in tries
         for quantized in [quantize(floats, weight_max, percentile, decays)]
     ]
     return max(tried, key=lambda one: _closeness(one[2]))

@@ -163,12 +163,12 @@ def choose(
         If there is none of that name; the message lists those that there are, and names the one
         that is spelled most like it.
     """
-    if name not in options:
+    if not isinstance(name, str) or name not in options:
         raise KipukaError(
             f"the {what} is not known",
             where=where,
             limit=", ".join(sorted(options)),
             value=name,
-            remedy=nearest(name, options) + f"choose one of the names in the limit{otherwise}",
+            remedy=nearest(str(name), options) + f"choose one of the names in the limit{otherwise}",
         )
     return options[name]

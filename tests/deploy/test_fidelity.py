@@ -109,6 +109,25 @@ def test_calibration_wants_samples(check_error):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"floats": "mine.nir"}, "floats"),
+        ({"spikes": None}, "spikes"),
+        ({"percentiles": 99}, "percentiles"),
+        ({"percentiles": ["99"]}, "percentiles"),
+        ({"percentiles": [1000]}, "percentile"),
+    ],
+)
+def test_a_calibration_checks_its_arguments(change, where, check_error):
+    given = {"floats": network(layer(np.ones((1, 2)))), "spikes": np.ones((1, 2, 3), bool)}
+    given |= {"percentiles": np.array([100.0, 99.0])}
+    assert calibrated(**given)[0] == 100
+    with pytest.raises(KipukaError) as caught:
+        calibrated(**given | change)
+    check_error(caught.value, what="", where=where, limit="", value="", remedy="")
+
+
 @pytest.mark.parametrize("name", ["floats", "quantized"])
 def test_arguments_of_another_class_are_refused(name, check_error):
     floats = network(layer(np.array([[254.0, 100], [-30, 12]])))

@@ -23,8 +23,9 @@ from kipuka.convert.formats.nir.network import (
 )
 from kipuka.convert.formats.nir.presets import PRESETS
 from kipuka.convert.neurons import CUBA
-from kipuka.convert.program import RECURRENT, Layer, Program, Projection
-from kipuka.convert.quantization import Quantized, quantize
+from kipuka.convert.operands import real_number
+from kipuka.convert.program import RECURRENT, Layer, Program, Projection, expect_program
+from kipuka.convert.quantization import MAGNITUDE_MAX, Quantized, quantize
 from kipuka.convert.synapses import ConvSynapses
 from kipuka.errors import KipukaError, choose
 from kipuka.files import replacing
@@ -108,16 +109,7 @@ def floats_of(
     """
     habit = choose(PRESETS, preset, "preset", "argument or option preset")
     choose({name: name for name in BIASES}, bias, "treatment of biases", "argument or option bias")
-    dt = habit.dt_s if dt is None else dt
-    if dt is None or not np.isfinite(dt) or dt <= 0:
-        raise KipukaError(
-            "the step of a NIR graph is not known",
-            where=f"{path}, argument or option dt",
-            limit="seconds per step, more than 0",
-            value="none given" if dt is None else dt,
-            remedy="give the dt that the network was trained with: exporters use 1e-4, 1e-3 or 1, "
-            "and no file says which",
-        )
+    step = _step(path, habit.dt_s if dt is None else dt)
     known = {name: name for name in RESETS}
     if choose(known, reset, "reset", "argument or option reset") != "zero":
         raise KipukaError(
@@ -128,7 +120,22 @@ def floats_of(
             remedy="train the network with a reset to zero; the file would read the same, and "
             "every spike after the first come out wrong",
         )
-    return float_network(read_graph(path), Reading(float(dt), habit, bias))
+    return float_network(read_graph(path), Reading(step, habit, bias))
+
+
+def _step(path: str | Path, dt: Any) -> float:
+    """Return a step in seconds as Python's own number."""
+    step = real_number(dt)
+    if step is None or not 1 / MAGNITUDE_MAX <= step <= MAGNITUDE_MAX:
+        raise KipukaError(
+            "the step of a NIR graph is not known",
+            where=f"{path}, argument or option dt",
+            limit=f"seconds per step, more than 0, from {1 / MAGNITUDE_MAX:g} to {MAGNITUDE_MAX:g}",
+            value="none given" if dt is None else repr(dt),
+            remedy="give the dt that the network was trained with: exporters use 1e-4, 1e-3 or 1, "
+            "and no file says which",
+        )
+    return step
 
 
 def save_nir(
@@ -156,6 +163,8 @@ def save_nir(
     """
     import nir
 
+    expect_program(program)
+    dt = _step(path, dt)
     del golden
     if program.encoder or program.reset or program.readout.population > 1:
         raise _no_node("network", "no encoder, reset or population", "one of them")

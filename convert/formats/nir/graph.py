@@ -48,12 +48,33 @@ class Node:
         KipukaError
             If there is none, or it is not finite.
         """
-        if key not in self.values or self.values[key].dtype.kind not in "iufb":
+        if key not in self.values:
             raise self.refused(key, "numbers", "nothing of that name")
+        if self.values[key].dtype.kind not in "iufb":
+            text = ", ".join(_decoded(one) for one in self.values[key].ravel()[:4])
+            raise self.refused(key, "numbers", f"the text {text}")
         found: np.ndarray = np.asarray(self.values[key], dtype=np.float64)
         if not np.all(np.isfinite(found)):
             raise self.refused(key, "finite numbers", "NaN or infinity")
         return found
+
+    def per_unit(self, key: str, shape: tuple[int, ...]) -> np.ndarray:
+        """Return a value for each unit of a shape, from one for all or one for each.
+
+        Raises
+        ------
+        KipukaError
+            If there are others, or their axes are in another order than those of the units.
+        """
+        found, n = self.array(key), int(np.prod(shape))
+        if found.size == 1:
+            return np.full(n, found.ravel()[0])
+        axes = [tuple(k for k in sizes if k != 1) for sizes in (found.shape, shape)]
+        crossed = min(len(one) for one in axes) > 1 and axes[0] != axes[1]
+        if found.size != n or crossed:
+            units = " x ".join(str(k) for k in shape)
+            raise self.refused(key, f"1 value, or one for each of {units} units", found.shape)
+        return found.ravel()
 
     def whole(self, key: str) -> tuple[int, ...]:
         """Return a value as a tuple of whole numbers."""

@@ -15,7 +15,7 @@ import numpy as np
 from kipuka.convert import fixed
 from kipuka.convert.float_network import FloatLayer, FloatNetwork, FloatProjection
 from kipuka.convert.formats.nir.graph import Graph, Node
-from kipuka.convert.formats.nir.operators import Operator, applied
+from kipuka.convert.formats.nir.operators import WINDOWS, Operator, applied
 from kipuka.convert.formats.nir.presets import Preset
 from kipuka.errors import KipukaError
 
@@ -78,8 +78,13 @@ def float_network(graph: Graph, reading: Reading) -> FloatNetwork:
         or a parameter that would have to be dropped; it names the node.
     """
     (start,), (end,) = _ends(graph, "Input"), _ends(graph, "Output")
+    if graph.senders[start.name]:
+        found = ", ".join(graph.senders[start.name])
+        raise _refused_graph(start.name, "an input to which nothing leads", f"edges from {found}")
     order = _in_order(graph)
     shape = _shape(start, start.whole("shape"))
+    if len(shape) == 1 and _is_looked_at(graph, start.name):
+        shape = (1, 1, *shape)
     shapes: dict[str, tuple[int, ...]] = {start.name: shape}
     layers: list[FloatLayer] = []
     for position, name in enumerate(order):
@@ -92,6 +97,7 @@ def float_network(graph: Graph, reading: Reading) -> FloatNetwork:
         if any(np.prod(op.shape) != np.prod(shapes[name]) for _, op in arriving):
             raise _refused_graph(name, f"inputs of shape {shapes[name]}", "inputs of several sizes")
         layers.append(_layer(graph, name, position, order, start.name, arriving, reading))
+    _check_senders(layers)
     leading = _paths(graph, end.name, shapes)
     if [name for name, _ in leading] != [order[-1]]:
         raise _refused_graph(end.name, "the last neurons alone lead to the output", "another path")
@@ -99,6 +105,20 @@ def float_network(graph: Graph, reading: Reading) -> FloatNetwork:
     if out.linear is not None:
         raise _refused_graph(end.name, "neurons right before the output", "weights behind them")
     return FloatNetwork(shape, tuple(layers), _steps(out.delays_s, reading.dt_s, end.name))
+
+
+def _check_senders(layers: list[FloatLayer]) -> None:
+    """Refuse neurons without spikes that others listen to: they would send a membrane."""
+    for position, layer in enumerate(layers):
+        for sender in (position - one.source for one in layer.projections):
+            if sender >= 0 and layers[sender].threshold is None:
+                limit = "LI and CubaLI as the last layer, which is read by its membrane"
+                raise _refused_graph(layers[sender].name, limit, f"node {layer.name} behind it")
+
+
+def _is_looked_at(graph: Graph, name: str) -> bool:
+    """Whether a convolution or a pool takes what a node sends, as an image that is."""
+    return any(n.kind in WINDOWS and name in graph.senders[n.name] for n in graph.nodes.values())
 
 
 def _ends(graph: Graph, kind: str) -> tuple[Node]:
@@ -128,7 +148,8 @@ def _in_order(graph: Graph) -> list[str]:
         n.name: _neurons_behind(graph, n.name) for n in graph.nodes.values() if n.kind in NEURONS
     }
     if not heard:
-        raise _refused_graph("graph", f"at least one of {', '.join(NEURONS)}", "no neurons")
+        kinds = ", ".join(sorted({n.kind for n in graph.nodes.values()}))
+        raise _refused_graph("graph", f"at least one of {', '.join(NEURONS)}", f"nodes {kinds}")
     order: list[str] = []
     while len(order) < len(heard):
         ready = [n for n in heard if n not in order and heard[n] <= {*order, n}]
@@ -174,6 +195,8 @@ def _from(
     node = graph.nodes[name]
     if name in seen:
         raise _refused_graph(name, "neurons in every circle", "a circle without neurons")
+    if not graph.senders[name] and node.kind not in NEURONS and name not in shapes:
+        raise _refused_graph(name, "an input or neurons before it", "nothing arrives")
     if node.kind in NEURONS or not graph.senders[name]:
         return [(name, Operator.identity(shapes[name]))] if name in shapes else []
     if len(seen) == NODES_MAX:
@@ -198,7 +221,7 @@ def _layer(
     node = graph.nodes[name]
     shape = arriving[0][1].shape
     n = int(np.prod(shape))
-    neuron = KINDS[node.kind](node, n, reading)
+    neuron = KINDS[node.kind](node, shape, reading)
     constant = np.sum([np.broadcast_to(op.bias, (n,)) for _, op in arriving], axis=0)
     filtered = "tau_syn" in node.values
     if filtered and np.any(constant) and reading.bias != "steady":
@@ -268,43 +291,36 @@ def _steps(delays_s: np.ndarray, dt_s: float, name: str) -> np.ndarray:
     exact = delays_s / dt_s
     steps = np.round(exact)
     off = np.abs(exact - steps) > GRID_TOLERANCE
-    if np.any(off) or np.any(steps < 0) or np.any(steps > fixed.DELAY_MAX):
-        bad = float(exact[off][0]) if np.any(off) else float(steps.max())
+    wrong = off | (steps < 0) | (steps > fixed.DELAY_MAX)
+    if np.any(wrong):
+        bad = float(exact[wrong][0])
+        nearest = min(max(round(bad), 0), fixed.DELAY_MAX)
         raise KipukaError(
             "a delay is not on the grid of steps",
             where=f"what arrives at node {name}",
             limit=f"whole steps of {dt_s:g} s, 0 to {fixed.DELAY_MAX}",
             value=f"{bad:g} steps",
-            remedy=f"round the delay to {round(bad)} steps, or choose another dt",
+            remedy=f"give the delay {nearest} steps, or choose another dt",
         )
     return steps.astype(np.int64)
 
 
-def _per_neuron(node: Node, key: str, n: int) -> np.ndarray:
-    values = node.array(key).ravel()
-    if values.size == 1:
-        return np.full(n, values[0])
-    if values.size != n:
-        raise node.refused(key, f"1 or {n} values", f"{values.size} values")
-    return values
-
-
-def _no_reset_value(node: Node, n: int) -> None:
-    if "v_reset" in node.values and np.any(_per_neuron(node, "v_reset", n)):
+def _no_reset_value(node: Node, shape: tuple[int, ...]) -> None:
+    if "v_reset" in node.values and np.any(node.per_unit("v_reset", shape)):
         value = float(np.abs(node.array("v_reset")).max())
         raise node.refused("v_reset", "0, to which the neuron returns after a spike", value)
 
 
-def _positive(node: Node, key: str, n: int) -> np.ndarray:
-    values = _per_neuron(node, key, n)
+def _positive(node: Node, key: str, shape: tuple[int, ...]) -> np.ndarray:
+    values = node.per_unit(key, shape)
     if np.any(values <= 0):
         raise node.refused(key, "more than 0", float(values.min()))
     return values
 
 
-def _decay(node: Node, key: str, n: int, reading: Reading) -> np.ndarray:
+def _decay(node: Node, key: str, shape: tuple[int, ...], reading: Reading) -> np.ndarray:
     """``dt / tau``, the share that a step takes, or what an exponential loses in one."""
-    share = reading.dt_s / _positive(node, key, n)
+    share = reading.dt_s / _positive(node, key, shape)
     if reading.preset.exponential:
         return -np.expm1(-share)
     if np.any(share > 1 + WHOLE_STEP_NOISE):
@@ -314,40 +330,44 @@ def _decay(node: Node, key: str, n: int, reading: Reading) -> np.ndarray:
     return np.minimum(share, 1.0)
 
 
-def _integrator(node: Node, n: int, reading: Reading) -> Neuron:
-    _no_reset_value(node, n)
+def _integrator(node: Node, shape: tuple[int, ...], reading: Reading) -> Neuron:
+    _no_reset_value(node, shape)
     per_step = node.kind in reading.preset.per_step
-    gain = _per_neuron(node, "r", n) * (1.0 if per_step else reading.dt_s)
-    threshold = _positive(node, "v_threshold", n)
-    return Neuron(gain, np.ones(n), np.zeros(n), threshold, np.zeros(n))
+    gain = node.per_unit("r", shape) * (1.0 if per_step else reading.dt_s)
+    threshold = _positive(node, "v_threshold", shape)
+    nothing = np.zeros_like(gain)
+    return Neuron(gain, np.ones_like(gain), nothing, threshold, nothing)
 
 
-def _leaky(node: Node, n: int, reading: Reading) -> Neuron:
-    _no_reset_value(node, n)
-    decay = _decay(node, "tau", n, reading)
-    bias = _per_neuron(node, "v_leak", n) * decay if "v_leak" in node.values else np.zeros(n)
-    threshold = _positive(node, "v_threshold", n) if node.kind == "LIF" else None
-    return Neuron(_per_neuron(node, "r", n) * decay, np.ones(n), decay, threshold, bias)
+def _leaky(node: Node, shape: tuple[int, ...], reading: Reading) -> Neuron:
+    _no_reset_value(node, shape)
+    decay = _decay(node, "tau", shape, reading)
+    bias = node.per_unit("v_leak", shape) * decay if "v_leak" in node.values else 0 * decay
+    threshold = _positive(node, "v_threshold", shape) if node.kind == "LIF" else None
+    gain = node.per_unit("r", shape) * decay
+    return Neuron(gain, np.ones_like(gain), decay, threshold, bias)
 
 
-def _current_based(node: Node, n: int, reading: Reading) -> Neuron:
-    _no_reset_value(node, n)
-    synapse = _decay(node, "tau_syn", n, reading)
-    membrane = _decay(node, "tau_mem", n, reading)
-    weight = _per_neuron(node, "w_in", n) if "w_in" in node.values else np.ones(n)
+def _current_based(node: Node, shape: tuple[int, ...], reading: Reading) -> Neuron:
+    _no_reset_value(node, shape)
+    synapse = _decay(node, "tau_syn", shape, reading)
+    membrane = _decay(node, "tau_mem", shape, reading)
+    weight = node.per_unit("w_in", shape) if "w_in" in node.values else 1.0
     jump = 1.0 if node.kind in reading.preset.per_step else synapse
-    gain = weight * jump * _per_neuron(node, "r", n) * membrane
-    bias = _per_neuron(node, "v_leak", n) * membrane if "v_leak" in node.values else np.zeros(n)
-    threshold = _positive(node, "v_threshold", n) if node.kind == "CubaLIF" else None
+    gain = weight * jump * node.per_unit("r", shape) * membrane
+    bias = node.per_unit("v_leak", shape) * membrane if "v_leak" in node.values else 0 * membrane
+    threshold = _positive(node, "v_threshold", shape) if node.kind == "CubaLIF" else None
     return Neuron(gain, synapse, membrane, threshold, bias)
 
 
-def _threshold(node: Node, n: int, reading: Reading) -> Neuron:
+def _threshold(node: Node, shape: tuple[int, ...], reading: Reading) -> Neuron:
     del reading
-    return Neuron(np.ones(n), np.ones(n), np.ones(n), _positive(node, "threshold", n), np.zeros(n))
+    threshold = _positive(node, "threshold", shape)
+    ones = np.ones_like(threshold)
+    return Neuron(ones, ones, ones, threshold, 0 * ones)
 
 
-KINDS: dict[str, Callable[[Node, int, Reading], Neuron]] = {
+KINDS: dict[str, Callable[[Node, tuple[int, ...], Reading], Neuron]] = {
     "IF": _integrator,
     "LIF": _leaky,
     "LI": _leaky,

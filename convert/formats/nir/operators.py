@@ -103,8 +103,8 @@ def _same(node: Node, before: Operator) -> Operator:
 
 def _affine(node: Node, before: Operator) -> Operator:
     weight = node.array("weight")
-    if weight.ndim != 2 or weight.shape[1] != before.bias.size:
-        limit = f"(targets, {before.bias.size}), as many as arrive"
+    if weight.ndim != 2 or weight.shape[1] != before.bias.size or not weight.size:
+        limit = f"(targets, {before.bias.size}), as many as arrive, and at least one target"
         raise node.refused("weight", limit, f"shape {weight.shape}")
     linear = weight if before.linear is None else weight @ before.matrix()
     bias = weight @ before.bias + _bias(node, weight.shape[0])
@@ -121,10 +121,7 @@ def _bias(node: Node, n: int) -> np.ndarray:
 
 
 def _scale(node: Node, before: Operator) -> Operator:
-    factors = node.array("scale").ravel()
-    if factors.size not in (1, before.bias.size):
-        raise node.refused("scale", f"1 or {before.bias.size} values", f"{factors.size} values")
-    factors = np.broadcast_to(factors, before.bias.shape)
+    factors = node.per_unit("scale", before.shape)
     bias = before.bias * factors
     if isinstance(before.linear, Kernel) and np.all(factors == factors[0]):
         scaled = replace(before.linear, weights=before.linear.weights * factors[0])
@@ -139,10 +136,10 @@ def _flatten(node: Node, before: Operator) -> Operator:
 
 def _delay(node: Node, before: Operator) -> Operator:
     """Delays of senders; behind an operator only one that all of its inputs share."""
-    delays = node.array("delay").ravel()
-    if delays.size == 1 or np.all(delays == delays[:1]):
-        return replace(before, delays_s=before.delays_s + float(delays.ravel()[0]))
-    if before.linear is not None or delays.size != before.delays_s.size:
+    delays = node.per_unit("delay", before.shape)
+    if np.all(delays == delays[0]):
+        return replace(before, delays_s=before.delays_s + float(delays[0]))
+    if before.linear is not None:
         limit = f"one delay, or {before.delays_s.size} right behind the neurons that send"
         raise node.refused("delay", limit, f"{delays.size} delays")
     return replace(before, delays_s=before.delays_s + delays)
@@ -152,8 +149,6 @@ def _conv1d(node: Node, before: Operator) -> Operator:
     weight = node.array("weight")
     if weight.ndim != KERNEL_AXES - 1:
         raise node.refused("weight", "(outputs, inputs / groups, width)", f"shape {weight.shape}")
-    if len(before.shape) == 2:
-        before = replace(before, shape=(before.shape[0], 1, before.shape[1]))
     pairs = {key: (one, _single(node, key)) for key, one in ONE_DIMENSION.items()}
     found = _convolved(node, before, weight[:, :, None, :], pairs)
     return replace(found, shape=(found.shape[0], 1, found.shape[2]))
@@ -164,7 +159,10 @@ ONE_DIMENSION = {"stride": 1, "padding": 0, "dilation": 1}
 
 
 def _single(node: Node, key: str) -> int:
-    return node.whole(key)[-1]
+    values = node.whole(key)
+    if len(values) != 1 or values[0] < 0:
+        raise node.refused(key, "one number from 0 on", values)
+    return values[0]
 
 
 def _conv2d(node: Node, before: Operator) -> Operator:
@@ -283,3 +281,6 @@ OPERATORS = {
     "SumPool2d": _pool,
 }
 """Nodes without a state."""
+
+WINDOWS = ("AvgPool2d", "Conv1d", "Conv2d", "SumPool2d")
+"""Nodes that look at images, of one channel and one row as well."""

@@ -1,5 +1,6 @@
 """NIR graphs, made by the nir package, become the integers that their equations ask for."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -367,6 +368,18 @@ def test_a_program_comes_back_with_the_same_integers(tmp_path, rng):
     assert again.readout == network.readout
 
 
+def test_integers_that_differ_by_one_come_back_as_they_were(tmp_path, rng):
+    network = random_program(rng)
+    first = network.layers[0]
+    n = first.n_neurons
+    apart = first.neuron._replace(
+        voltage_decay=100 + np.arange(n) % 2, threshold=120_000 + np.arange(n) % 2
+    )
+    network = replace(network, layers=(replace(first, neuron=apart), *network.layers[1:]))
+    save_network(tmp_path / "p.nir", network)
+    assert load_network(tmp_path / "p.nir", dt=DT).layers == network.layers
+
+
 @pytest.mark.parametrize(
     ("nodes", "options", "where", "limit"),
     [
@@ -407,6 +420,122 @@ def test_what_would_be_silently_wrong_is_refused(
     with pytest.raises(KipukaError) as caught:
         load_network(path, **options)
     check_error(caught.value, what="", where=where, limit=limit, value="", remedy="")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dt": "1e-3"},
+        {"dt": True},
+        {"dt": 10**400},
+        {"dt": 1e-3 + 0j},
+        {"weight_max": 100.5},
+        {"weight_max": "254"},
+        {"percentile": "99"},
+        {"percentile": float("nan")},
+        {"preset": None},
+        {"bias": ["steady"]},
+        {"decays": 3},
+    ],
+)
+def test_options_of_another_type_are_refused(tmp_path, options, check_error):
+    path = chain(tmp_path, [2], nir.Linear(np.ones((1, 2))), lif(1))
+    (name,) = options
+    with pytest.raises(KipukaError) as caught:
+        load_network(path, **{"dt": DT} | options)
+    check_error(caught.value, what="", where=name, limit="", value="", remedy="")
+
+
+@pytest.mark.parametrize("dt", [0, -1, float("nan"), float("inf"), 1e-320, 1e308, "1", None])
+def test_no_graph_is_written_for_a_step_that_is_none(tmp_path, rng, dt, check_error):
+    with pytest.raises(KipukaError) as caught:
+        save_nir(tmp_path / "p.nir", random_program(rng), dt=dt)
+    check_error(caught.value, what="step", where="dt", limit="seconds", value="", remedy="dt")
+    assert not list(tmp_path.iterdir())
+
+
+def image(**others):
+    """A convolution over 2 x 4 x 4 units."""
+    geometry = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": np.zeros(3)}
+    return nir.Conv2d(
+        **{"input_shape": (4, 4), "weight": np.ones((3, 2, 3, 3)), **geometry, **others}
+    )
+
+
+def row(**others):
+    """A convolution over 2 x 7 units."""
+    geometry = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": np.zeros(3)}
+    return nir.Conv1d(**{"input_shape": 7, "weight": np.ones((3, 2, 3)), **geometry, **others})
+
+
+INTEGRATOR = nir.IF(np.ones(1), np.ones(1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "nodes", "where", "value"),
+    [
+        ([2, 4, 4], (image(padding="same"), INTEGRATOR), "padding", "the text same"),
+        ([2, 7], (row(padding="same"), INTEGRATOR), "padding", "the text same"),
+        ([2, 7], (row(padding=-1), INTEGRATOR), "padding", "-1"),
+        ([2, 7], (row(stride=np.array([2, 1])), INTEGRATOR), "stride", "(2, 1)"),
+        (
+            [2, 4, 4],
+            (image(), nir.IF(np.ones((2, 2, 3)), np.ones((2, 2, 3)))),
+            "v_reset",
+            "(2, 2, 3)",
+        ),
+        ([2, 4, 4], (nir.Scale(np.ones((4, 4, 2))), image(), INTEGRATOR), "scale", "(4, 4, 2)"),
+        ([2], (nir.Delay(np.full(5, 1e-3)), nir.Linear(np.ones((1, 2))), lif(1)), "delay", "(5,)"),
+        ([2], (nir.Delay(np.array([-1e-3, 0])), nir.Linear(np.ones((1, 2))), lif(1)), "n2", "-1"),
+        ([2], (nir.Linear(np.zeros((0, 2))), lif(0)), "weight", "(0, 2)"),
+    ],
+)
+def test_parameters_of_other_axes_are_refused(tmp_path, shape, nodes, where, value, check_error):
+    with pytest.raises(KipukaError) as caught:
+        load_network(chain(tmp_path, shape, *nodes), dt=DT)
+    check_error(caught.value, what="", where=where, limit="", value=value, remedy="")
+
+
+def test_an_image_of_one_channel_and_one_row_is_convolved(tmp_path, rng):
+    weights = rng.normal(size=(2, 1, 3))
+    for sizes in ([1, 7], [1, 1, 7]):
+        path = chain(tmp_path, sizes, row(weight=weights, bias=np.zeros(2)), INTEGRATOR)
+        assert load_network(path, dt=DT).layers[0].shape == (2, 1, 5)
+    (projection,) = floats_of(path, dt=DT).layers[0].projections
+    spikes = rng.random(7)
+    expected = [np.correlate(spikes, one[0], "valid") for one in weights]
+    assert np.allclose(projection.linear.matrix() @ spikes, np.ravel(expected))
+
+
+def nodes_of(**others):
+    ends = {"input": nir.Input(np.array([2])), "output": nir.Output(np.array([2]))}
+    return ends | {"w": nir.Linear(np.eye(2)), "last": lif(2)} | others
+
+
+PATH = [("input", "w"), ("w", "last"), ("last", "output")]
+
+
+@pytest.mark.parametrize(
+    ("others", "edges", "where", "value"),
+    [
+        ({"b": nir.Affine(np.eye(2), np.ones(2))}, [("b", "last")], "node b", "nothing arrives"),
+        ({}, [("last", "input")], "node input", "edges from last"),
+        (
+            {"li": nir.LI(np.ones(2), np.ones(2), np.zeros(2))},
+            [("w", "li"), ("li", "last")],
+            "node li",
+            "last behind it",
+        ),
+    ],
+)
+def test_what_would_be_left_out_of_a_graph_is_refused(
+    tmp_path, others, edges, where, value, check_error
+):
+    path = write(tmp_path, nodes_of(), PATH)
+    assert load_nir(path, dt=DT).n_inputs == 2
+    with pytest.raises(KipukaError) as caught:
+        load_nir(write(tmp_path, nodes_of(**others), PATH + edges), dt=DT)
+    check_error(caught.value, what="form", where=where, limit="", value=value, remedy="")
 
 
 def test_a_bias_before_a_synaptic_filter_is_asked_for(tmp_path, check_error):
