@@ -106,8 +106,23 @@ def test_events_of_a_batch(network, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("arrays", "shape"),
+    [
+        ({}, (1, 3, 5)),
+        ({"samples": [], "n_samples": 2}, (2, 3, 5)),
+        ({"samples": [], "labels": [1, 0]}, (2, 3, 5)),
+    ],
+)
+def test_a_silent_recording_may_be_written_as_empty_lists(network, tmp_path, arrays, shape):
+    given = load_inputs(events(tmp_path, times=[], units=[], **arrays), network)
+    assert given.values.shape == shape
+    assert not given.values.any()
+
+
+@pytest.mark.parametrize(
     ("arrays", "where", "limit", "value"),
     [
+        ({"times": [[0, 1]]}, "x.npz", "times", "not one row"),
         ({"units": [2, 3, 1]}, "unit of event 1", "0 to 2", "3"),
         ({"times": [0, 4, 5]}, "time of event 2", "0 to 4", "5"),
         ({"times": [0, -1, 1]}, "time of event 1", "0 to 4", "-1"),

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import torch
 
+from kipuka.errors import KipukaError
 from kipuka.train.runs.config import AugmentationSettings
+
+SHIFTS = {"channel_shift": (1, "channels"), "time_shift_steps": (2, "steps")}
+"""Settings that move samples, with the axis and what it counts."""
 
 
 class Augmentation:
@@ -15,11 +19,26 @@ class Augmentation:
     settings : AugmentationSettings
     spikes : bool tensor (samples, units, time)
         The whole training part.
+
+    Raises
+    ------
+    KipukaError
+        If a shift may leave nothing of a sample.
     """
 
     def __init__(self, settings: AugmentationSettings, spikes: torch.Tensor) -> None:
         self.settings = settings
         self.spikes = spikes
+        for name, (axis, places) in SHIFTS.items():
+            shift, length = getattr(settings, name), spikes.shape[axis]
+            if shift and shift >= length:
+                raise KipukaError(
+                    "the augmentation moves whole samples away",
+                    where=f"setting augmentation.{name}",
+                    limit=f"less than the {length} {places} of a sample",
+                    value=shift,
+                    remedy="choose a smaller shift",
+                )
 
     def draw(self, samples: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Changed copies of some samples, as float (samples, units, time).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -56,6 +57,15 @@ class _Settings(pydantic.BaseModel, metaclass=_OwnNames):
         extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
 
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _taken_for_what_it_is(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
+        """Refuse truth values in the place of numbers, which are 0 and 1 to pydantic."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and kind is not bool:
+            raise ValueError("a truth value is none of the values of this setting")
+        return os.fspath(value) if isinstance(value, os.PathLike) else value
+
     def __dir__(self) -> list[str]:
         return [*type(self).model_fields, *dir(type(self))]
 
@@ -106,6 +116,13 @@ class ArraySettings(_Settings):
 
     parts: str = "parts"
     """0 training, 1 validation, 2 test, for each recording."""
+
+    @pydantic.model_validator(mode="after")
+    def _each_its_own(self) -> ArraySettings:
+        names = list(self.model_dump().values())
+        if not all(names) or len(set(names)) < len(names):
+            raise ValueError("each array has a name, and no two of them the same")
+        return self
 
 
 class DelaySettings(_Settings):
@@ -158,6 +175,12 @@ class PenaltySettings(_Settings):
 
     overshoot: float = pydantic.Field(default=0.0, ge=0, le=WEIGHT_MAX)
     """Weight of the penalty on GRU states beyond half of their range, where saturation is near."""
+
+    @pydantic.model_validator(mode="after")
+    def _leaves_some_free(self) -> PenaltySettings:
+        if self.rate_low > self.rate_high:
+            raise ValueError("rate_low should be at most rate_high, or no rate is free")
+        return self
 
 
 class TrainConfig(_Settings):
@@ -430,7 +453,7 @@ def _fill(config: TrainConfig, form: Mapping[str, Any], where: str) -> None:
         raise KipukaError(
             "a setting of the training run cannot be used",
             where=f"{where}, key {key}",
-            limit=first["msg"],
+            limit=first["msg"].removeprefix("Value error, "),
             value=short(first["input"]),
             remedy=(f"did you mean {near[0]}? " if unknown else "change it; ")
             + f"known settings are {', '.join(setting_fields())}",

@@ -98,7 +98,9 @@ def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
             with archive.open(member) as packed:
                 shape, _, dtype = _header(packed)
                 left -= math.prod(shape)
-                if left < 0 or len(shape) > 1:
+                if len(shape) > 1:
+                    raise ValueError(f"array {name} of shape {shape}, not one row")
+                if left < 0:
                     raise ValueError(f"array {name} of shape {shape}, too large for its file")
                 n_bytes = math.prod(shape) * dtype.itemsize
                 content = packed.read(n_bytes + 1)

@@ -109,6 +109,11 @@ def read_event_file(path: Path, names: ArrayNames | None = None) -> EventFile:
     times, units = arrays["times"], arrays["units"]
     n_steps = _count(path, arrays, "n_steps") if "n_steps" in arrays else None
     samples = arrays.get("samples", np.zeros(times.shape, np.int64))
+    # What numpy makes of an empty list are floats, which says nothing about what is not in it;
+    # only times without a number of steps are seconds by their type.
+    units, samples = (a if a.size else a.astype(np.int64) for a in (units, samples))
+    if not times.size and n_steps is not None:
+        times = times.astype(np.int64)
     shapes = {array.shape for array in (times, units, samples)}
     if len(shapes) > 1 or times.ndim != 1 or (n_steps is not None and n_steps < 1):
         said = "" if n_steps is None else f", {n_steps} steps"

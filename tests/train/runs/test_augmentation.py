@@ -1,5 +1,7 @@
+import pytest
 import torch
 
+from kipuka.errors import KipukaError
 from kipuka.train.runs.augmentation import Augmentation, shifted, stretched
 from kipuka.train.runs.config import AugmentationSettings
 
@@ -58,3 +60,14 @@ def test_the_generator_decides_everything():
     first, again = (augmentation.draw(torch.arange(6), generator()) for _ in range(2))
     assert torch.equal(first, again)
     assert not torch.equal(first, spikes().float())
+
+
+@pytest.mark.parametrize(("name", "length"), [("channel_shift", 5), ("time_shift_steps", 30)])
+def test_a_shift_leaves_something_of_a_sample(name, length, check_error):
+    Augmentation(AugmentationSettings(**{name: length - 1}), spikes())
+    with pytest.raises(KipukaError) as caught:
+        Augmentation(AugmentationSettings(**{name: length}), spikes())
+    check_error(
+        caught.value, what="moves", where=name, limit=f"than the {length}", value=str(length),
+        remedy="smaller",
+    )  # fmt: skip

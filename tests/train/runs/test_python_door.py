@@ -41,6 +41,29 @@ def test_a_wrong_setting_is_refused_as_it_is_given(settings, key, meant, check_e
         check_error(caught.value, what="", value="", remedy=f"did you mean {meant}?")
 
 
+@pytest.mark.parametrize(
+    ("settings", "key", "limit"),
+    [
+        ({"hidden": True}, "hidden", "truth value"),
+        ({"learning_rate": True}, "learning_rate", "truth value"),
+        ({"delays.width_steps": False}, "delays.width_steps", "truth value"),
+        ({"penalties": {"rate_low": 0.5, "rate_high": 0.1}}, "penalties", "at most rate_high"),
+        ({"arrays": {"times": "units"}}, "arrays", "no two"),
+        ({"arrays": {"times": ""}}, "arrays", "a name"),
+    ],
+)
+def test_what_says_nothing_or_two_things_is_refused(settings, key, limit, check_error):
+    for make in (TrainConfig, CONFIG.with_settings):
+        with pytest.raises(KipukaError) as caught:
+            make(**settings)
+        check_error(caught.value, what="", where=f"key {key}", limit=limit, value="", remedy="")
+
+
+def test_data_may_be_given_as_a_path(tmp_path):
+    config = TrainConfig(data=tmp_path / "x.npz", data_dir=tmp_path)
+    assert (config.data, config.data_dir) == (str(tmp_path / "x.npz"), str(tmp_path))
+
+
 def test_one_setting_can_be_changed():
     annealed = CONFIG.with_settings(delay_rule="annealed", hidden=9)
     assert (annealed.delays.rule, annealed.hidden, annealed.epochs) == ("annealed", 9, 1)
