@@ -28,7 +28,7 @@ LEAVES = {
     "names",
     "screen",
     "strangers",
-    "streams",
+    "threads",
     "vectors",
     "yaml_text",
 }
@@ -217,6 +217,15 @@ def test_files_from_strangers_are_opened_in_one_place_each():
         for door, allowed in doors.items():
             name = str(path.relative_to(ROOT))
             assert door not in code or name in allowed, f"{name} has {door}"
+
+
+def test_threads_are_made_in_one_place():
+    # Those of Lava's workers, and of who reads what they print, run none of our kernels.
+    allowed = {"src/kipuka/threads.py", "deploy/lava/run.py", "deploy/lava/turns.py"}
+    for path in SOURCES:
+        code = code_with(path, "Thread")
+        made = re.search(r"Thread(PoolExecutor)?\(", code)
+        assert not made or str(path.relative_to(ROOT)) in allowed, path
 
 
 MODULES = {

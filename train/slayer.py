@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from kipuka.lazy import listing
+from kipuka.train.autograd_queue import let_go_at_exit
 
 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
     from lava.lib.dl.slayer.axon import Delay, Delta
@@ -55,6 +56,8 @@ __all__ = [
 ]
 
 __dir__ = listing(__all__)
+
+let_go_at_exit()
 
 
 def clamp_is_open() -> bool:

@@ -8,10 +8,11 @@ samples alone, and each sample's numbers are its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import torch
+
+from kipuka.threads import share_out
 
 _KERNELS: list[int] = []
 """Threads that torch had when a block of `summing_in_one_order` was entered."""
@@ -37,18 +38,14 @@ def kernel_threads() -> int:
 
 def on_threads(count: int, block: int, work: Callable[[int, int], None]) -> None:
     """Call `work(begin, end)` for blocks of `count` things, on as many threads as torch has."""
-    starts = range(0, count, block)
-    n_threads = min(kernel_threads(), len(starts))
+    n_threads = kernel_threads()
     # Of nothing, as of little: a batch may have no sample.
-    if n_threads <= 1:
+    if n_threads == 1 or count <= block:
         work(0, count)
         return
-    # One iterator hands out the blocks, to whichever thread is free.
-    blocks = iter(starts)
 
-    def work_off(_: int) -> None:
-        for begin in blocks:
+    def work_off(begins: Iterator[int]) -> None:
+        for begin in begins:
             work(begin, min(begin + block, count))
 
-    with ThreadPoolExecutor(n_threads) as pool:
-        list(pool.map(work_off, range(n_threads)))
+    share_out(n_threads, range(0, count, block), work_off)

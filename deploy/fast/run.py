@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from kipuka.deploy.fast.recording import Columns, Record
 from kipuka.deploy.fast.synapse_layout import Places
 from kipuka.deploy.fast.workers import COUNTS, Worker, let_wait, worker_for
 from kipuka.deploy.reference import Simulation, state_names
+from kipuka.threads import share_out
 
 STEPS_AT_ONCE = 1 << 14
 """Steps after which a run looks up: to show its progress, or to end early."""
@@ -101,19 +101,26 @@ class Run:
         """Have no more use for workers whose samples were run to their end."""
         let_wait(self.packed, workers)
 
-    def on_threads(self, work_off: Callable[[Worker], None], n_threads: int) -> list[Worker]:
-        """Call a function on each of several threads; return the workers that it ran in."""
-        workers = [self.worker() for _ in range(n_threads)]
-        if n_threads == 1:
-            work_off(workers[0])
-            return workers
-        with ThreadPoolExecutor(n_threads) as pool:
+    def on_threads(
+        self, shares: Sequence[range], work: Callable[[Worker, range], None], n_threads: int
+    ) -> list[Worker]:
+        """Call a function with each share, on several threads; return the workers it ran in."""
+        workers: list[Worker] = []
+
+        def work_off(shares: Iterator[range]) -> None:
+            worker = None
             try:
-                for future in [pool.submit(work_off, worker) for worker in workers]:
-                    future.result()
-            finally:
+                for share in shares:
+                    if worker is None:
+                        worker = self.worker()
+                        workers.append(worker)
+                    work(worker, share)
+            except BaseException:
                 # After an error, or Ctrl-C, the other threads need not go on.
                 self.stop()
+                raise
+
+        share_out(n_threads, shares, work_off)
         return workers
 
     def enter(self, worker: Worker, piece: Piece, recording: int, where: str) -> None:

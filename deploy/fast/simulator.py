@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from kipuka.deploy.fast.workers import Worker
 from kipuka.deploy.reference import Simulation
 from kipuka.errors import KipukaError
 from kipuka.lazy import listing
+from kipuka.threads import Helpers, Task, end
 
 __all__ = ["COUNTERS", "EVERYTHING", "Events", "Record", "simulate", "simulate_each"]
 
@@ -91,18 +92,16 @@ def simulate(
     recorded = run.columns.recordings(len(inputs), n_steps)
     tables = tables_of(recorded)
     first = address(tables, np.int64)
-    # One iterator hands out the samples, some at a time, to whichever thread is free.
     at_once = -(-len(inputs) // (SHARES * n_threads))
-    shares = iter([range(len(inputs))[k : k + at_once] for k in range(0, len(inputs), at_once)])
+    shares = [range(len(inputs))[k : k + at_once] for k in range(0, len(inputs), at_once)]
 
-    def work_off(worker: Worker) -> None:
-        for share in shares:
-            for number in share:
-                recording = first + number * tables.strides[0]
-                run.enter(worker, inputs[number], recording, f"input, sample {number}")
-            run.go(worker)
+    def work(worker: Worker, share: range) -> None:
+        for number in share:
+            recording = first + number * tables.strides[0]
+            run.enter(worker, inputs[number], recording, f"input, sample {number}")
+        run.go(worker)
 
-    workers = run.on_threads(work_off, min(n_threads, len(inputs)))
+    workers = run.on_threads(shares, work, n_threads)
     result = run.result([worker.work for worker in workers], recorded, n_steps)
     run.let_wait(workers)
     return result
@@ -173,21 +172,33 @@ def simulate_each(
         finally:
             workers.put(worker)
 
-    ahead: deque[Future[Simulation]] = deque()
-    with ThreadPoolExecutor(n_threads) as pool:
+    helpers = Helpers()
+    ahead: deque[Task[Simulation]] = deque()
+    try:
         try:
             for sample, where in numbered:
-                ahead.append(pool.submit(run_one, sample, where))
+                ahead.append(Task(partial(run_one, sample, where)))
+                helpers.at_least(min(len(ahead), n_threads))
+                helpers.give(ahead[-1])
                 if len(ahead) > SAMPLES_AHEAD * n_threads:
-                    yield ahead.popleft().result()
+                    yield _next_result(ahead)
             while ahead:
-                yield ahead.popleft().result()
+                yield _next_result(ahead)
         finally:
             # Whoever stops asking early waits for no more than the steps being computed.
             run.stop()
-            for future in ahead:
-                future.cancel()
+            helpers.dismiss()
+            end(ahead)
+    finally:
+        end(ahead)
     run.let_wait([workers.get() for _ in range(n_threads)])
+
+
+def _next_result(ahead: deque[Task[Simulation]]) -> Simulation:
+    """Wait for the first result; until it is there it is among those that the end waits for."""
+    result = ahead[0].result()
+    ahead.popleft()
+    return result
 
 
 def _threads(threads: int | None) -> int:

@@ -14,9 +14,9 @@ import typer
 from kipuka import __version__
 from kipuka.commands.paths import PathCommand
 from kipuka.commands.tables.layout import folded
+from kipuka.commands.tables.streams import PipeClosedError, guarded_streams, let_go
 from kipuka.errors import KipukaError, printable
 from kipuka.screen import STDERR
-from kipuka.streams import PipeClosedError, guarded_streams, let_go
 
 BAD_INPUT, INTERNAL_ERROR, INTERRUPTED, PIPE_CLOSED = 2, 70, 130, 141
 """Exit statuses besides 0 and `kipuka.commands.options.MISMATCH`; the last one, as of a program
