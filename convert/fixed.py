@@ -44,8 +44,7 @@ GRU_STATE_LIMIT = (1 << 17) - 1
 """Largest magnitude of the 18-bit GRU current and membrane, in state units."""
 
 MESSAGE_BITS = 12
-MESSAGE_LIMIT = 1 << (MESSAGE_BITS - 1)
-"""Largest magnitude of a GRU current that is sent as a graded message, in weight units."""
+"""Bits, with the sign, of a GRU current that is sent as a graded message in weight units."""
 
 GRADED_SHIFT = 2 * STATE_SHIFT
 """Left shift from weight units to the states of sigma-delta neurons: Lava's ``spike_exp``, 6, and

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import torch
 
@@ -11,8 +9,6 @@ from kipuka.convert import fixed
 from kipuka.convert.operands import whole_number
 from kipuka.convert.synapses import Shape3
 from kipuka.errors import KipukaError
-
-Layout = Literal["csgru", "frequency"]
 
 FOLDS_MAX = 8
 """Most channels into which CS-GRU's folding divides the units."""

@@ -114,7 +114,7 @@ def core_activity(
     busiest = np.zeros((4, *shape), dtype=np.int64)
     for chosen in sent.slices():
         messages = sent.of_samples(chosen)
-        operations = _operations(groups, mapping, messages)
+        operations = core_operations(groups, mapping, messages)
         total += operations.sum(axis=(1, 2))
         busiest[0, chosen], busiest[1, chosen] = operations.max(axis=0), operations.argmax(axis=0)
         emitted = _by_neuron(routes, messages)
@@ -143,23 +143,32 @@ def core_activity(
     )
 
 
-def core_operations(groups: tuple[Group, ...], mapping: CoreMapping, sent: Sent) -> np.ndarray:
-    """Count synaptic operations of each core: int64 array (cores, samples, steps)."""
-    return _operations(groups, mapping, sent.of_samples(slice(None)))
-
-
 def busiest_operations(groups: tuple[Group, ...], mapping: CoreMapping, sent: Sent) -> np.ndarray:
     """Count what the busiest core does in each step: int64 array (samples, steps)."""
     parts = [
-        _operations(groups, mapping, sent.of_samples(chosen)).max(axis=0)
+        core_operations(groups, mapping, sent.of_samples(chosen)).max(axis=0)
         for chosen in sent.slices()
     ]
     return np.concatenate(parts)
 
 
-def _operations(
+def core_operations(
     groups: tuple[Group, ...], mapping: CoreMapping, messages: Mapping[Channel, np.ndarray]
 ) -> np.ndarray:
+    """Count synaptic operations of each core in each step.
+
+    Parameters
+    ----------
+    groups : tuple of Group
+    mapping : CoreMapping
+        Of the same groups.
+    messages : mapping of Channel to array (samples, neurons, steps)
+        What each channel sends; 0 is no message.
+
+    Returns
+    -------
+    int64 array (cores, samples, steps)
+    """
     n_samples, _, n_steps = next(iter(messages.values())).shape
     total = np.zeros((mapping.n_cores, n_samples * n_steps), dtype=np.int64)
     for group, own in zip(groups, mapping.groups, strict=True):

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kipuka.commands.backends import BACKENDS, obstacles, run_jobs
+from kipuka.commands.backends import BACKENDS, obstacles
 from kipuka.convert.formats.net.file import load_net, save_net
 from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.verification import verify
 from kipuka_cases import random_inputs
+from kipuka_engines import run_jobs
 from kipuka_random import random_network
 from kipuka_sigma_delta import random_sigma_delta, random_values
 

@@ -7,11 +7,11 @@ pytest.importorskip("lava", reason="needs the lava extra")
 
 import torch
 
-from kipuka.commands.backends import run_jobs
 from kipuka.convert.formats.net.file import load_net, save_net
 from kipuka.convert.formats.slayer.network import program_from_blocks
 from kipuka.convert.trace import readout_input
 from kipuka.train.slayer import cuba
+from kipuka_engines import run_jobs
 
 NEURON = {"threshold": 1.0, "current_decay": 0.25, "voltage_decay": 0.1}
 STEPS = 70

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kipuka.commands.backends import run_jobs
+from kipuka.commands.backends import BACKENDS
 from kipuka.convert.program import Program
 from kipuka.convert.trace import Trace
 from kipuka.deploy.lowered import lower, run_lowered
@@ -17,6 +17,15 @@ from kipuka_catalogue import AXONAL_DELAYS_CASES, SIGMA_DELTA_CASES
 from kipuka_stale import tried
 
 Jobs = Sequence[tuple[Program, np.ndarray]]
+
+
+def run_jobs(name: str, jobs: Jobs) -> list[Trace]:
+    """Run many networks, each on inputs of its own; Lava is then started only once."""
+    if name in ("lava", "lowered", "netx"):
+        from kipuka.deploy.lava.run import run_lava_jobs
+
+        return run_lava_jobs(jobs, backend=name)
+    return [BACKENDS[name](program, inputs) for program, inputs in jobs]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from kipuka_observations import (
     PILOTNET_NEURONS,
     PILOTNET_OPERATIONS,
     PILOTNET_STEPS,
-    SNN,
     conv_group,
     dense_group,
 )
@@ -214,8 +213,3 @@ def static_table(chip):
         verdict = inside(round(power_w, 2), bounds.low, bounds.high)
         rows.append([name, f"{power_w:.3f} W", *bounds_text(bounds, 1), verdict])
     return joined(["static power", "", "low", "typical", "high", ""], rows)
-
-
-def pilotnet_layers(chip):
-    """Cores of PilotNet's layers without its input: what the SNN and SDNN share."""
-    return [(low, row.cores, high) for row, low, high in core_rows(chip) if SNN in row.source]

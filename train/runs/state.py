@@ -205,10 +205,3 @@ def _restore(
                 key: value if key == "step" else value.to(parameter.device)
                 for key, value in moments.items()
             }
-
-
-def deterministic_part(metrics: EpochMetrics) -> dict[str, object]:
-    """Return an epoch's metrics without the seconds, in which equal runs differ."""
-    values = asdict(metrics)
-    del values["seconds"]
-    return json.loads(json.dumps(values))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -211,15 +211,6 @@ def installed_backends() -> list[str]:
 def quick_backends() -> list[str]:
     """Names of those that take seconds where Lava takes minutes, as far as they are installed."""
     return [name for name in installed_backends() if name in QUICK]
-
-
-def run_jobs(name: str, jobs: Sequence[tuple[Program, np.ndarray]]) -> list[Trace]:
-    """Run many networks, each on inputs of its own; Lava is then started only once."""
-    if name in ("lava", "lowered", "netx"):
-        from kipuka.deploy.lava.run import run_lava_jobs
-
-        return run_lava_jobs(jobs, backend=cast("LavaBackend", name))
-    return [BACKENDS[name](program, inputs) for program, inputs in jobs]
 
 
 NAMES_BEFORE = {"lava-stock": "lowered"}

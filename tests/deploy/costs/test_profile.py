@@ -243,7 +243,9 @@ def test_work_of_cores_equals_an_independent_count(seed, chip):
     inputs = random_inputs(rng, network, 2, 20)
     run = simulate_reference(network, inputs)
     cost = profile(network, inputs, run, chip, cores=9)
-    counted = core_operations(groups_of(network), cost.mapping, sent_in(network, inputs, run))
+    counted = core_operations(
+        groups_of(network), cost.mapping, sent_in(network, inputs, run).of_samples(slice(None))
+    )
     for own, by_neuron in zip(
         cost.mapping.groups, counted_by_hand(network, inputs, run.trace), strict=True
     ):
@@ -298,7 +300,9 @@ def test_graded_currents_cost_synaptic_operations_by_core(rng, chip):
     inputs = random_spikes(rng, 3, 5, 30, 0.5)
     run = simulate(network, inputs, record=record_for_costs(network))
     cost = profile(network, inputs, run, chip, cores=5)
-    by_core = core_operations(groups_of(network), cost.mapping, sent_in(network, inputs, run))
+    by_core = core_operations(
+        groups_of(network), cost.mapping, sent_in(network, inputs, run).of_samples(slice(None))
+    )
     assert cost.mapping.groups[0].n_cores > 1
     for own, counted in zip(cost.mapping.groups, run.counters.layers, strict=True):
         assert counted.synaptic_operations.any()

@@ -5,11 +5,12 @@ import importlib.util
 import numpy as np
 import pytest
 
-from kipuka.commands.backends import BACKENDS, run_jobs
+from kipuka.commands.backends import BACKENDS
 from kipuka.convert.program import RECURRENT
 from kipuka.deploy.lowered import lower, run_lowered
 from kipuka.deploy.verification import verify
 from kipuka_cases import dense, even, gru, mgu, program, random_cuba
+from kipuka_engines import run_jobs
 
 pytestmark = pytest.mark.skipif(not importlib.util.find_spec("lava"), reason="needs the lava extra")
 

@@ -138,8 +138,8 @@ def test_negative_currents_are_rounded_down_twice():
     assert current_message(np.array([-1, -64, 63])).tolist() == [-1, -1, 0]
     assert current_activation(np.array([-1, -64, 127])).tolist() == [-1, -1, 1]
     assert current_message(np.array([fixed.GRU_STATE_LIMIT, -fixed.GRU_STATE_LIMIT])).tolist() == [
-        fixed.MESSAGE_LIMIT - 1,
-        -fixed.MESSAGE_LIMIT,
+        (1 << (fixed.MESSAGE_BITS - 1)) - 1,
+        -(1 << (fixed.MESSAGE_BITS - 1)),
     ]
 
 
