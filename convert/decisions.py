@@ -80,7 +80,7 @@ class Decisions(Shown):
         decided, row = decide(program, last), np.asarray(labels)
         if not decided.size:
             raise KipukaError(
-                "there is nothing to judge",
+                "there is nothing to evaluate",
                 where="trace, last layer",
                 limit="at least 1 sample",
                 value="none",

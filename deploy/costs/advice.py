@@ -179,10 +179,10 @@ def _tried(
     found = _gain(change.text, change.layer, then, now)
     if before is None or labels is None:
         return found
-    return judged(found, before, decide(change.program, run.trace.layers[-1]) == labels)
+    return evaluated(found, before, decide(change.program, run.trace.layers[-1]) == labels)
 
 
-def judged(found: Advice, before: np.ndarray, after: np.ndarray) -> Advice:
+def evaluated(found: Advice, before: np.ndarray, after: np.ndarray) -> Advice:
     """Give advice the change of accuracy on the same samples, with its 95 % interval.
 
     Parameters

@@ -16,7 +16,7 @@ from kipuka.convert.neurons.spiking_gru import SpikingGruParameters
 from kipuka.convert.neurons.spiking_mgu import SpikingMguParameters
 from kipuka.convert.program import RECURRENT, Layer, Program, Projection, Target
 from kipuka.convert.trace import decide
-from kipuka.deploy.costs.advice import SMALLEST_GAIN, Advice, judged
+from kipuka.deploy.costs.advice import SMALLEST_GAIN, Advice, evaluated
 from kipuka.deploy.fast.recording import record_for_readout
 from kipuka.deploy.fast.simulator import simulate
 from kipuka.deploy.lowered.comparison import (
@@ -218,7 +218,7 @@ class _Tries:
         )
         if self.right is None or after is None:
             return found
-        return judged(found, self.right, after)
+        return evaluated(found, self.right, after)
 
 
 def _right(program: Program, inputs: np.ndarray, labels: np.ndarray | None) -> np.ndarray | None:

@@ -65,7 +65,7 @@ def test_events_with_labels_give_an_accuracy(net, events, tmp_path):
 
 
 @pytest.mark.slow
-def test_advice_for_a_chip_without_microcode_is_judged_on_the_validation_part(
+def test_advice_for_a_chip_without_microcode_is_evaluated_on_the_validation_part(
     rng, tmp_path, capsys
 ):
     pytest.importorskip("lava", reason="needs the lava extra")

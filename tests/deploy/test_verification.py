@@ -93,13 +93,13 @@ def test_nothing_agrees_with_nothing(network, trace, cut, check_error):
     check_error(caught.value, what="cannot be compared", where="trace b", value="(0, 4, 25)")
 
 
-def test_no_sample_has_no_class_and_is_not_judged(network, trace, check_error):
+def test_no_sample_has_no_class_and_is_not_evaluated(network, trace, check_error):
     nothing = empty(trace, np.s_[:0]).layers[-1]
     assert decide(network, nothing).shape == (0,)
     with pytest.raises(KipukaError) as caught:
         Decisions.of(network, nothing, [])
     parts = {"where": "trace, last layer", "limit": "at least 1 sample", "value": "none"}
-    check_error(caught.value, what="nothing to judge", remedy="of a run", **parts)
+    check_error(caught.value, what="nothing to evaluate", remedy="of a run", **parts)
 
 
 def test_what_was_not_recorded_has_no_class(network, rng, check_error):

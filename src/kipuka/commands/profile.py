@@ -256,10 +256,10 @@ def _answer(
     lowered = without_microcode(program, own.samples.values, hardware)
     changes, source = None, ""
     if advice:
-        judged = _judged(net, own, question, hardware)
-        changes = _advised(judged, question, hardware)
-        changes += _advised_lowered(judged, own, hardware, lowered)
-        source = f"{len(judged.samples.values):,} samples, {judged.samples.source}"
+        evaluated = _evaluated(net, own, question, hardware)
+        changes = _advised(evaluated, question, hardware)
+        changes += _advised_lowered(evaluated, own, hardware, lowered)
+        source = f"{len(evaluated.samples.values):,} samples, {evaluated.samples.source}"
     if second is None:
         return Answer(hardware, own, lowered, changes, None, (), source)
     other = _priced(*second, question, hardware)
@@ -411,8 +411,8 @@ def _record(program: Program) -> Record:
     return Record(states=(*states, *first))
 
 
-def _judged(net: Path, own: Priced, question: Question, hardware: HardwareProfile) -> Priced:
-    """Run the network on the samples that judge changes: the validation part where there is one.
+def _evaluated(net: Path, own: Priced, question: Question, hardware: HardwareProfile) -> Priced:
+    """Run the network on the samples of the advice: the validation part where there is one.
 
     What a change costs of the accuracy chooses between changes: the test part must not.
     """
@@ -422,24 +422,26 @@ def _judged(net: Path, own: Priced, question: Question, hardware: HardwareProfil
     return own if others is None else _priced(net, own.program, question, hardware, others)
 
 
-def _advised(judged: Priced, question: Question, hardware: HardwareProfile) -> tuple[Advice, ...]:
+def _advised(
+    evaluated: Priced, question: Question, hardware: HardwareProfile
+) -> tuple[Advice, ...]:
     """Try changes of the network with microcode."""
     from kipuka.deploy.costs.advice import advise
 
-    samples = judged.samples
+    samples = evaluated.samples
     return advise(
-        judged.program,
+        evaluated.program,
         samples.values,
-        judged.simulation,
+        evaluated.simulation,
         hardware,
-        judged.cost,
+        evaluated.cost,
         question.cores,
         samples.labels,
     )
 
 
 def _advised_lowered(
-    judged: Priced,
+    evaluated: Priced,
     own: Priced,
     hardware: HardwareProfile,
     lowered: LoweredComparison | NotLowered,
@@ -448,12 +450,12 @@ def _advised_lowered(
     from kipuka.deploy.lowered.advice import advise_lowered
     from kipuka.deploy.lowered.comparison import LoweredComparison, without_microcode
 
-    values, labels = judged.samples.values, judged.samples.labels
-    if judged is not own:
-        lowered = without_microcode(judged.program, values, hardware)
+    values, labels = evaluated.samples.values, evaluated.samples.labels
+    if evaluated is not own:
+        lowered = without_microcode(evaluated.program, values, hardware)
     if not isinstance(lowered, LoweredComparison):
         return ()
-    return advise_lowered(judged.program, values, hardware, lowered, labels)
+    return advise_lowered(evaluated.program, values, hardware, lowered, labels)
 
 
 def _title(net: Path, program: Program) -> str:

@@ -107,7 +107,7 @@ def test_the_complement_of_a_gate_is_that_gate_with_its_weights_turned(rng):
 
 
 @pytest.mark.slow
-def test_with_labels_every_change_is_judged_as_it_is(rng, chip):
+def test_with_labels_every_change_is_evaluated_as_it_is(rng, chip):
     network = program(5, random_gru(rng, 5, 8), random_cuba(rng, 8, 3))
     inputs, labels = random_spikes(rng, 40, 5, 20, 0.4), rng.integers(0, 3, 40)
     now = without_microcode(network, inputs, chip)

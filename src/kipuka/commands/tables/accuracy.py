@@ -1,4 +1,4 @@
-"""Accuracy with what it takes to judge it, as rows and a line."""
+"""Accuracy with what it takes to read it, as rows and a line."""
 
 from __future__ import annotations
 
