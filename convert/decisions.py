@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from kipuka.convert import fixed
 from kipuka.convert.intervals import DEVIATIONS_95, interval_over_groups, wilson_interval
-from kipuka.convert.operands import as_numbers
+from kipuka.convert.operands import as_numbers, whole_number
 from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, decide
 from kipuka.display import Shown, Table
@@ -35,6 +36,9 @@ def paired_interval(won: int, lost: int, samples: int) -> tuple[float, float]:
     >>> low < 0 < high
     True
     """
+    samples = whole_number(samples, 1, fixed.INT32_MAX, "argument samples")
+    won = whole_number(won, 0, samples, "argument won")
+    lost = whole_number(lost, 0, samples - won, "argument lost")
     n = samples + 2
     change = (won - lost) / n
     reach = DEVIATIONS_95 * math.sqrt(won + lost + 1 - (won - lost) ** 2 / n) / n
@@ -60,6 +64,21 @@ class Decisions(Shown):
     n_classes: int
     groups: int | None = None
     group_of: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        rows = [np.asarray(row) for row in (self.labels, self.decided)]
+        whole = all(row.dtype.kind in "iu" and row.ndim == 1 for row in rows)
+        if not whole or rows[0].size != rows[1].size or not rows[0].size:
+            raise KipukaError(
+                "the labels do not fit the samples",
+                where="arguments labels and decided",
+                limit="whole numbers, one for each sample, at least 1 sample",
+                value=", ".join(f"shape {row.shape}, {row.dtype}" for row in rows),
+                remedy="give the class of each sample, and what was decided on it",
+            )
+        for name, row in zip(("labels", "decided"), rows, strict=True):
+            object.__setattr__(self, name, row)
+        whole_number(self.n_classes, 1, fixed.INT32_MAX, "argument n_classes")
 
     @classmethod
     def of(

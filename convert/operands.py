@@ -220,6 +220,25 @@ def whole_number(value: Any, low: int, high: int, where: str) -> int:
     return found
 
 
+def truth_value(value: Any, where: str) -> bool:
+    """Return an argument that is true or false as Python's own bool.
+
+    Raises
+    ------
+    KipukaError
+        If it is something else, which may count for more than once.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise KipukaError(
+            "an argument is neither true nor false",
+            where=where,
+            limit="True or False",
+            value=repr(value),
+            remedy="pass one of them, or leave the argument out",
+        )
+    return bool(value)
+
+
 def real_number(value: Any) -> float | None:
     """Return a finite number as Python's own float, or None for anything else, bools among it."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):

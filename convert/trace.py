@@ -10,7 +10,7 @@ import numpy as np
 
 from kipuka.convert.program import Program, Readout, expect_program
 from kipuka.display import Shown, Table, counted
-from kipuka.errors import KipukaError
+from kipuka.errors import KipukaError, expect
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +201,8 @@ def read_values(program: Program, last: LayerTrace) -> np.ndarray:
     bool or int32 array (samples, neurons, steps)
         Membranes and values in state units.
     """
+    expect_program(program)
+    expect(last, LayerTrace, "argument last", "trace.layers[-1] of a run is the last layer's")
     state = read_state(program)
     if state is None:
         return readout_input(program.readout, last.spikes)

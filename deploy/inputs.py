@@ -14,6 +14,7 @@ from kipuka.convert.program import Program
 from kipuka.deploy.fast.input_events import Events, windows
 from kipuka.errors import KipukaError
 from kipuka.files import replacing
+from kipuka.strangers import as_path
 
 MAX_ENTRIES = 1 << 28
 """Samples x units x steps that a list of events may be laid out on, a byte each."""
@@ -64,7 +65,7 @@ def load_inputs(path: str | Path, program: Program) -> Inputs:
         If the file is missing or holds no numpy arrays, another shape, values besides 0 and 1, or
         an event outside the network or the run.
     """
-    path = Path(path)
+    path = as_path(path)
     if path.suffix == ".npz":
         return _listed(path, program)
     try:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from kipuka.convert import fixed
+from kipuka.convert.operands import whole_number
 from kipuka.convert.program import Program, expect_program
 from kipuka.convert.trace import Trace, decide
 from kipuka.display import Shown, Table, counted
-from kipuka.errors import KipukaError
+from kipuka.errors import KipukaError, expect
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,15 @@ def verify(
         If there are fewer than two traces, or they are not of the same run, or of an empty one.
     """
     expect_program(program)
+    given = "{'fast': simulate(...).trace, ...} names them"
+    expect(traces, Mapping, "argument traces", given)
     check_enough(traces)
-    partly = dict(partly or {})
+    if partly is not None:
+        expect(partly, Mapping, "argument partly", "{'lava': 16} says how many of a backend")
+    partly = {
+        name: whole_number(n, 0, fixed.INT32_MAX, f"argument partly, {name}")
+        for name, n in (partly or {}).items()
+    }
     for name, trace in traces.items():
         _check_trace(program, name, trace, next(iter(traces.values())), partly.get(name))
     (standard, expected), *others = traces.items()

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from kipuka.errors import KipukaError, nearest
 from kipuka.hardware_profiles.architecture import ARCHITECTURE
 from kipuka.hardware_profiles.schema import HardwareProfile, SystemProfile
+from kipuka.strangers import as_path
 from kipuka.yaml_text import parse_yaml, place, read_limited, short
 
 _SUFFIX = ".yaml"
@@ -58,7 +59,7 @@ def load_profile(name_or_path: str | Path) -> HardwareProfile:
     """
     if isinstance(name_or_path, str) and name_or_path in profile_names():
         return _bundled(name_or_path)
-    path = Path(name_or_path)
+    path = as_path(name_or_path, "argument name_or_path")
     if isinstance(name_or_path, str) and not _looks_like_path(path):
         raise KipukaError(
             "There is no hardware profile of this name",

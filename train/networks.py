@@ -11,7 +11,7 @@ import torch
 from kipuka.convert import fixed
 from kipuka.convert.operands import whole_number
 from kipuka.convert.synapses import Shape3
-from kipuka.errors import choose
+from kipuka.errors import KipukaError, choose
 from kipuka.names import NETWORK_NAMES
 from kipuka.train.audio_layout import AudioLayout, audio_shape
 from kipuka.train.delays.axonal import AxonalDelay
@@ -224,6 +224,8 @@ def build_network(
         whole_number(value, 1, MAX_SIZE, f"network {name}, {what}")
         for value, what in ((n_inputs, "n_inputs"), (n_classes, "n_classes"), (hidden, "hidden"))
     )
+    where = f"network {name}, recurrent_min_steps"
+    recurrent_min_steps = whole_number(recurrent_min_steps, 0, fixed.DELAY_MAX, where)
     laid_out = audio_shape(n_inputs, layout)
     check_update_gate_input(update_gate_input, f"network {name}")
     image = _image(shape) or laid_out
@@ -233,6 +235,14 @@ def build_network(
 
 def _image(shape: tuple[int, ...]) -> Shape3 | None:
     """Channels, height and width; None of units without places."""
+    if not isinstance(shape, tuple | list):
+        raise KipukaError(
+            "the shape of the input is none",
+            where="argument shape",
+            limit="(channels, height, width), or () for units without places",
+            value=repr(shape),
+            remedy="leave batch and time out of the shape",
+        )
     return (shape[0], shape[1], shape[2]) if len(shape) == 3 else None
 
 

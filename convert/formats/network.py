@@ -10,6 +10,7 @@ from typing import Any
 from kipuka.convert.formats.net.file import GoldenVector, load_net, save_net
 from kipuka.convert.program import Program, expect_program
 from kipuka.errors import KipukaError, nearest
+from kipuka.strangers import as_path
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def load_network(path: str | Path, **options: Any) -> Program:
     KipukaError
         If an option is not the format's, or the file cannot be read.
     """
-    found = _format_of(Path(path))
+    found = _format_of(as_path(path))
     for name in options:
         if name not in found.options:
             raise KipukaError(
@@ -107,7 +108,7 @@ def save_network(path: str | Path, program: Program, golden: Sequence[GoldenVect
         If networks of that format cannot be written, or the file cannot.
     """
     expect_program(program)
-    found = _format_of(Path(path))
+    found = _format_of(as_path(path))
     if found.save is None:
         raise KipukaError(
             "networks of this format can only be read",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kipuka.convert.operands import whole_number
+from kipuka.convert.operands import truth_value, whole_number
 from kipuka.convert.program import Program, expect_program
 from kipuka.deploy.costs.core_activity import CoreActivity, Sent, core_activity
 from kipuka.deploy.costs.energy import Prices, energy_of, prices_of, total_of
@@ -214,6 +214,7 @@ def profile(
     expect_program(program)
     expect(simulation, Simulation, "argument simulation", "kipuka.deploy.simulate makes it")
     expect_profile(hardware)
+    host_input = truth_value(host_input, "argument host_input")
     sent = sent_in(program, inputs, simulation)
     groups, counters = groups_of(program), simulation.counters
     return cost_of(groups, counters, sent, hardware, cores=cores, host_input=host_input)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kipuka.convert import fixed
+from kipuka.convert.operands import truth_value
 from kipuka.deploy.costs.mapping import core_limits
 from kipuka.deploy.loihi2.checks import (
     Finding,
@@ -95,6 +96,7 @@ def dry_run(stream: Stream, hardware: HardwareProfile, *, host_input: bool = Fal
     """
     expect(stream, Stream, "argument stream", "kipuka.deploy.plan_stream makes it")
     expect_profile(hardware)
+    host_input = truth_value(host_input, "argument host_input")
     graph = stream.graph
     findings = [finding for check in CHECKS for finding in check(stream, hardware)]
     placed = Placed((), (0, 0))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from kipuka.errors import KipukaError
-from kipuka.strangers import kind_of
+from kipuka.strangers import as_path, kind_of
 
 _HOST = re.sub(r"\W", "_", socket.gethostname())[:64]
 """Name of this machine: on a shared disk only its own processes can be asked after."""
@@ -68,7 +68,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         If the folder does not exist or cannot be written, or the disk is full; the file that was
         there is then untouched.
     """
-    path = Path(path)
+    path = as_path(path)
     target = _target(path)
     with _poured(path) if target is None else _replaced(target) as temporary:
         yield temporary

@@ -27,6 +27,32 @@ KINDS = {
 """What a name may stand for besides a file, in the words of messages."""
 
 
+def as_path(value: object, where: str = "argument path") -> Path:
+    """Return an argument that names a file or folder as a Path.
+
+    Parameters
+    ----------
+    value : str or path-like
+    where : str
+        Name of the argument, for the message.
+
+    Raises
+    ------
+    KipukaError
+        If it is neither, or the empty name, which would be the current folder.
+    """
+    named = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(named, str) or not named:
+        raise KipukaError(
+            "the path cannot be used",
+            where=where,
+            limit="the name of a file or folder, as text or as a pathlib.Path",
+            value=repr(value),
+            remedy="give a name; a point stands for the current folder",
+        )
+    return Path(named)
+
+
 def kind_of(mode: int) -> str | None:
     """Say what a name stands for if that is no regular file; None if it is one."""
     return None if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "something else")

@@ -144,3 +144,23 @@ def test_groups_are_those_of_the_samples(check_error):
         value="shape (2,)",
         remedy="the person or session of each sample",
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "decided"),
+    [([0, 1], [0]), ([0, 1], 0), ([0.0, 1.0], [0, 1]), ([], []), (None, [0]), ("ab", [0, 1])],
+)
+def test_decisions_are_one_for_each_sample(labels, decided, check_error):
+    with pytest.raises(KipukaError) as caught:
+        Decisions(labels, decided, 2)
+    check_error(caught.value, what="labels", where="decided", limit="one for each", remedy="give")
+
+
+@pytest.mark.parametrize(
+    ("counts", "where"),
+    [((-1, 0, 5), "won"), ((1, 5, 5), "lost"), ((0, 0, 0), "samples"), ((1.5, 0, 5), "won")],
+)
+def test_a_paired_interval_is_of_counts(counts, where, check_error):
+    with pytest.raises(KipukaError) as caught:
+        paired_interval(*counts)
+    check_error(caught.value, what="whole number", where=where, limit="", value="", remedy="")

@@ -5,13 +5,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kipuka.convert import decide, inspect, save_net, save_network
+from kipuka.convert import (
+    decide,
+    floats_of,
+    inspect,
+    load_golden,
+    load_net,
+    load_network,
+    save_net,
+    save_network,
+)
 from kipuka.convert.analysis.state_ranges import analyse_ranges
 from kipuka.deploy import (
+    dry_run,
     golden_vectors,
+    load_inputs,
     lower,
     plan_stream,
     profile,
+    save_spikes,
     simulate,
     simulate_each,
     simulate_reference,
@@ -20,7 +32,7 @@ from kipuka.deploy import (
 )
 from kipuka.errors import KipukaError
 from kipuka.hardware_profiles import load_profile
-from kipuka_cases import program, random_cuba
+from kipuka_cases import cuba, dense, program, random_cuba
 
 INPUTS = np.zeros((1, 4, 5), bool)
 OTHERS = ["model.net", Path("model.net"), None, 3, b"net", [object()], {"layers": ()}]
@@ -50,6 +62,61 @@ def test_what_is_no_program(name, other, tmp_path, check_error):
     parts = {"where": "argument program", "remedy": "load_network(path)"}
     check_error(caught.value, what="no Program", value=type(other).__name__, **parts)
     assert not list(tmp_path.iterdir())
+
+
+PATH_TAKERS = {
+    "load_net": load_net,
+    "load_golden": load_golden,
+    "load_network": load_network,
+    "load_inputs": lambda path: load_inputs(path, program(4, cuba(2, dense([[2] * 4] * 2)))),
+    "load_profile": load_profile,
+    "save_net": lambda path: save_net(path, program(4, cuba(2, dense([[2] * 4] * 2)))),
+    "save_spikes": lambda path: save_spikes(path, np.zeros((1, 2, 3), bool), True),
+    "floats_of": lambda path: floats_of(path, dt=1.0),
+}
+
+
+@pytest.mark.parametrize("other", [None, 3, True, b"net", [], ""], ids=repr)
+@pytest.mark.parametrize("name", PATH_TAKERS)
+def test_what_is_no_path(name, other, check_error):
+    with pytest.raises(KipukaError) as caught:
+        PATH_TAKERS[name](other)
+    check_error(
+        caught.value, what="", where="", limit="", value=repr(other) if other else "", remedy=""
+    )
+
+
+def test_golden_vectors_of_another_class(network, tmp_path, check_error):
+    for golden in (None, 3, "x", [INPUTS]):
+        with pytest.raises(KipukaError) as caught:
+            save_net(tmp_path / "a.net", network, golden)
+        check_error(caught.value, what="", where="golden", limit="", remedy="golden_vectors")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("traces", [None, 3, ["fast", "reference"]])
+def test_traces_without_names(network, traces, check_error):
+    with pytest.raises(KipukaError) as caught:
+        verify(network, traces)
+    check_error(caught.value, what="no Mapping", where="argument traces", remedy="names them")
+
+
+@pytest.mark.parametrize("last", [None, INPUTS])
+def test_decisions_are_made_from_a_layer(network, last, check_error):
+    with pytest.raises(KipukaError) as caught:
+        decide(network, last)
+    check_error(caught.value, what="no LayerTrace", where="argument last", remedy="layers[-1]")
+
+
+def test_input_from_a_host_is_there_or_not(network, check_error):
+    run = simulate(network, INPUTS)
+    for take in (
+        lambda: profile(network, INPUTS, run, load_profile("loihi2"), host_input=2),
+        lambda: dry_run(plan_stream(network, 5), load_profile("loihi2"), host_input="no"),
+    ):
+        with pytest.raises(KipukaError) as caught:
+            take()
+        check_error(caught.value, what="neither", where="host_input", limit="True", remedy="pass")
 
 
 @pytest.fixture

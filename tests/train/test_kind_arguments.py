@@ -48,6 +48,9 @@ def test_settings_and_data_of_another_class(tmp_path, check_error):
         ({"init_steps": (0.0, float("nan"))}, "init_steps", "finite"),
         ({"init_steps": (-1.0, 1.0)}, "init_steps", "0 or more"),
         ({"init_steps": 4.0}, "init_steps", "two"),
+        ({"min_delay": 2.5}, "lower limit", "0 to 62"),
+        ({"min_delay": "x"}, "lower limit", "0 to 62"),
+        ({"min_delay": 5, "max_delay": 4}, "lower limit", "0 to 4"),
     ],
 )
 def test_delays_out_of_range(settings, where, limit, check_error):
@@ -84,3 +87,26 @@ def test_a_backend_that_lava_has_not(rng, check_error):
     with pytest.raises(KipukaError) as caught:
         run_lava(network, np.zeros((1, 4, 5), bool), backend="nets")
     check_error(caught.value, where="argument backend", remedy="netx")
+
+
+@pytest.mark.parametrize("folder", ["", None, 3, b"run"])
+def test_a_folder_that_is_none(folder, check_error):
+    from kipuka.train import TrainConfig, load_run, train
+
+    for take in (lambda: train(TrainConfig(epochs=1), folder), lambda: load_run(folder)):
+        with pytest.raises(KipukaError) as caught:
+            take()
+        check_error(caught.value, what="path", where="argument folder", limit="", remedy="a point")
+
+
+def test_arguments_of_a_network_and_its_ranges(check_error):
+    from kipuka.train import build_network, keep_in_range
+
+    for take, where in (
+        (lambda: build_network("sgru-delay", 4, 2, 3, shape=4), "argument shape"),
+        (lambda: build_network("sgru-delay", 4, 2, 3, recurrent_min_steps=1.5), "min_steps"),
+        (lambda: keep_in_range("block"), "argument block"),
+    ):
+        with pytest.raises(KipukaError) as caught:
+            take()
+        check_error(caught.value, what="", where=where, limit="", value="", remedy="")

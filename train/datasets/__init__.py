@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 from kipuka.errors import KipukaError
 from kipuka.lazy import listing
 from kipuka.names import check_data, is_own
+from kipuka.strangers import as_path
 from kipuka.train.datasets.dataset import Dataset
 from kipuka.train.datasets.digits import load_digits
 from kipuka.train.datasets.heidelberg import load_shd, load_ssc
 from kipuka.train.datasets.ntidigits import load_ntidigits
 from kipuka.train.datasets.own_files import recordings_at, refuse_file_options
-from kipuka.train.datasets.splits import DataOptions, Split, Splits
+from kipuka.train.datasets.splits import DataOptions, Split, Splits, given_options
 
 __all__ = ["DATASETS", "DataOptions", "Dataset", "Split", "Splits", "load_dataset"]
 
@@ -26,12 +29,12 @@ DATASETS: dict[str, Callable[[DataOptions], Dataset]] = {
 }
 
 
-def load_dataset(name: str, options: DataOptions | None = None) -> Dataset:
+def load_dataset(name: str | Path, options: DataOptions | None = None) -> Dataset:
     """Load a data set by its name, or one's own recordings by where they are.
 
     Parameters
     ----------
-    name : str
+    name : str or Path
         One of `DATASETS`; a ``.npz`` or ``.h5`` file, a folder of them, or ``module:Class`` of a
         tonic data set; see `kipuka.train.datasets.own_files`.
     options : DataOptions, optional
@@ -42,7 +45,9 @@ def load_dataset(name: str, options: DataOptions | None = None) -> Dataset:
         If there is none of that name, its files are missing, damaged or of something else, or own
         recordings cannot be split.
     """
-    options = options or DataOptions()
+    options = given_options(options)
+    as_path(name, "argument name")
+    name = os.fspath(name)
     if name not in DATASETS and is_own(name):
         return Dataset.from_recordings(recordings_at(name, options), options)
     check_data(name)

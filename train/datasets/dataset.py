@@ -22,7 +22,7 @@ from kipuka.train.datasets.recordings import (
     groups_of_parts,
     with_parts,
 )
-from kipuka.train.datasets.splits import DataOptions, Split, check_classes
+from kipuka.train.datasets.splits import DataOptions, Split, check_classes, given_options
 
 OWN = "own data"
 
@@ -213,7 +213,7 @@ class Dataset(Shown):
             If the arrays do not fit each other, have other values, or cannot be split.
         """
         recordings = recordings_of_arrays(spikes, labels, groups, parts, classes, name)
-        return cls.from_recordings(recordings, options or DataOptions())
+        return cls.from_recordings(recordings, given_options(options))
 
     @classmethod
     def from_events(
@@ -251,7 +251,7 @@ class Dataset(Shown):
         KipukaError
             If events lie outside of the units or steps, or the data cannot be split.
         """
-        options = options or DataOptions()
+        options = given_options(options)
         recorded = recorded_events(samples, labels, groups, parts, shape, steps, name)
         return cls.from_recordings(laid_out([recorded], options, name, classes), options)
 
@@ -286,7 +286,7 @@ class Dataset(Shown):
         """
         from kipuka.train.datasets.own_tonic import recorded_tonic
 
-        options, name = options or DataOptions(), name or type(train).__name__
+        options, name = given_options(options), name or type(train).__name__
         found = [recorded_tonic(train, TRAIN, name)]
         found += [] if test is None else [recorded_tonic(test, TEST, name)]
         return cls.from_recordings(laid_out(found, options, name, ()), options)

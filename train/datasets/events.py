@@ -24,6 +24,9 @@ in steps of 1 ms.
 US_PER_MS, US_PER_S = 1000, 1_000_000
 """Microseconds are what times are rounded to before they are divided into steps."""
 
+STEPS_MAX = 1 << 20
+"""Steps of a sample."""
+
 BIN_MS_MIN, BIN_MS_MAX = 1e-3, 1e6
 """Widths of a step: from the microsecond of the time base to a quarter of an hour."""
 
@@ -61,14 +64,18 @@ class Binning:
             default.channels if options.channels is None else options.channels,
             default.recorded_channels,
         )
-        limits = {"bin_ms": (BIN_MS_MIN, BIN_MS_MAX), "steps": (1, None), "channels": (1, None)}
-        for name, (low, high) in limits.items():
+        limits = {
+            "bin_ms": (BIN_MS_MIN, BIN_MS_MAX, f"{BIN_MS_MIN:g} to {BIN_MS_MAX:g} ms"),
+            "steps": (1, STEPS_MAX, f"1 to {STEPS_MAX}"),
+            "channels": (1, chosen.recorded_channels, f"1 to {chosen.recorded_channels}"),
+        }
+        for name, (low, high, limit) in limits.items():
             value = getattr(chosen, name)
-            if not low <= value or (high is not None and value > high):
+            if not low <= value <= high:
                 raise KipukaError(
                     "events cannot be laid on such a grid",
                     where=f"setting {name}",
-                    limit=f"from {low:g}" + ("" if high is None else f" to {high:g} ms"),
+                    limit=limit,
                     value=value,
                     remedy="leave it out for the data set's default",
                 )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from kipuka.convert.operands import as_numbers
+from kipuka.convert import fixed
+from kipuka.convert.operands import as_numbers, whole_number
 from kipuka.errors import KipukaError
 from kipuka.train.datasets.events import (
     BIN_MS_MIN,
+    STEPS_MAX,
     US_PER_MS,
     US_PER_S,
     Binning,
@@ -25,8 +27,6 @@ from kipuka.train.datasets.splits import DataOptions
 
 BIN_MS = 10.0
 """Width of a step if nothing is said, that of the data sets with a name."""
-
-STEPS_MAX = 1 << 20
 
 TIME_MAX_US = 1e300
 """Times beyond are as good as this one: far more steps than there may be."""
@@ -81,13 +81,29 @@ def recorded_events(
     Raises
     ------
     KipukaError
-        If labels, groups or parts do not fit the samples.
+        If labels, groups or parts do not fit the samples, or these are no pairs.
     """
-    pairs = [(_row(times, where), _row(units, where)) for times, units in samples]
-    shape = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    pairs = [(_row(times, where), _row(units, where)) for times, units in _pairs(samples, where)]
+    sizes = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+    shape = tuple(whole_number(n, 1, fixed.NEURONS_MAX, f"{where}, shape") for n in sizes)
+    if n_steps is not None:
+        n_steps = whole_number(n_steps, 1, STEPS_MAX, f"{where}, steps")
     return Recorded(
         where, pairs, *described(len(pairs), labels, groups, parts, where), shape, n_steps
     )
+
+
+def _pairs(samples: Any, where: str) -> Iterator[tuple[Any, Any]]:
+    """Times and units of each sample."""
+    several = isinstance(samples, Iterable) and not isinstance(samples, str | Mapping)
+    for number, one in enumerate(samples if several else [samples]):
+        if not several or not isinstance(one, tuple | list) or len(one) != 2:
+            raise _events_refused(
+                f"{where}, sample {number}",
+                "a pair of times and units for each sample",
+                f"{type(one).__name__}",
+            )
+        yield one[0], one[1]
 
 
 def _row(values: Any, where: str) -> np.ndarray:
@@ -232,7 +248,7 @@ def laid_out(
         check_room(sum(len(one.labels) for one in found), grid, name, n_bytes)
     parts = [bin_events(_checked(one), len(one.labels), grid, one.where) for one in found]
     labels = np.concatenate([one.labels for one in found])
-    classes = tuple(classes) or found[0].classes
+    classes = named_classes(classes, name) or found[0].classes
     return Recordings(
         name,
         np.concatenate([spikes for spikes, _, _ in parts]),
@@ -424,14 +440,36 @@ def same_times(found: Sequence[Recorded], where: str) -> bool:
     return in_steps == {True}
 
 
+def named_classes(classes: Sequence[str], where: str) -> tuple[str, ...]:
+    """Return the names of classes; none if there are none.
+
+    Raises
+    ------
+    KipukaError
+        If they are no texts, or two of them the same: files keep classes apart by their names.
+    """
+    known = isinstance(classes, Sequence) and not isinstance(classes, str)
+    texts = known and all(isinstance(one, str) and one for one in classes)
+    if not texts or len(set(classes)) < len(classes):
+        raise _refused(
+            "the names of the classes are none",
+            f"{where}, classes",
+            "a list of texts, no two of them the same",
+            repr(classes),
+            "name every class, or leave the names out",
+        )
+    return tuple(classes)
+
+
 def n_classes_of(labels: np.ndarray, classes: Sequence[str], where: str) -> int:
     """Return the number of classes: as many as have names, or as the labels tell.
 
     Raises
     ------
     KipukaError
-        If a label has no name where others have.
+        If a label has no name where others have, or two classes have the same.
     """
+    classes = named_classes(classes, where)
     highest = int(labels.max(initial=-1))
     if classes and highest >= len(classes):
         raise _refused(

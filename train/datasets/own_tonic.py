@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from kipuka.train.datasets.splits import DataOptions
 
 SPLITS = {TRAIN: "train", VALIDATION: "valid", TEST: "test"}
 """What tonic calls the parts of data sets that have an argument ``split``."""
+
+MICROSECONDS_MAX = int(np.iinfo(np.int64).max) >> 1
+"""Largest time of an event, which 64 bits hold."""
 
 
 def recorded_class(name: str, options: DataOptions) -> list[Recorded]:
@@ -75,8 +79,8 @@ def recorded_tonic(data: Any, part: int, where: str) -> Recorded:
     """
     size = tuple(int(n) for n in getattr(data, "sensor_size", None) or ())
     samples, labels, steps = [], [], []
-    for number in range(len(data)):
-        content, label = data[number][:2]
+    seen: set[tuple[int, ...]] = set()
+    for number, (content, label) in enumerate(_contents(data, where)):
         array = np.asarray(content)
         place = f"{where}, sample {number}"
         if array.dtype.names and {"t", "x"} <= set(array.dtype.names):
@@ -85,6 +89,7 @@ def recorded_tonic(data: Any, part: int, where: str) -> Recorded:
             samples.append(_frames(array))
             steps.append(len(array))
             size = (array.shape[3], array.shape[2], array.shape[1])
+            seen.add(size)
         else:
             raise KipukaError(
                 "a sample is no recording",
@@ -94,10 +99,34 @@ def recorded_tonic(data: Any, part: int, where: str) -> Recorded:
                 remedy="use the transforms of tonic that give one of them",
             )
         labels.append(label)
+    if len(seen) > 1 or (steps and len(steps) < len(samples)):
+        raise KipukaError(
+            "the samples are not of one form",
+            where=where,
+            limit="events in all of them, or frames of one size",
+            value=f"{len(steps)} of {len(samples)} samples as frames, of {len(seen)} sizes",
+            remedy="use the same transforms of tonic for all samples",
+        )
     row = np.array(labels)
     row = row.astype(np.int64) if row.dtype.kind in "b" else row
     in_order = described(len(samples), row, None, part, where)
     return Recorded(where, samples, *in_order, _shape(size), max(steps) if steps else None)
+
+
+def _contents(data: Any, where: str) -> Iterator[tuple[Any, Any]]:
+    """Content and label of each sample."""
+    many = hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(data, str)
+    for number in range(len(data) if many else 1):
+        one = data[number] if many else data
+        if not many or not isinstance(one, tuple | list) or len(one) < 2:
+            raise KipukaError(
+                "a sample is no recording",
+                where=f"{where}, sample {number}",
+                limit="a sequence of samples, each a pair of events or frames and a label",
+                value=type(one).__name__,
+                remedy="give a data set as those of tonic.datasets are",
+            )
+        yield one[0], one[1]
 
 
 def _events(array: np.ndarray, size: tuple[int, ...], where: str) -> tuple[np.ndarray, np.ndarray]:
@@ -128,7 +157,23 @@ def _events(array: np.ndarray, size: tuple[int, ...], where: str) -> tuple[np.nd
             value=f"{x[first]}, {row[first]}, {channel[first]}",
             remedy="give the data set the sensor_size that it has after its transforms",
         )
-    return array["t"], (channel * height + row) * width + x
+    return _whole_microseconds(array["t"], where), (channel * height + row) * width + x
+
+
+def _whole_microseconds(times: np.ndarray, where: str) -> np.ndarray:
+    """Times of tonic's, which are microseconds in whatever type: floats would be seconds here."""
+    if times.dtype.kind != "f":
+        return times
+    inside = np.abs(times) <= MICROSECONDS_MAX
+    if not inside.all():
+        raise KipukaError(
+            "an event has no time",
+            where=where,
+            limit=f"microseconds up to {MICROSECONDS_MAX}",
+            value=float(times[int(np.argmin(inside))]),
+            remedy="leave such events out",
+        )
+    return np.rint(times).astype(np.int64)
 
 
 def _frames(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

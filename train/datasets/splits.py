@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from kipuka.convert.formats.guarded.event_files import ArrayNames
-from kipuka.convert.operands import as_numbers, as_spikes
+from kipuka.convert.operands import as_numbers, as_spikes, real_number, whole_number
 from kipuka.display import Shown, Table, counted
-from kipuka.errors import KipukaError
+from kipuka.errors import KipukaError, choose, expect
 
 Validation = Literal["speakers", "samples"]
 """Where validation samples come from if a data set has none: held-out speakers, or the last ninth
 of the training file."""
 
+
+SEED_MAX = (1 << 63) - 1
+"""Largest seed of a draw."""
 
 TimeUnit = Literal["s", "ms", "us"]
 """What the times of one's own events are counted in, if their files do not show it."""
@@ -39,6 +42,19 @@ class Splits:
     test: float = 0.2
     validation: float = 0.1
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("test", "validation"):
+            share = real_number(getattr(self, name))
+            if share is None or not 0 < share < 1:
+                raise KipukaError(
+                    "the parts of the data set are none",
+                    where=f"argument {name} of Splits",
+                    limit="a fraction of the samples, more than 0 and less than 1",
+                    value=repr(getattr(self, name)),
+                    remedy="leave it out for the default",
+                )
+        whole_number(self.seed, 0, SEED_MAX, "argument seed of Splits")
 
 
 @dataclass(frozen=True)
@@ -81,6 +97,52 @@ class DataOptions:
     arrays: ArrayNames = field(default_factory=ArrayNames)
     time_unit: TimeUnit | None = None
     groups_from: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, (kinds, limit) in OPTION_KINDS.items():
+            value = getattr(self, name)
+            truth = isinstance(value, bool) and bool not in kinds
+            if truth or not isinstance(value, kinds) or value == "":
+                raise KipukaError(
+                    "an option of the data is none",
+                    where=f"argument {name} of DataOptions",
+                    limit=limit,
+                    value=repr(value),
+                    remedy="leave it out for the data set's default",
+                )
+        choose(dict.fromkeys(get_args(Validation)), self.validation, "part", "validation")
+        if self.time_unit is not None:
+            choose(dict.fromkeys(get_args(TimeUnit)), self.time_unit, "unit of times", "time_unit")
+
+
+_NOTHING, _WHOLE = type(None), (int, np.integer)
+
+OPTION_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "data_dir": ((str, _NOTHING), "the name of a folder, or None"),
+    "bin_ms": ((float, *_WHOLE, np.floating, _NOTHING), "a number of milliseconds, or None"),
+    "steps": ((*_WHOLE, _NOTHING), "a whole number, or None"),
+    "channels": ((*_WHOLE, _NOTHING), "a whole number, or None"),
+    "download": ((bool,), "True or False"),
+    "splits": ((Splits,), "kipuka.train.Splits(...)"),
+    "arrays": ((ArrayNames,), "the names of the arrays, as an ArrayNames"),
+    "groups_from": ((str, _NOTHING), "a pattern of file names, or None"),
+}
+"""Options of `DataOptions` by name: their types, and how a message calls these. Their ranges are
+for whoever reads the data."""
+
+
+def given_options(options: DataOptions | None) -> DataOptions:
+    """Return options, or the defaults in the place of None.
+
+    Raises
+    ------
+    KipukaError
+        If they are something else.
+    """
+    if options is None:
+        return DataOptions()
+    expect(options, DataOptions, "argument options", "kipuka.train.DataOptions(...) makes them")
+    return options
 
 
 @dataclass(frozen=True, eq=False)

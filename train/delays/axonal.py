@@ -231,7 +231,8 @@ class AxonalDelay(torch.nn.Module):
         super().__init__()
         neurons = whole_number(neurons, 1, fixed.INT32_MAX, "learnable delays, neurons")
         self.max_delay = whole_number(max_delay, 0, fixed.DELAY_MAX, "learnable delays, max_delay")
-        if not 0 <= min_delay <= self.max_delay:
+        min_delay = whole_number(min_delay, 0, fixed.DELAY_MAX, "learnable delays, lower limit")
+        if min_delay > self.max_delay:
             raise KipukaError(
                 "the lower limit of delays is none that a delay can have",
                 where="learnable delays, lower limit",

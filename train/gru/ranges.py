@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import torch
 
 from kipuka.convert import fixed
-from kipuka.errors import KipukaError
+from kipuka.errors import KipukaError, expect
 from kipuka.train.gru.block import GruBlock
 
 ROUNDING = 2
@@ -103,6 +103,7 @@ def keep_in_range(block: GruBlock) -> None:
     KipukaError
         If the weights are normalized, so that others than they learn.
     """
+    expect(block, GruBlock, "argument block", "kipuka.train.SpikingGRU(...) makes one")
     with torch.no_grad():
         for _ in range(PASSES_MAX):
             missed = False

@@ -16,6 +16,7 @@ from kipuka.convert import fixed
 from kipuka.errors import KipukaError, choose
 from kipuka.files import replacing
 from kipuka.names import DATASET_NAMES, NETWORK_FILE, NETWORK_NAMES
+from kipuka.strangers import as_path
 from kipuka.train.runs.old_settings import current_form
 from kipuka.train.runs.setting_texts import settings_section
 from kipuka.yaml_text import parse_yaml, read_limited, short
@@ -372,7 +373,7 @@ def load_config(path: str | Path) -> TrainConfig:
         If the file is missing, is not YAML, or has an unknown key or a value out of range.
     """
     remedy = "check the path, or write the file again with kipuka train"
-    path = Path(path)
+    path = as_path(path)
     _, values = parse_yaml(read_limited(path, WHAT, remedy), str(path), WHAT)
     return make_config(values if isinstance(values, dict) else {"": values}, str(path))
 

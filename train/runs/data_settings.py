@@ -13,9 +13,10 @@ from kipuka.convert.program import Program
 from kipuka.convert.training_facts import class_names, network_facts, unusable_facts
 from kipuka.errors import KipukaError, expect
 from kipuka.names import check_data
+from kipuka.strangers import as_path
 from kipuka.train.datasets import DataOptions, Dataset, Splits
 from kipuka.train.datasets.dataset import DATASET_MADE
-from kipuka.train.datasets.own_events import STEPS_MAX
+from kipuka.train.datasets.events import STEPS_MAX
 from kipuka.train.datasets.own_files import recordings_at
 from kipuka.train.datasets.recordings import EventGrid, Recordings
 from kipuka.train.runs.config import TrainConfig, make_config
@@ -75,7 +76,7 @@ def read_as_trained(program: Program, recordings: str | Path) -> Recordings:
     KipukaError
         If the recordings cannot be used or do not fit the network.
     """
-    name = str(recordings)
+    name = str(as_path(recordings, "argument recordings"))
     check_data(name)
     settings = network_facts(program, "training")
     # Groups are for drawing parts, and nothing is drawn here.

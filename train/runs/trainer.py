@@ -14,7 +14,7 @@ import torch
 from kipuka.errors import KipukaError
 from kipuka.locks import Lock, locked
 from kipuka.names import NETWORK_FILE
-from kipuka.strangers import exists, inside
+from kipuka.strangers import as_path, exists, inside
 from kipuka.train.cuba.compiled_blocks import compiled_blocks
 from kipuka.train.datasets import Dataset, Split, load_dataset
 from kipuka.train.runs.checkpoint import checkpoint_digest, load_checkpoint, save_checkpoint
@@ -93,12 +93,13 @@ def train(
         checkpoint is of another network.
     """
     expect_run(config, dataset)
-    folder = Path(folder)
+    folder = as_path(folder, "argument folder")
     if dataset is not None:
         config = config.with_settings(data=dataset.name)
     watched = followed(config, progress)
-    if start is not None and Path(start).is_dir():
-        start = inside(Path(start), CHECKPOINT_FILE)
+    if start is not None:
+        start = as_path(start, "argument start")
+        start = inside(start, CHECKPOINT_FILE) if start.is_dir() else start
     config = _started(config, start, resume and exists(folder / STATE_FILE))
     with (
         joined_processes(config.device) as processes,
@@ -162,7 +163,7 @@ def load_run(
         or others than those that the network was trained on, or the run was trained on files and no
         folder is given.
     """
-    folder = Path(folder)
+    folder = as_path(folder, "argument folder")
     file = inside(folder, CONFIG_FILE)
     config = load_config(file)
     config = config.with_settings(download=False)

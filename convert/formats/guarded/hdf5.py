@@ -23,7 +23,7 @@ from kipuka.convert.formats.guarded.hdf5_storage import (
     stored_completely,
 )
 from kipuka.errors import KipukaError
-from kipuka.strangers import content_bytes
+from kipuka.strangers import as_path, content_bytes
 from kipuka.strangers import opened as opened_file
 
 FREE_ELEMENTS, ELEMENTS_PER_BYTE = 1 << 24, 32
@@ -262,7 +262,7 @@ def opened(path: str | Path, name: str, expected: Expected) -> Iterator[GuardedF
     KipukaError
         If it is missing, or no HDF5 file.
     """
-    path = Path(path)
+    path = as_path(path)
     with opened_file(path, name) as stored:
         try:
             file = h5py.File(path, "r")

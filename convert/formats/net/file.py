@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +29,10 @@ from kipuka.convert.operands import as_numbers, as_spikes
 from kipuka.convert.program import Program, Readout, ReadoutKind, Reset, expect_program
 from kipuka.convert.trace import Trace, readout_input
 from kipuka.display import Shown
-from kipuka.errors import KipukaError
+from kipuka.errors import KipukaError, expect
 from kipuka.files import replacing
 from kipuka.names import NETWORK_FILE
+from kipuka.strangers import as_path
 
 FORMAT_VERSION = 1
 
@@ -103,7 +104,7 @@ def save_net(path: str | Path, program: Program, golden: Sequence[GoldenVector] 
         own["readout_delay"] = program.readout.delays
         if program.reset:
             own["reset"] = np.array([program.reset.interval, program.reset.offset])
-        for number, vector in enumerate(golden):
+        for number, vector in enumerate(_checked_golden(golden)):
             group = own.create_group(f"golden/{number}")
             for key, units in (("input", program.n_inputs), ("output", program.n_outputs)):
                 data = _golden_values(getattr(vector, key), units, f"vector {number}, {key}")
@@ -113,6 +114,15 @@ def save_net(path: str | Path, program: Program, golden: Sequence[GoldenVector] 
         image = file.id.get_file_image()
     with replacing(path) as temporary:
         temporary.write_bytes(image)
+
+
+def _checked_golden(golden: Any) -> Iterable[GoldenVector]:
+    """Golden vectors, which golden_vectors makes; nothing else has a digest."""
+    made = "kipuka.deploy.golden_vectors(program, inputs) makes them"
+    expect(golden, Iterable, "argument golden", made)
+    for number, vector in enumerate(golden):
+        expect(vector, GoldenVector, f"argument golden, vector {number}", made)
+        yield vector
 
 
 def _golden_values(values: Any, n_units: int, where: str) -> np.ndarray:
@@ -262,7 +272,7 @@ def _refuse_part_of_a_run(path: Path) -> None:
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[Record]:
-    _refuse_part_of_a_run(Path(path))
+    _refuse_part_of_a_run(as_path(path))
     with opened(path, "network", NETWORK) as file:
         root = Record(file, file.root, str(path))
         if not root.has("layer"):

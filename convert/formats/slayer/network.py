@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,9 @@ class _Assembly:
     """
 
     def __init__(self, input_shape: tuple[int, ...] | None) -> None:
-        whole = input_shape is None or isinstance(input_shape, Sequence)
+        whole = input_shape is None or (
+            isinstance(input_shape, Sequence) and all(isinstance(n, Integral) for n in input_shape)
+        )
         self.input_shape = tuple(int(n) for n in input_shape or ()) if whole else ()
         if not whole or len(self.input_shape) not in (0, 1, 3):
             raise KipukaError(
