@@ -103,26 +103,39 @@ def trace_blocks(
     units = _input_units(found[0])
     layers = []
     with torch.no_grad():
-        for block in modules:
-            if isinstance(block, cuba.Input):
-                x = x.reshape(len(x), *(block.shape or x.shape[1:-1]), x.shape[-1])
-            if isinstance(block, GruBlock):
-                with _evaluated(block):
-                    layers.append(_trace_gru(block, x))
-                    x = _spikes_of(block(x))
-            elif isinstance(block, SIGMA_DELTA_BLOCKS):
-                with _evaluated(block):
-                    trace, x = trace_block(block, x)
-                layers.append(trace)
-            elif getattr(block, "neuron", None) is not None:
-                with _at_rest(block):
-                    trace, x = _trace_cuba(block, x, units)
-                layers.append(trace)
-            elif isinstance(block, AudioLayout):
-                x = block(x.flatten(1, -2))
-            elif isinstance(block, cuba.Flatten | sigma_delta.Flatten):
-                x = x.reshape(len(x), -1, x.shape[-1])
+        for module in modules:
+            trace, x = _run(module, x, units)
+            layers += [] if trace is None else [trace]
     return Trace(tuple(layers))
+
+
+def _run(block: Any, x: torch.Tensor, units: int) -> tuple[LayerTrace | None, torch.Tensor]:
+    """Trace of a block, None of one without neurons, and what it gives to the next one.
+
+    Parameters
+    ----------
+    block : torch.nn.Module
+    x : tensor (samples, ..., steps)
+        What arrives; of an input block with neurons in `units`.
+    units : int
+        See `_input_units`.
+    """
+    if isinstance(block, cuba.Input):
+        x = x.reshape(len(x), *(block.shape or x.shape[1:-1]), x.shape[-1])
+    if isinstance(block, GruBlock):
+        with _evaluated(block):
+            return _trace_gru(block, x), _spikes_of(block(x))
+    if isinstance(block, SIGMA_DELTA_BLOCKS):
+        with _evaluated(block):
+            return trace_block(block, x)
+    if getattr(block, "neuron", None) is not None:
+        with _at_rest(block):
+            return _trace_cuba(block, x, units)
+    if isinstance(block, AudioLayout):
+        x = block(x.flatten(1, -2))
+    elif isinstance(block, cuba.Flatten | sigma_delta.Flatten):
+        x = x.reshape(len(x), -1, x.shape[-1])
+    return None, x
 
 
 def _checked(blocks: Sequence[Block], inputs: Any) -> np.ndarray:

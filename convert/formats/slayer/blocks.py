@@ -136,17 +136,19 @@ def _refuse_unregistered(modules: Iterable[Any]) -> None:
     everything = all_modules(modules)
     known = {id(module) for module in everything}
     for module in everything:
-        for name, value in vars(module).items():
-            if name not in _TORCHS_OWN and block_class(module) is None:
-                for block in _blocks_within(value):
-                    if id(block) not in known:
-                        raise KipukaError(
-                            "a block stands in a plain list, of which torch registers nothing",
-                            where=f"attribute {name} of {type(module).__name__}",
-                            limit="blocks that are registered, in the order of forward",
-                            value=f"a {type(value).__name__} with a {type(block).__name__}",
-                            remedy="use torch.nn.ModuleList, or give program_from_blocks the list",
-                        )
+        if block_class(module) is not None:
+            continue
+        own = {name: value for name, value in vars(module).items() if name not in _TORCHS_OWN}
+        for name, value in own.items():
+            hidden = next((one for one in _blocks_within(value) if id(one) not in known), None)
+            if hidden is not None:
+                raise KipukaError(
+                    "a block stands in a plain list, of which torch registers nothing",
+                    where=f"attribute {name} of {type(module).__name__}",
+                    limit="blocks that are registered, in the order of forward",
+                    value=f"a {type(value).__name__} with a {type(hidden).__name__}",
+                    remedy="use torch.nn.ModuleList, or give program_from_blocks the list",
+                )
 
 
 def _blocks_within(value: Any) -> Iterator[Any]:
