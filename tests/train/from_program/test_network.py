@@ -452,3 +452,15 @@ def test_grus_without_an_exact_block_are_refused(name, rng, check_error):
     where = "layer 1, backend torch"
     what = "no counterpart among the training blocks"
     check_error(caught.value, what=what, where=where, value=value, remedy="backends reference")
+
+
+def test_membranes_of_slayer_do_not_saturate():
+    # docs/disagreements.md: at one input of -256 in each step 24 bits end after 512 of them.
+    network = program(1, cuba_layer(1, dense([[-256]])))
+    spikes = np.ones((1, 1, 520), bool)
+    trained = trace_blocks(blocks_from_program(network), spikes).layers[0].states["v"][0, 0]
+    run = simulate_reference(network, spikes)
+    deployed, limit = run.trace.layers[0].states["v"][0, 0], fixed.CUBA_STATE_LIMIT - 1
+    assert np.array_equal(trained[:511], deployed[:511])
+    assert (trained[-1], deployed[-1]) == ((-520 * 256) << fixed.STATE_SHIFT, -limit)
+    assert run.counters.saturations > 0
