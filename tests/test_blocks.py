@@ -68,8 +68,8 @@ def save_stand_in(folder):
     """A network with as many inputs as the demo's, and golden vectors, as ``model.net``."""
     rng = np.random.default_rng(0)
     folder.mkdir()
-    network = program(64, random_gru(rng, 64, 128), random_cuba(rng, 128, 10))
-    golden = golden_vectors(network, random_spikes(rng, 2, 64, 40))
+    network = program(8, random_gru(rng, 8, 128), random_cuba(rng, 128, 10))
+    golden = golden_vectors(network, random_spikes(rng, 2, 8, 40))
     save_net(folder / "model.net", network, golden)
 
 

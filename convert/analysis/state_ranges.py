@@ -68,11 +68,11 @@ class StateRange:
         """One sentence."""
         worst = int(self.reach[self.neuron])
         if self.safe:
-            room = f"{worst} of {self.limit}, neuron {self.neuron}"
+            room = f"{worst:,} of {self.limit:,}, neuron {self.neuron}"
             return f"cannot {self.overflow}: reaches at most {room}"
         return (
-            f"may {self.overflow}: not proven to stay below its limit {self.limit}, some input "
-            f"might drive it towards {worst}, neuron {self.neuron}"
+            f"may {self.overflow}: not proven to stay within its limit {self.limit:,}, some input "
+            f"might drive it towards {worst:,}, neuron {self.neuron}"
         )
 
 
