@@ -76,9 +76,18 @@ class Decisions(Shown):
                 value=", ".join(f"shape {row.shape}, {row.dtype}" for row in rows),
                 remedy="give the class of each sample, and what was decided on it",
             )
+        n_classes = whole_number(self.n_classes, 1, fixed.INT32_MAX, "argument n_classes")
         for name, row in zip(("labels", "decided"), rows, strict=True):
             object.__setattr__(self, name, row)
-        whole_number(self.n_classes, 1, fixed.INT32_MAX, "argument n_classes")
+            low, high = int(row.min()), int(row.max())
+            if low < 0 or high >= n_classes:
+                raise KipukaError(
+                    "a class is none of the network's",
+                    where=f"argument {name}",
+                    limit=f"0 to {n_classes - 1}",
+                    value=low if low < 0 else high,
+                    remedy="number the classes as the network does",
+                )
 
     @classmethod
     def of(

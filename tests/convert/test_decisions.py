@@ -156,6 +156,17 @@ def test_decisions_are_one_for_each_sample(labels, decided, check_error):
     check_error(caught.value, what="labels", where="decided", limit="one for each", remedy="give")
 
 
+@pytest.mark.parametrize(("name", "wrong"), [("labels", 2), ("labels", -1), ("decided", 2)])
+def test_decisions_are_on_the_classes_of_the_network(name, wrong, check_error):
+    given = {"labels": [0, 1], "decided": [0, 1]} | {name: [0, wrong]}
+    with pytest.raises(KipukaError) as caught:
+        Decisions(**given, n_classes=2)
+    check_error(
+        caught.value, what="none of the network", where=name, limit="0 to 1", value=str(wrong),
+        remedy="number",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("counts", "where"),
     [((-1, 0, 5), "won"), ((1, 5, 5), "lost"), ((0, 0, 0), "samples"), ((1.5, 0, 5), "won")],
