@@ -128,6 +128,11 @@ def readout_input(readout: Readout, spikes: np.ndarray) -> np.ndarray:
     -------
     array (samples, neurons, steps)
         Each neuron's spikes moved later by its delay; what would arrive after the end is gone.
+
+    Raises
+    ------
+    KipukaError
+        If they are those of another layer.
     """
     shifted = np.zeros_like(spikes)
     n_steps = spikes.shape[-1]
@@ -177,6 +182,11 @@ def largest_class(program: Program, totals: np.ndarray) -> np.ndarray:
     Returns
     -------
     int64 array (samples,)
+
+    Raises
+    ------
+    KipukaError
+        If they are those of another layer.
     """
     # Sums decide like means, because all populations have the same size.
     if totals.shape[1] != program.n_outputs:
@@ -200,6 +210,11 @@ def read_values(program: Program, last: LayerTrace) -> np.ndarray:
     -------
     bool or int32 array (samples, neurons, steps)
         Membranes and values in state units.
+
+    Raises
+    ------
+    KipukaError
+        If what the readout reads was not recorded.
     """
     expect_program(program)
     expect(last, LayerTrace, "argument last", "trace.layers[-1] of a run is the last layer's")

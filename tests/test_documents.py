@@ -48,6 +48,26 @@ def test_links_and_paths_lead_somewhere(page):
         assert (ROOT / path).exists(), f"{page.name} names {path}"
 
 
+def test_names_in_docstrings_lead_somewhere():
+    for folder in (*PACKAGES.keys() - {"plot"}, "src/kipuka"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for name in re.findall(r"`kipuka\.([\w.]+)`", path.read_text()):
+                assert leads_somewhere(name.split(".")), f"{path} names kipuka.{name}"
+
+
+def leads_somewhere(names):
+    """Whether there is such a module, or one that has the name that follows."""
+    for known in range(len(names), -1, -1):
+        for root in (ROOT, ROOT / "src" / "kipuka"):
+            place = root.joinpath(*names[:known])
+            file = place.with_name(place.name + ".py")
+            file = file if file.is_file() else place / "__init__.py"
+            if file.is_file():
+                text, rest = file.read_text(), names[known:]
+                return not rest or re.search(rf"\b{rest[0]}\b", text) is not None
+    return False
+
+
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().split()) <= README_WORDS_MAX
 

@@ -83,7 +83,13 @@ class AudioLayout(torch.nn.Module):
         self.shape: Shape3 = channels, height, width
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Reshape spikes (batch, units, time)."""
+        """Reshape spikes (batch, units, time) to (batch, channels, height, width, time).
+
+        Raises
+        ------
+        KipukaError
+            If the units are not as many as the layout has.
+        """
         if x.ndim != 3 or x.shape[1] != int(np.prod(self.shape)):
             raise KipukaError(
                 "the input does not have as many units as the layout",

@@ -1,6 +1,6 @@
 """Design rules of a Program: small functions whose name heads the error that they raise.
 
-Those of its projections stand in `projection_rules`.
+Those of its projections stand in `kipuka.convert.rules.projections`.
 """
 
 from __future__ import annotations

@@ -201,6 +201,6 @@ def test_commands_end_with_the_next_one(net, data, tmp_path, capsys):
 def test_inspect_says_what_it_means_that_a_state_may_saturate(net, capsys):
     assert main(["inspect", net]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "may saturate: not proven to stay below its limit " in text
+    assert "may saturate: not proven to stay within its limit " in text
     assert "some input might drive it towards" in text
     assert "held at its limit, on the chip as in every backend: no error" in text

@@ -26,7 +26,13 @@ def no_block(where: str, value: str, limit: str) -> KipukaError:
 
 
 def dense_weights(projection: Projection, where: str) -> np.ndarray:
-    """Weight matrix of a projection without exponent."""
+    """Weight matrix of a projection without exponent: int16 (targets, sources) in weight units.
+
+    Raises
+    ------
+    KipukaError
+        If its synapses are not dense, or have an exponent.
+    """
     if not isinstance(projection.synapses, DenseSynapses):
         kind = type(projection.synapses).__name__
         raise no_block(where, f"{kind} in this place", "dense weights")
@@ -49,7 +55,13 @@ def axonal_delay(delays: np.ndarray) -> AxonalDelay:
 
 
 def per_channel(values: np.ndarray, shape: tuple[int, ...], where: str, name: str) -> np.ndarray:
-    """One value for each channel of `shape`, from one per neuron."""
+    """One value for each channel of `shape`, from one per neuron.
+
+    Raises
+    ------
+    KipukaError
+        If they differ within a channel.
+    """
     rows = values.reshape(shape[0], -1)
     if np.any(rows != rows[:, :1]):
         raise no_block(where, f"{name} that differ within a channel", "one value per channel")
@@ -57,7 +69,13 @@ def per_channel(values: np.ndarray, shape: tuple[int, ...], where: str, name: st
 
 
 def one_value(values: np.ndarray, where: str, name: str) -> int:
-    """The one value that all neurons of a layer share."""
+    """The one value that all neurons of a layer share.
+
+    Raises
+    ------
+    KipukaError
+        If they have several.
+    """
     if np.any(values != values[0]):
         raise no_block(where, f"{name} that differs between neurons", "one value per layer")
     return int(values[0])

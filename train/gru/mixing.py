@@ -1,7 +1,7 @@
 """How the weights of a recurrence act on the spikes of their own layer, forward and backward.
 
 Spikes and gradients have the shape [samples, channels, ...]. Each class gives a linear map and its
-two derivatives, which is all that `gru_sequence` needs to know of a recurrence.
+two derivatives, which is all that `kipuka.train.gru.sequence` needs to know of a recurrence.
 """
 
 from __future__ import annotations

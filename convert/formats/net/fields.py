@@ -242,7 +242,7 @@ def delays(record: Record, key: str, target: Target) -> np.ndarray | None:
 
 
 def belongs_to_output(values: np.ndarray, n_neurons: int) -> bool:
-    """Tell whether ``delay`` is the axonal delay of the layer's own output (`netx_keys`)."""
+    """Tell whether ``delay`` is the axonal delay of the layer's own output (`OUTGOING_KEY`)."""
     return values.shape in ((), (n_neurons,))
 
 

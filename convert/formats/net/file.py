@@ -2,7 +2,7 @@
 
 A network of stock layers carries nothing that NetX has to understand beyond its own keys; what NetX
 lacks (readout, metadata, golden vectors) sits in the group, GRU layers and recurrent delays in
-layer types and keys of their own (see `netx_keys`).
+layer types and keys of their own (see `kipuka.convert.formats.net.keys`).
 """
 
 from __future__ import annotations

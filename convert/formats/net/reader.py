@@ -1,4 +1,7 @@
-"""Reading the layers of a `.net` file into those of a Program (keys: see `netx_keys`)."""
+"""Reading the layers of a `.net` file into those of a Program.
+
+The keys are those of `kipuka.convert.formats.net.keys`.
+"""
 
 from __future__ import annotations
 

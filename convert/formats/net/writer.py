@@ -1,4 +1,7 @@
-"""Writing the layers of a Program as those of a `.net` file (keys: see `netx_keys`)."""
+"""Writing the layers of a Program as those of a `.net` file.
+
+The keys are those of `kipuka.convert.formats.net.keys`.
+"""
 
 from __future__ import annotations
 
