@@ -220,6 +220,15 @@ def whole_number(value: Any, low: int, high: int, where: str) -> int:
     return found
 
 
+def axes_are_crossed(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether both shapes have several axes, and not the same: each value would be another unit's.
+
+    Axes of length 1 do not count.
+    """
+    axes = [tuple(k for k in shape if k != 1) for shape in (found, wanted)]
+    return min(len(one) for one in axes) > 1 and axes[0] != axes[1]
+
+
 def truth_value(value: Any, where: str) -> bool:
     """Return an argument that is true or false as Python's own bool.
 

@@ -22,6 +22,7 @@ from kipuka.convert.formats.net.keys import (
 from kipuka.convert.neurons import CUBA, NeuronModel
 from kipuka.convert.neurons.cuba import CubaParameters
 from kipuka.convert.neurons.model import Parameter
+from kipuka.convert.operands import axes_are_crossed
 from kipuka.convert.program import Target
 from kipuka.convert.synapses import ConvSynapses, Pair
 from kipuka.errors import KipukaError
@@ -253,9 +254,9 @@ def per_unit(record: Record, key: str, values: np.ndarray, shape: tuple[int, ...
         return np.full(n_units, values.item())
     if values.shape == (shape[0],):
         return np.repeat(values, n_units // shape[0])
-    if values.size != n_units:
-        limit = f"1 value, or {n_units}, or {shape[0]}"
-        raise _misfit(record, key, limit, f"{values.size} values")
+    if values.size != n_units or axes_are_crossed(values.shape, shape):
+        limit = f"1 value, or {n_units}, or {shape[0]}; in the order of {shape}"
+        raise _misfit(record, key, limit, f"{values.size} values, shape {values.shape}")
     return values.ravel()
 
 

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from kipuka.convert.formats.guarded.hdf5 import Expected, GuardedFile, opened
+from kipuka.convert.operands import axes_are_crossed
 from kipuka.errors import KipukaError
 
 EXPECTED = Expected(
@@ -69,9 +70,7 @@ class Node:
         found, n = self.array(key), int(np.prod(shape))
         if found.size == 1:
             return np.full(n, found.ravel()[0])
-        axes = [tuple(k for k in sizes if k != 1) for sizes in (found.shape, shape)]
-        crossed = min(len(one) for one in axes) > 1 and axes[0] != axes[1]
-        if found.size != n or crossed:
+        if found.size != n or axes_are_crossed(found.shape, shape):
             units = " x ".join(str(k) for k in shape)
             raise self.refused(key, f"1 value, or one for each of {units} units", found.shape)
         return found.ravel()

@@ -284,3 +284,15 @@ def test_decays_per_channel(net):
     neuron = {**NEURON, "iDecay": [100, 200], "vDecay": [300, 400]}
     program = load_net(net(source(1, 4, 3), conv(2, 1, [2, 3, 2], neuron=neuron)))
     assert program.layers[0].neuron.current_decay.tolist() == [100] * 6 + [200] * 6
+
+
+def test_values_of_neurons_in_another_order_of_axes(net, refused):
+    thresholds = np.arange(1, 13).reshape(2, 3, 2) * 10
+    ordered = conv(2, 1, [2, 3, 2], neuron={**NEURON, "vThMant": thresholds})
+    found = load_net(net(source(1, 4, 3), ordered)).layers[0].neuron.threshold
+    assert found.tolist() == thresholds.ravel().tolist()
+    crossed = conv(2, 1, [2, 3, 2], neuron={**NEURON, "vThMant": thresholds.transpose(1, 2, 0)})
+    refused(
+        source(1, 4, 3), crossed, where="key vThMant", limit="order of (2, 3, 2)",
+        value="shape (3, 2, 2)",
+    )  # fmt: skip
