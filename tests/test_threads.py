@@ -1,5 +1,6 @@
 """Work on several threads has ended when control comes back, whatever ended it."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -57,7 +58,9 @@ def test_ctrl_c_in_ones_own_piece_waits_for_the_others_and_begins_no_more():
                 time.sleep(0.1)
                 ended.append(piece)
             else:
-                time.sleep(60)
+                # A signal that comes just before a thread falls asleep does not wake it.
+                for _ in range(600):
+                    time.sleep(0.1)
 
     with pytest.raises(KeyboardInterrupt):
         share_out(2, range(9), work_off)
@@ -74,35 +77,43 @@ def test_no_other_is_at_work_after_ctrl_c_at_any_moment(rng):
                 time.sleep(0.0002)
                 at_work.pop()
 
-    for seconds in rng.uniform(1e-4, 4e-3, 300):
-        with pytest.raises(KeyboardInterrupt):
-            signal.setitimer(signal.ITIMER_REAL, seconds)
-            while True:
-                share_out(4, range(8), work_off)
-        assert not at_work
+    # What arrives as Python collects garbage is lost if that calls something, of whatever test.
+    gc.disable()
+    try:
+        for seconds in rng.uniform(1e-4, 4e-3, 300):
+            deadline = time.monotonic() + 10
+            with pytest.raises(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, seconds)
+                while time.monotonic() < deadline:
+                    share_out(4, range(8), work_off)
+            assert not at_work
+    finally:
+        gc.enable()
 
 
 def test_a_stream_of_tasks_is_waited_for_too():
-    helpers, ended = Helpers(), []
+    helpers, begun, ended = Helpers(), [], []
 
     def work():
+        begun.append(True)
         signal.pthread_kill(MAIN, signal.SIGINT)
         time.sleep(0.1)
         ended.append(True)
 
-    tasks = [Task(work), Task(work)]
+    tasks = [Task(work) for _ in range(9)]
     helpers.at_least(1)
     with pytest.raises(KeyboardInterrupt):
         try:
             for task in tasks:
                 helpers.give(task)
-            tasks[0].result()
+            tasks[-1].result()
         finally:
             end(tasks)
+    # The others were taken back.
+    assert len(ended) == len(begun) < 9
     helpers.dismiss()
     helpers.join()
-    # The other one was taken back.
-    assert ended == [True]
+    assert len(ended) == len(begun)
 
 
 def test_every_piece_is_given_once():

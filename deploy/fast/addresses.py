@@ -88,11 +88,16 @@ def tables_of(arrays: NamedTuple) -> np.ndarray:
     return tables
 
 
+def put(table: np.ndarray, kind: type, name: str, array: np.ndarray) -> None:
+    """Put another array in the place of one of a table."""
+    row = _ROWS[kind][name]
+    table[row] = _entry(array, *_FIELDS[kind][row])
+
+
 def with_array(table: np.ndarray, kind: type, name: str, array: np.ndarray) -> np.ndarray:
     """Copy of a table with another array in the place of one."""
     changed = table.copy()
-    row = list(at.DTYPES[kind]).index(name)
-    changed[row] = _entry(array, *_FIELDS[kind][row])
+    put(changed, kind, name, array)
     return changed
 
 
@@ -107,3 +112,6 @@ _FIELDS = {
     for kind, dtypes in at.DTYPES.items()
 }
 """Type of each array, and the axes whose lengths are told."""
+
+_ROWS = {kind: {name: row for row, name in enumerate(dtypes)} for kind, dtypes in at.DTYPES.items()}
+"""Where each array stands in a table."""

@@ -7,7 +7,7 @@ import weakref
 
 import numpy as np
 
-from kipuka.deploy.fast.addresses import address, table_of, with_array
+from kipuka.deploy.fast.addresses import address, put, table_of
 from kipuka.deploy.fast.input_events import Window
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.machine_code import call
@@ -57,7 +57,7 @@ class Worker:
         counts = dict(zip(COUNTED, packed.counts(), strict=True))
         self.work = self.work._replace(**counts)
         for name, array in counts.items():
-            self._table[:] = with_array(self._table, at.Workspace, name, array)
+            put(self._table, at.Workspace, name, array)
         for name in (*COUNTS[len(COUNTED) :], "peaks"):
             getattr(self.work, name).fill(0)
 
@@ -86,9 +86,12 @@ def worker_for(packed: Packed) -> Worker:
     """Return a worker that counts from 0 on: one that waited, or a new one."""
     with _LOCK:
         idle = _IDLE.get(packed)
-        if idle:
-            return idle.pop()
-    return Worker(packed)
+        worker = idle.pop() if idle else None
+    if worker is None:
+        return Worker(packed)
+    # Here rather than when it began to wait: several threads do this at the same time.
+    worker.reset(packed)
+    return worker
 
 
 def let_wait(packed: Packed, workers: list[Worker]) -> None:
@@ -97,8 +100,6 @@ def let_wait(packed: Packed, workers: list[Worker]) -> None:
     Those that have waited longest make room for them.
     """
     workers = workers[: IDLE_BYTES // workers[0].n_bytes]
-    for worker in workers:
-        worker.reset(packed)
     with _LOCK:
         _IDLE[packed] = [*_IDLE.pop(packed, []), *workers]
         n_bytes = sum(worker.n_bytes for idle in _IDLE.values() for worker in idle)
