@@ -26,6 +26,9 @@ MANY_ROWS = 32
 STEPS_TOGETHER = 64
 """Steps whose arrivals are added together."""
 
+MOST_SOURCES = 1 << 13
+"""Sources of a network whose spikes of so many steps wait in a near cache until they are added."""
+
 
 @dataclass
 class Link:
@@ -101,7 +104,9 @@ def delivery_groups_of(program: Program, position: int) -> list[DeliveryGroup]:
 
 def steps_together(groups: Iterable[DeliveryGroup]) -> int:
     """Steps that a network runs layer after layer: more than one only where that is faster."""
-    return STEPS_TOGETHER if any(group.together for group in groups) else 1
+    groups = list(groups)
+    few = sum(group.n_sources for group in groups) <= MOST_SOURCES
+    return STEPS_TOGETHER if few and any(group.together for group in groups) else 1
 
 
 def _merged(layer: Layer) -> list[tuple[Projection, ...]]:

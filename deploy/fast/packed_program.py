@@ -11,6 +11,7 @@ from kipuka.deploy.fast import synapse_layout
 from kipuka.deploy.fast.addresses import aligned, table_of
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.kernels.constants import (
+    GAP,
     LANES,
     MEMORY,
     MOST_GATES,
@@ -105,6 +106,6 @@ class Packed:
             kept=np.zeros(int(layers["blocks"].max()) * MEMORY * LANES, np.int32),
             seen=np.zeros(self.image * LANES, np.int8),
             image=np.zeros(self.image, np.int32),
-            tables=aligned(TABLES_AT_ONCE * TABLE if self.image else 0, np.int16),
+            tables=aligned(TABLES_AT_ONCE * (TABLE + GAP) if self.image else 0, np.int16),
             few=np.zeros(self.arrived, np.int32),
         )

@@ -224,12 +224,13 @@ class _Packer:
         if isinstance(synapses, ConvSynapses):
             row["kind"] = at.CONVOLUTION
             row["first_geometry"] = self.geometry.add(
-                synapse_layout.convolution_geometry(synapses, 1, 0)
+                synapse_layout.convolution_geometry(synapses, 1, 0, False)
             )
             gate = self.program.layers[position].targets.index(projection.target)
-            counting = synapse_layout.convolution_geometry(synapses, place.gates, gate)
+            counting = synapse_layout.convolution_geometry(synapses, place.gates, gate, False)
             row["counting_geometry"] = self.geometry.add(counting)
-            row["first_weight"] = self.dense.add(synapse_layout.convolution_weights(synapses))
+            weights = synapse_layout.convolution_weights(synapses, False)
+            row["first_weight"] = self.dense.add(weights)
         else:
             row["kind"] = at.DENSE
             matrix = np.zeros((synapses.n_sources, place.blocks * LANES), np.int8)
@@ -313,10 +314,11 @@ class _Packer:
         ((projection,),) = (link.projections for link in group.links)
         synapses, gate = projection.synapses, layer.targets.index(projection.target)
         assert isinstance(synapses, ConvSynapses)
+        windows = synapse_layout.in_windows(synapses, place.gates)
         row["first_geometry"] = self.geometry.add(
-            synapse_layout.convolution_geometry(synapses, place.gates, gate)
+            synapse_layout.convolution_geometry(synapses, place.gates, gate, windows)
         )
-        weights = synapse_layout.convolution_weights(synapses)
+        weights = synapse_layout.convolution_weights(synapses, windows)
         row["first_weight"] = self.dense.add(weights)
         row["fewest"] = at.NEVER
         if table_layout.by_tables(synapses, place.gates) and not row["graded"]:

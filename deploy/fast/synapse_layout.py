@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,12 @@ from kipuka.convert.program import Layer
 from kipuka.convert.synapses import ConvSynapses, DenseSynapses, SparseSynapses, Synapses
 from kipuka.deploy.fast.kernels import constants as at
 from kipuka.deploy.fast.kernels.constants import BYTE_BITS, HALF, LANES, LOWER_BIAS
+
+_Seen: TypeAlias = list[tuple[int, int]]
+
+MOST_FILLED_IN = 256
+"""Zeros that a spike may add: less work than what a processor began with and throws away where it
+took the number of taps for another."""
 
 
 class Places(NamedTuple):
@@ -87,28 +93,52 @@ def as_sparse(synapses: DenseSynapses) -> SparseSynapses:
     return SparseSynapses(weights, targets.astype(np.int32), offsets, synapses.n_targets)
 
 
-def convolution_weights(synapses: ConvSynapses) -> np.ndarray:
-    """Halved weights (input channel, kernel row, kernel column, output channel of its group)."""
+def in_windows(synapses: ConvSynapses, gates: int) -> bool:
+    """Whether zeros are filled in, so that all pixels of a convolution's input have equal taps.
+
+    What neighbouring outputs see of a kernel row is then one tap, and the processor, which need not
+    wait to see how much a spike adds, begins with the next one meanwhile.
+    """
+    if gates > 1 or synapses.groups > 1 or synapses.stride[1] % synapses.dilation[1]:
+        return False
+    pixels, seen = (math.prod(shape[1:]) for shape in (synapses.input_shape, synapses.output_shape))
+    filled_in = math.prod(_window(synapses)) - math.prod(synapses.kernel) * seen / pixels
+    return filled_in * synapses.output_shape[0] <= MOST_FILLED_IN
+
+
+def convolution_weights(synapses: ConvSynapses, windows: bool) -> np.ndarray:
+    """Halved weights (input channel, kernel row, kernel column, output channel of its group).
+
+    With windows, columns are those of `_columns`, and a row of zeros is the last one.
+    """
     grouped = halved(synapses.weights).reshape(synapses.groups, -1, *synapses.weights.shape[1:])
-    return np.ascontiguousarray(grouped.transpose(0, 2, 3, 4, 1))
+    weights = grouped.transpose(0, 2, 3, 4, 1)
+    if windows:
+        filled = np.pad(weights, ((0, 0), (0, 0), (0, 1), (0, 1), (0, 0)))
+        weights = filled[..., _columns(synapses), :]
+    return np.ascontiguousarray(weights)
 
 
-def convolution_geometry(synapses: ConvSynapses, gates: int, gate: int) -> np.ndarray:
+def convolution_geometry(
+    synapses: ConvSynapses, gates: int, gate: int, windows: bool
+) -> np.ndarray:
     """Entries and tables that `kernels.convolution` reads: int64."""
     n_channels, n_pixels = synapses.input_shape[0], math.prod(synapses.input_shape[1:])
     outputs = synapses.output_shape[0] // synapses.groups
+    rows, columns = synapses.kernel
+    if windows:
+        rows, columns = rows + 1, len(_columns(synapses))
     channel = np.arange(n_channels)
-    kernels = channel * math.prod(synapses.kernel) * outputs
+    kernels = channel * rows * columns * outputs
     neurons = channel // synapses.weights.shape[1] * outputs
     starts = at.CHANNELS + 2 * n_channels
-    pixels, taps = _taps(synapses, outputs, starts + 2 * n_pixels)
+    pixels, taps = _taps(synapses, windows, columns, starts + 2 * n_pixels)
     # Granlund and Montgomery, "Division by invariant integers using multiplication", 1994.
     shift = at.UNIT_BITS + (n_pixels - 1).bit_length()
     entries = {
         at.PIXELS: n_pixels,
         at.MULTIPLIER: (1 << shift) // n_pixels + 1,
         at.SHIFT: shift,
-        at.GROUP_OUTPUTS: outputs,
         at.GATES: gates,
         at.GATE: gate,
         at.STARTS: starts,
@@ -123,57 +153,113 @@ def convolution_geometry(synapses: ConvSynapses, gates: int, gate: int) -> np.nd
     )
 
 
-def _taps(synapses: ConvSynapses, outputs: int, first: int) -> tuple[np.ndarray, np.ndarray]:
+def _taps(
+    synapses: ConvSynapses, windows: bool, row_size: int, first: int
+) -> tuple[np.ndarray, np.ndarray]:
     """List of taps and first output of each pixel, int64 (pixels, 2), and all lists, from `first`.
 
-    Most pixels see the same of the kernel as many others do, at other outputs.
+    Most pixels see the same of the kernel as many others do, at other outputs. A kernel row has
+    `row_size` columns.
     """
-    (_, kernel_width), (channels, _, width) = synapses.kernel, synapses.output_shape
-    (rows, first_y, seen_rows), (columns, first_x, seen_columns) = (
-        _seen_alike(synapses, axis) for axis in range(2)
+    channels, _, width = synapses.output_shape
+    outputs, together = channels // synapses.groups, 1
+    seen_rows, seen_columns = (_seen(synapses, axis) for axis in range(2))
+    if windows:
+        n_rows, together = _window(synapses)
+        seen_rows = [_filled(seen, n_rows, synapses.kernel[0]) for seen in seen_rows]
+        seen_columns = _in_line(seen_columns, together, synapses)
+    (rows, first_y, kinds_of_row), (columns, first_x, kinds_of_column) = map(
+        _alike, (seen_rows, seen_columns)
     )
-    begins = np.empty((len(seen_rows), len(seen_columns)), np.int64)
+    begins = np.empty((len(kinds_of_row), len(kinds_of_column)), np.int64)
     lists = []
-    for (row, ys), (column, xs) in itertools.product(enumerate(seen_rows), enumerate(seen_columns)):
+    for (row, ys), (column, xs) in itertools.product(
+        enumerate(kinds_of_row), enumerate(kinds_of_column)
+    ):
         begins[row, column] = first
         taps = [
             number
             for (element_y, y), (element_x, x) in itertools.product(ys, xs)
             for number in (
-                (element_y * kernel_width + element_x) * outputs,
+                (element_y * row_size + element_x) * outputs,
                 (y * width + x) * channels,
             )
         ]
-        lists += [len(taps) // 2, *taps]
-        first += 1 + len(taps)
+        lists += [len(taps) // 2, together * outputs, *taps]
+        first += at.TAPS + len(taps)
     neurons = np.add.outer(first_y * width, first_x) * channels
     return np.stack([begins[np.ix_(rows, columns)], neurons], axis=-1), np.array(lists, np.int64)
 
 
-def _seen_alike(
-    synapses: ConvSynapses, axis: int
-) -> tuple[np.ndarray, np.ndarray, list[tuple[tuple[int, int], ...]]]:
-    """What each position along an axis sees of the kernel, as a number, and its first output.
-
-    The numbers count the last result: kernel elements with their outputs from that first one on.
-    """
-    size, n_outputs = synapses.input_shape[1 + axis], synapses.output_shape[1 + axis]
+def _seen(synapses: ConvSynapses, axis: int) -> list[_Seen]:
+    """What each position along an axis sees of the kernel: elements, each with its output."""
+    n_outputs = synapses.output_shape[1 + axis]
     stride, padding, dilation = (
         pair[axis] for pair in (synapses.stride, synapses.padding, synapses.dilation)
     )
-    numbers, firsts = np.zeros((2, size), np.int64)
-    alike: dict[tuple[tuple[int, int], ...], int] = {}
-    for position in range(size):
+    positions = []
+    for position in range(synapses.input_shape[1 + axis]):
         outputs = [
             (element, (position + padding - element * dilation) // stride)
-            for element in range(synapses.kernel[axis])
+            for element in reversed(range(synapses.kernel[axis]))
             if (position + padding - element * dilation) % stride == 0
         ]
-        inside = [(element, output) for element, output in outputs if 0 <= output < n_outputs]
-        firsts[position] = min((output for _, output in inside), default=0)
-        seen = tuple((element, output - int(firsts[position])) for element, output in inside)
-        numbers[position] = alike.setdefault(seen, len(alike))
+        positions.append([(element, y) for element, y in outputs if 0 <= y < n_outputs])
+    return positions
+
+
+def _alike(positions: list[_Seen]) -> tuple[np.ndarray, np.ndarray, list[tuple[Any, ...]]]:
+    """What each position sees, as a number, and its first output.
+
+    The numbers count the last result: kernel elements with their outputs from that first one on.
+    """
+    numbers, firsts = np.zeros((2, len(positions)), np.int64)
+    alike: dict[tuple[Any, ...], int] = {}
+    for position, seen in enumerate(positions):
+        firsts[position] = min((output for _, output in seen), default=0)
+        relative = tuple((element, output - int(firsts[position])) for element, output in seen)
+        numbers[position] = alike.setdefault(relative, len(alike))
     return numbers, firsts, list(alike)
+
+
+def _window(synapses: ConvSynapses) -> tuple[int, int]:
+    """Most rows and columns of outputs that a pixel sees."""
+    rows, columns = (max(map(len, _seen(synapses, axis))) for axis in range(2))
+    return rows, columns
+
+
+def _columns(synapses: ConvSynapses) -> list[int]:
+    """Columns of a kernel row, such that what any line of outputs sees of it follows each other.
+
+    Those that a pixel sees come from the last one to the first, with zeros, as number -1, about
+    them: for outputs that see none of them.
+    """
+    _, together = _window(synapses)
+    apart = synapses.stride[1] // synapses.dilation[1]
+    columns = [-1]
+    for first in range(apart):
+        seen = range(first, synapses.kernel[1], apart)
+        columns += [-1] * (together - 1) + list(reversed(seen))
+    return columns + [-1] * (together - 1)
+
+
+def _filled(seen: _Seen, n: int, zeros: int) -> _Seen:
+    """Fill what a position sees up with a kernel row of zeros."""
+    _, first = seen[0] if seen else (zeros, 0)
+    return seen + [(zeros, first)] * (n - len(seen))
+
+
+def _in_line(positions: list[_Seen], together: int, synapses: ConvSynapses) -> list[_Seen]:
+    """Place of `together` neighbouring columns that each position sees, with the first output."""
+    place = {column: number for number, column in enumerate(_columns(synapses))}
+    last = synapses.output_shape[2] - together
+    # Where nothing is seen, a row's first columns are zeros.
+    return [
+        [(place[seen[0][0]] + min(last - seen[0][1], 0), min(last, seen[0][1]))]
+        if seen
+        else [(0, 0)]
+        for seen in positions
+    ]
 
 
 def largest_sum(synapses: Synapses) -> int:

@@ -38,11 +38,12 @@ def by_tables(synapses: ConvSynapses, gates: int) -> bool:
 def made_ahead(synapses: ConvSynapses) -> bool:
     """Whether the tables of a convolution are few enough to be made only once."""
     vectors = -(-synapses.output_shape[0] // at.OUTPUTS_AT_ONCE)
-    return vectors <= at.VECTORS and _sets(synapses)[-1] < at.SETS_AHEAD
+    n_tables = int(_runs(synapses)[:, 1].sum())
+    return vectors <= at.VECTORS and vectors * n_tables <= at.TABLES_AHEAD
 
 
 def tables(synapses: ConvSynapses) -> np.ndarray:
-    """All tables, in sets that lie as those which the kernels make: int16."""
+    """All tables, as the kernels would make them: int16."""
     weights = synapse_layout.halved(synapses.weights).transpose(2, 3, 1, 0)
     rows, outputs = len(weights), weights.shape[-1]
     lines = weights.reshape(rows, -1, outputs)
@@ -50,30 +51,12 @@ def tables(synapses: ConvSynapses) -> np.ndarray:
     vectors = -(-outputs // at.OUTPUTS_AT_ONCE)
     filled = np.zeros((rows, of_a_row * at.TOGETHER, vectors * at.OUTPUTS_AT_ONCE), np.int16)
     filled[:, : lines.shape[1], :outputs] = lines
-    parts = filled.reshape(rows * of_a_row, at.TOGETHER, vectors, at.OUTPUTS_AT_ONCE)
+    parts = filled.reshape(rows * of_a_row, at.TOGETHER, -1)
     patterns = np.arange(at.SUMS)[:, np.newaxis] >> np.arange(at.TOGETHER) & 1
-    sums = patterns.astype(np.int16) @ parts.transpose(2, 0, 1, 3)
-    sets = np.repeat(_sets(synapses), _runs(synapses)[:, 1])
-    at_once = at.TABLES_AT_ONCE // vectors
-    laid_out = np.zeros((sets[-1] + 1, at.TABLES_AT_ONCE, *sums.shape[2:]), np.int16)
-    for number, of_set in enumerate(laid_out):
-        ours = sums[:, sets == number]
-        for vector in range(vectors):
-            of_set[vector * at_once : vector * at_once + ours.shape[1]] = ours[vector]
-    return laid_out
-
-
-def _sets(synapses: ConvSynapses) -> np.ndarray:
-    """Which set of tables each run belongs to: int64 (runs,)."""
-    vectors = -(-synapses.output_shape[0] // at.OUTPUTS_AT_ONCE)
-    n_tables = _runs(synapses)[:, 1]
-    numbers, room = [0], at.TABLES_AT_ONCE // min(vectors, at.VECTORS)
-    filled = n_tables[0]
-    for more in n_tables[1:]:
-        fits = filled + more <= room
-        filled = filled + more if fits else more
-        numbers.append(numbers[-1] + (not fits))
-    return np.array(numbers)
+    sums = patterns.astype(np.int16) @ parts
+    if vectors == at.SEPARATE:
+        sums = sums.reshape(len(sums), at.SUMS, vectors, at.OUTPUTS_AT_ONCE).swapaxes(1, 2)
+    return np.pad(sums.reshape(len(sums), -1), ((0, 0), (0, at.GAP)))
 
 
 def table_geometry(synapses: ConvSynapses, first_weight: int, made: int) -> np.ndarray:
@@ -88,6 +71,10 @@ def table_geometry(synapses: ConvSynapses, first_weight: int, made: int) -> np.n
     )
     places = np.add.outer(y * columns, x).ravel() * channels
     runs = _runs(synapses)
+    lines, line_bits = synapses.input_shape[1], synapses.input_shape[2] * channels
+    if line_bits == columns * channels:
+        # Lines that follow each other without a gap are one.
+        lines, line_bits = 1, lines * line_bits
     entries = {
         at.OUTPUT_ROWS: synapses.output_shape[1],
         at.OUTPUT_COLUMNS: synapses.output_shape[2],
@@ -95,8 +82,8 @@ def table_geometry(synapses: ConvSynapses, first_weight: int, made: int) -> np.n
         at.ROW_BITS: synapses.stride[0] * columns * channels,
         at.COLUMN_BITS: synapses.stride[1] * channels,
         at.WORDS: -(-rows * columns * channels // LANES),
-        at.LINES: synapses.input_shape[1],
-        at.LINE_BITS: synapses.input_shape[2] * channels,
+        at.LINES: lines,
+        at.LINE_BITS: line_bits,
         at.FIRST_BIT: int(places[0]),
         at.LINE_STEP: columns * channels,
         at.RUNS: len(runs),
@@ -145,7 +132,8 @@ def fewest_spikes(synapses: ConvSynapses, listed: bool = True) -> int:
     turns = -(-vectors // at.VECTORS)
     # A set of tables holds at least one run, of several rows where runs are short.
     ahead = made_ahead(synapses)
-    sets = -(-len(runs) // (at.TABLES_AT_ONCE // together // int(runs[0, 1])))
+    at_once = at.TABLES_AT_ONCE // (1 if ahead else together)
+    sets = -(-len(runs) // (at_once // int(runs[0, 1])))
     table = TAKE_BITS + LOOK_UP * together
     look_up = turns * seen * (table * n_tables + START_LOOK_UP * sets)
     words = math.prod(_image_shape(synapses)) * synapses.input_shape[0] / LANES

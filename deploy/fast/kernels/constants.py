@@ -34,15 +34,19 @@ RUN = 8
 
 # Convolutions by spikes.
 
-PIXELS, MULTIPLIER, SHIFT, GROUP_OUTPUTS, GATES, GATE, STARTS, CHANNELS = range(8)
+PIXELS, MULTIPLIER, SHIFT, GATES, GATE, STARTS, CHANNELS = range(7)
 """Entries of a convolution's geometry, all places counted from the first of them.
 
 `PIXELS` is the number of units of an input channel; multiplying by `MULTIPLIER` and shifting right
 by `SHIFT` divides by it. From `CHANNELS` on, a pair for each input channel: where its kernel
 begins, and its group's first neuron. From where `STARTS` says, a pair for each pixel: where its
-list of taps begins, and what to add to the first neuron. A list is the number of taps, then a pair
-for each: what to add to the kernel's beginning, and to the neuron.
+list of taps begins, and what to add to the first neuron. A list is the number of taps and that of
+each one's weights, then from `TAPS` on a pair for each: what to add to the kernel's beginning, and
+to the neuron.
 """
+
+TAPS = 2
+"""Entries of a list before its taps."""
 
 UNIT_BITS = 31
 """Numbers of units have no more."""
@@ -61,7 +65,7 @@ of `LINE_BITS` bits each, are the sources', the first from `FIRST_BIT` on and ea
 the one before. From `FIRST_RUN` on, a pair for each of `RUNS` runs of bits: where it begins, and
 its number of tables. From where `PLACES` says, for each input pixel, its first bit. Weights begin
 `FIRST_WEIGHT` after the group's own. Where `MADE` is not negative, all tables were made ahead and
-begin there, as many at a time as would otherwise be made.
+begin there.
 """
 
 RUN_ENTRIES = 2
@@ -78,19 +82,30 @@ VECTORS = 4
 """Vectors that an output pixel adds at a time where there are as many output channels."""
 
 WEIGHTS = TOGETHER * OUTPUTS_AT_ONCE
-TABLE = SUMS * OUTPUTS_AT_ONCE
-"""Entries of a table and of the weights that it is made from."""
+"""Weights that a table of one vector is made from."""
+
+TABLE, GAP = SUMS * OUTPUTS_AT_ONCE, 32
+"""Entries of a table of one vector, and a cache line of none behind the tables for the same bits.
+
+Most bits are zeros: without the gap, what all tables have for zeros would fall to a few sets of the
+nearest cache.
+"""
+
+SEPARATE = 3
+"""Vectors whose tables for the same bits lie one behind the other. Those of two or four lie pattern
+by pattern, so that they share cache lines; but no shift multiplies a pattern by three.
+"""
 
 UNROLLED = 2
 """Tables between two looks at whether there are more."""
 
 TABLES_AT_ONCE = 56
 """Tables of one vector, or half as many of two, that are made and added before the next ones: they
-stay in the nearest cache, and the sums of their weights fit 16 bits."""
+stay in the nearest cache. The sums of so many fit 16 bits; those that were made ahead are added
+together, of however many vectors."""
 
-SETS_AHEAD = 2
-"""Most times that `TABLES_AT_ONCE` tables are made once, ahead: the second cache has room for them.
-"""
+TABLES_AHEAD = 2 * TABLES_AT_ONCE
+"""Most tables of one vector that are made once, ahead: the second cache has room for them."""
 
 RUN_TABLES = 14
 """Tables of a run: its bits come from 64, of which up to 7 belong to others."""

@@ -139,11 +139,11 @@ def _update(
                 wrapped.append(magnitude(builder, u))
             builder.store(_largest(builder, wrapped), u_peak)
         left = []
-        for these in vectors:
+        for number, these in enumerate(vectors):
             v, spiked = reset(builder, builder.load(these.limited), these.threshold)
             builder.store(v, these.v_at, align=4)
-            number = builder.udiv(these.lane, _WORD(WIDTH))
-            builder.store(builder.bitcast(spiked, ir.IntType(WIDTH)), builder.gep(mask, [number]))
+            place = builder.add(builder.mul(loop.index, _WORD(len(vectors))), _WORD(number))
+            builder.store(builder.bitcast(spiked, ir.IntType(WIDTH)), builder.gep(mask, [place]))
             left.append(magnitude(builder, v))
         for size, peak in zip((builder.load(u_peak), _largest(builder, left)), peaks, strict=True):
             builder.store(larger(builder, size, builder.load(peak)), peak)

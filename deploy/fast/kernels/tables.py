@@ -26,6 +26,7 @@ from kipuka.deploy.fast.kernels.constants import (
     FIRST_BIT,
     FIRST_RUN,
     FIRST_WEIGHT,
+    GAP,
     LANES,
     LINE_BITS,
     LINE_STEP,
@@ -39,6 +40,7 @@ from kipuka.deploy.fast.kernels.constants import (
     ROW_BITS,
     RUN_ENTRIES,
     RUNS,
+    SEPARATE,
     SUMS,
     TABLE,
     TABLES_AT_ONCE,
@@ -55,8 +57,13 @@ _NARROW, _SUMS, _WIDE = (ir.VectorType(ir.IntType(bits), OUTPUTS_AT_ONCE) for bi
 
 
 @intrinsic
-def tabulate(typing_context: Any, weights: Any, first: Any, tables: Any, place: Any) -> Any:
-    """Write all sums of `TOGETHER` rows of weights, which begin at `first`, into a table."""
+def tabulate(
+    typing_context: Any, weights: Any, first: Any, tables: Any, place: Any, apart: Any
+) -> Any:
+    """Write all sums of `TOGETHER` rows of weights, which begin at `first`, into a table.
+
+    They are `apart` entries from each other.
+    """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kinds = signature.args
@@ -67,12 +74,13 @@ def tabulate(typing_context: Any, weights: Any, first: Any, tables: Any, place: 
             added = builder.sext(builder.load(here, align=1), _SUMS)
             sums += [builder.add(before, added) for before in sums]
         for number, total in enumerate(sums):
-            offset = builder.add(arguments[3], arguments[3].type(number * OUTPUTS_AT_ONCE))
+            beyond = builder.mul(arguments[4], arguments[4].type(number))
+            offset = builder.add(arguments[3], beyond)
             there = vector_at(context, builder, kinds[2], (arguments[2], offset), _SUMS)
             builder.store(total, there, align=2)
         return context.get_dummy_value()
 
-    return types.void(weights, types.intp, tables, types.intp), build
+    return types.void(weights, types.intp, tables, types.intp, types.intp), build
 
 
 @intrinsic(prefer_literal=True)
@@ -82,19 +90,24 @@ def look_up(
 ) -> Any:  # fmt: skip
     """Add what some runs of bits add up to, by their tables, to the sums from `place` on.
 
-    The entries of the first run stand at `run` in `geometry`. There are `n_vectors` tables for the
-    same bits, each `TABLES_AT_ONCE` tables, divided by their number, behind the one before.
+    The entries of the first run stand at `run` in `geometry`. For the same bits there are tables of
+    `n_vectors` vectors.
     """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _, _, first_bit, _, first_entry, n_runs, _, first_table, _, place = arguments
         kinds, word = signature.args, cgutils.intp_t
         vectors = range(kinds[0].literal_value)
-        apart = TABLES_AT_ONCE // len(vectors)
+        size = TABLE * len(vectors) + GAP
+        apart, beside = len(vectors) * OUTPUTS_AT_ONCE, OUTPUTS_AT_ONCE
+        if len(vectors) == SEPARATE:
+            apart, beside = OUTPUTS_AT_ONCE, TABLE
         image, entries = (pointer_in(context, builder, kinds[k], arguments[k]) for k in (1, 3))
         nothing = ir.Constant(_SUMS, [0] * OUTPUTS_AT_ONCE)
         totals = [cgutils.alloca_once_value(builder, nothing) for _ in vectors]
-        table, rest = (cgutils.alloca_once_value(builder, n) for n in (first_table, word(0)))
+        # A pointer takes one instruction less for each table than a place among all of them.
+        first = builder.gep(pointer_in(context, builder, kinds[6], arguments[6]), [first_table])
+        table, rest = (cgutils.alloca_once_value(builder, n) for n in (first, word(0)))
         with cgutils.for_range(builder, n_runs) as run:
             entry = builder.add(first_entry, builder.mul(run.index, word(RUN_ENTRIES)))
             begin, n_tables = (
@@ -108,15 +121,16 @@ def look_up(
                     pattern = builder.and_(
                         builder.lshr(bits, word(TOGETHER * step)), word(SUMS - 1)
                     )
-                    entry = builder.add(here, builder.mul(pattern, word(OUTPUTS_AT_ONCE)))
+                    sums_of_pattern = builder.gep(here, [builder.mul(pattern, word(apart))])
                     for number, total in enumerate(totals):
-                        place_of = word((number * apart + step) * TABLE)
-                        offset = builder.add(entry, place_of)
-                        found = vector_at(context, builder, kinds[6], (arguments[6], offset), _SUMS)
+                        beyond = word(step * size + number * beside)
+                        found = builder.bitcast(
+                            builder.gep(sums_of_pattern, [beyond]), _SUMS.as_pointer()
+                        )
                         added = builder.add(builder.load(total), builder.load(found, align=2))
                         builder.store(added, total)
                 builder.store(builder.lshr(bits, word(UNROLLED * TOGETHER)), rest)
-                builder.store(builder.add(here, word(UNROLLED * TABLE)), table)
+                builder.store(builder.gep(here, [word(UNROLLED * size)]), table)
         for number, total in enumerate(totals):
             offset = builder.add(place, word(number * OUTPUTS_AT_ONCE))
             there = vector_at(context, builder, kinds[8], (arguments[8], offset), _WIDE)
@@ -154,7 +168,11 @@ def convolve(
     made = geometry[first + MADE]
     for output in range(0, n_outputs, VECTORS * OUTPUTS_AT_ONCE):
         n_vectors = min(VECTORS, (n_outputs - output + OUTPUTS_AT_ONCE - 1) // OUTPUTS_AT_ONCE)
-        at_once = TABLES_AT_ONCE // n_vectors
+        at_once = TABLES_AT_ONCE // n_vectors if made < 0 else TABLES_AT_ONCE
+        size = n_vectors * TABLE + GAP
+        apart, beside = n_vectors * OUTPUTS_AT_ONCE, OUTPUTS_AT_ONCE
+        if n_vectors == SEPARATE:
+            apart, beside = OUTPUTS_AT_ONCE, TABLE
         begin = int64(0)
         while begin < n_runs:
             # As many runs as the tables have room for.
@@ -164,9 +182,9 @@ def convolve(
                 if n_tables + more > at_once:
                     break
                 for vector in range(n_vectors if made < 0 else 0):
-                    place = (vector * at_once + n_tables) * TABLE
+                    place = n_tables * size + vector * beside
                     for number in range(more):
-                        tabulate(weights, weight, tables, place + number * TABLE)
+                        tabulate(weights, weight, tables, place + number * size, apart)
                         weight += WEIGHTS
                 n_tables += more
                 end += 1
@@ -180,7 +198,7 @@ def convolve(
                     n_vectors, geometry, first, begin, end - begin, image, first_bit, ahead, made,
                     sums, first_sum + output,
                 )  # fmt: skip
-                made += TABLES_AT_ONCE * TABLE
+                made += n_tables * size
             begin = end
 
 
@@ -194,17 +212,21 @@ def draw_lanes(masks: Any, image: Any, first_word: Any, geometry: Any, first: An
         image[uintp(first_word + word)] = 0
     size, bit = geometry[first + LINE_BITS], geometry[first + FIRST_BIT]
     for line in range(geometry[first + LINES]):
-        source = line * size
-        for word in range(bit // LANES, (bit + size + LANES - 1) // LANES):
-            # Bits of the line that are before this word, or less than none.
-            done = word * LANES - bit
-            if done < 0:
-                bits = bits_from(masks, source) << -done
-            else:
-                bits = bits_from(masks, source + done)
-            if size - done < LANES:
-                bits &= (int64(1) << (size - done)) - 1
-            image[uintp(first_word + word)] |= int32(bits)
+        source, word = line * size, first_word + bit // LANES
+        done, before = int64(0), bit % LANES
+        if before:
+            done = min(LANES - before, size)
+            bits = bits_from(masks, source) & ((int64(1) << done) - 1)
+            image[uintp(word)] |= int32(bits << before)
+            word += 1
+        whole = (size - done) // LANES
+        for number in range(whole):
+            bits = bits_from(masks, source + done + number * LANES)
+            image[uintp(word + number)] = int32(bits)
+        done += whole * LANES
+        if done < size:
+            bits = bits_from(masks, source + done) & ((int64(1) << (size - done)) - 1)
+            image[uintp(word + whole)] |= int32(bits)
         bit += geometry[first + LINE_STEP]
 
 

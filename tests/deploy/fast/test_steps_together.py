@@ -10,6 +10,7 @@ import pytest
 from kipuka.convert.program import Reset
 from kipuka.deploy import simulate, simulate_each, simulate_reference
 from kipuka.deploy.fast import delivery_groups, run
+from kipuka.deploy.fast.kernels.layout import STEPS_TOGETHER
 from kipuka.deploy.fast.program_layout import pack
 from kipuka_cases import (
     cuba,
@@ -67,6 +68,14 @@ def test_layers_behind_each_other(rng, sizes, delays):
     expected = simulate_reference(network, inputs)
     assert_alike(simulate(network, inputs), expected)
     assert expected.counters.layers[-1].spikes.sum()
+
+
+def test_spikes_of_many_sources_do_not_wait_for_further_steps(monkeypatch, rng):
+    monkeypatch.setattr(delivery_groups, "MOST_SOURCES", 50)
+    network = stack(rng, (40, 33, 7))
+    assert pack(network).network.pace[STEPS_TOGETHER] == 1
+    inputs = random_spikes(rng, 2, 40, 70, 0.4)
+    assert_alike(simulate(network, inputs), simulate_reference(network, inputs))
 
 
 def test_more_rows_than_are_added_at_once(rng):

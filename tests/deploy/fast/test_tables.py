@@ -86,6 +86,8 @@ def convolution(rng, shape, outputs, kernel, **geometry):
         ((4, 9, 9), 64, (3, 3), {"dilation": (2, 1), "padding": (2, 0)}),
         ((5, 7, 3), 2, (1, 1), {"stride": (3, 3), "padding": (1, 1)}),
         ((1, 3, 3), 1, (2, 2), {"stride": (2, 2), "output_shape": (1, 2, 2)}),
+        ((3, 9, 9), 40, (3, 3), {"padding": (1, 1)}),
+        ((2, 9, 10), 150, (5, 5), {"stride": (2, 2)}),
     ],
 )
 @pytest.mark.parametrize("activity", [0.02, 0.5, 1.0])
@@ -98,7 +100,9 @@ def test_every_geometry(simulated, rng, shape, outputs, kernel, geometry, activi
 
 
 @pytest.mark.parametrize(
-    "geometry", [{"dilation": (1, 2)}, {"groups": 2}], ids=["dilated", "grouped"]
+    "geometry",
+    [{"dilation": (1, 2)}, {"dilation": (1, 2), "stride": (1, 2)}, {"groups": 2}],
+    ids=["dilated", "dilated and strided", "grouped"],
 )
 def test_what_has_no_tables_goes_spike_by_spike(simulated, rng, geometry):
     network = program((4, 8, 8), convolution(rng, (4, 8, 8), 6, (3, 3), **geometry))
