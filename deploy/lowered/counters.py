@@ -60,7 +60,7 @@ def lowered_counters(program: Program, graph: LoweredGraph, run: LoweredRun) -> 
     Counters
     """
     layers = tuple(
-        _work(program.numbers[max(node.layer, 0)], graph, node, run)
+        _node_counters(program.numbers[max(node.layer, 0)], graph, node, run)
         for node in graph.nodes
         if node.kind != "source"
     )
@@ -68,7 +68,7 @@ def lowered_counters(program: Program, graph: LoweredGraph, run: LoweredRun) -> 
     return Counters(layers, run.active[INPUT].sum(axis=1, dtype=np.int64), steps)
 
 
-def _work(number: int, graph: LoweredGraph, node: Node, run: LoweredRun) -> LayerCounters:
+def _node_counters(number: int, graph: LoweredGraph, node: Node, run: LoweredRun) -> LayerCounters:
     active = run.active[node.name]
     none = np.zeros(node.size, dtype=np.int64)
     graded = [wire for wire in _into(graph, [node]) if graph.node(wire.source).graded]
@@ -76,8 +76,8 @@ def _work(number: int, graph: LoweredGraph, node: Node, run: LoweredRun) -> Laye
         layer=number,
         spikes=active.sum(axis=1, dtype=np.int64),
         spikes_per_neuron=active.sum(axis=(0, 2), dtype=np.int64),
-        synaptic_operations=_operations(graph, _into(graph, [node]), run),
-        multiplications=int(_operations(graph, graded, run).sum()),
+        synaptic_operations=_operations(_into(graph, [node]), run),
+        multiplications=int(_operations(graded, run).sum()),
         arrivals_per_neuron=_arrivals(graph, node, run),
         updates=active.size,
         saturations=none,
@@ -95,7 +95,7 @@ def _into(graph: LoweredGraph, nodes: Iterable[Node]) -> list[Wire]:
     return [wire for wire in graph.wires if wire.target in names]
 
 
-def _operations(graph: LoweredGraph, wires: list[Wire], run: LoweredRun) -> np.ndarray:
+def _operations(wires: list[Wire], run: LoweredRun) -> np.ndarray:
     """Nonzero weights reached, int64 (samples, steps), in the step of arrival."""
     samples, _, steps = run.active[INPUT].shape
     total = np.zeros((samples, steps), dtype=np.int64)
@@ -141,5 +141,5 @@ def _summary(program: Program, position: int, graph: LoweredGraph, run: LoweredR
         spikes=per_sample(node for node in own if not node.graded),
         graded_messages=per_sample(node for node in own if node.graded),
         products=per_sample(node for node in own if node.kind == "ProdNeuron"),
-        synaptic_operations=float(_operations(graph, _into(graph, own), run).sum(axis=1).mean()),
+        synaptic_operations=float(_operations(_into(graph, own), run).sum(axis=1).mean()),
     )

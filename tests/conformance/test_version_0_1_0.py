@@ -45,7 +45,7 @@ def assert_recorded(trace, expected):
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", ["gru", "conv"])
-def test_networks(name, engine):
+def test_files_of_0_1_0_give_the_same_spikes_and_states(name, engine):
     program, golden = load_net(DATA / f"{name}.net"), load_golden(DATA / f"{name}.net")
     expected = EXPECTED[name]
     x = inputs(expected["samples"], expected["units"], expected["steps"])

@@ -29,7 +29,7 @@ def context():
 
 
 @pytest.mark.parametrize("network", ["sgru-delay", "decoupled", "cuba-recurrent-delay"])
-def test_training(network, context, tmp_path):
+def test_training_gives_the_same_bits_with_one_thread_and_two(network, context, tmp_path):
     # Enough of everything that a sum split by threads is rounded in another way.
     settings = {"network": network, "hidden": 48, "epochs": 1, "batch_size": 256, "seed": 3}
     settings |= {"penalties": {"rate": 1.0, "overshoot": 0.1}}
@@ -48,7 +48,7 @@ print(*(layer.arrivals_per_neuron.sum() for layer in run.counters.layers))
 """
 
 
-def test_simulation(rng, tmp_path):
+def test_simulation_gives_the_same_bits_with_one_thread_and_two(rng, tmp_path):
     network = program(20, random_gru(rng, 20, 40), random_cuba(rng, 40, 5))
     spikes = random_spikes(rng, 9, 20, 60)
     save_net(tmp_path / "x.net", network)

@@ -42,7 +42,7 @@ def show(what, outcomes):
     sys.stdout.write(f"\n{KILLS} kills of {what}, seed {SEED}: {told}\n")
 
 
-def test_training(context, rng, tmp_path):
+def test_a_killed_training_leaves_whole_files_and_resumes(context, rng, tmp_path):
     whole = tmp_path / "whole"
     usual_s = faults.finish(context, faults.train, whole, SETTINGS)
     right = faults.metrics(whole), faults.tensors(whole / "checkpoint.safetensors")
@@ -119,7 +119,7 @@ def networks(tmp_path_factory):
     return folder, paths
 
 
-def test_conversion(context, rng, tmp_path):
+def test_a_killed_conversion_leaves_the_old_file_or_the_new(context, rng, tmp_path):
     versions = []
     for seed in (3, 4):
         run = tmp_path / f"run-{seed}"
@@ -131,14 +131,14 @@ def test_conversion(context, rng, tmp_path):
     assert load_net(out / "model.net").n_inputs == 8
 
 
-def test_simulation_to_a_file(context, rng, networks, tmp_path):
+def test_a_killed_simulation_leaves_the_old_file_or_the_new(context, rng, networks, tmp_path):
     folder, paths = networks
     versions = [(faults.simulate, (path, folder / "x.npy")) for path in paths]
     kill_writer(context, rng, tmp_path, tmp_path / "y.npy", versions, "simulation")
     assert np.load(tmp_path / "y.npy").shape == (400, 10, 100)
 
 
-def test_reporting(context, rng, networks, tmp_path):
+def test_a_killed_report_leaves_the_old_file_or_the_new(context, rng, networks, tmp_path):
     folder, paths = networks
     versions = [(faults.report, (path, folder / "few.npy")) for path in paths]
     kill_writer(context, rng, tmp_path, tmp_path / "r.html", versions, "reporting")

@@ -119,7 +119,7 @@ def test_other_readouts_and_shapes(n_samples):
         assert trace.layers[-1].states["v"].any()
 
 
-def test_images():
+def test_a_script_on_images_agrees_with_its_program():
     x = spikes(2, 2, 5, 5, 12)
     network = Network(
         cuba.Conv(TUTORIAL, 2, 3, 3, weight_scale=4),

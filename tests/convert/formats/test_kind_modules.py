@@ -328,7 +328,7 @@ def test_the_module_is_left_as_it_was_by_a_refusal(cuba, check_error):
 
 
 @pytest.mark.parametrize("part", ["", "synapse", "neuron"])
-def test_hooks(cuba, part, check_error):
+def test_hooks_of_a_block_are_refused_until_they_are_removed(cuba, part, check_error):
     net = dense(cuba, 8, 6, 4)
     module = net.blocks[1].get_submodule(part)
     handle = module.register_forward_hook(lambda m, i, o: 0 * o)
@@ -612,7 +612,7 @@ def test_input_is_the_blocks_arithmetic(cuba, weight, bias, values, threshold):
     np.testing.assert_array_equal(found[..., 1:], layer.spikes[..., :-1])
 
 
-def test_input_as_reported(cuba):
+def test_an_input_block_spikes_as_often_as_was_reported(cuba):
     settings = {"threshold": 0.2, "current_decay": 1.0, "voltage_decay": 0.05}
     program = program_from_blocks([cuba.Input(settings, weight=1, bias=0)], input_shape=(4,))
     activation = program.encoder.activation(np.full((1, 4, 20), 0.0236))

@@ -80,11 +80,11 @@ def test_missing_file(tmp_path, check_error):
     refused(tmp_path / "no.net", check_error, what="cannot be read", value="nothing at that path")
 
 
-def test_folder(tmp_path, check_error):
+def test_a_folder_is_no_network(tmp_path, check_error):
     refused(tmp_path, check_error, value="a folder")
 
 
-def test_foreign_file(tmp_path, check_error):
+def test_a_file_that_is_no_hdf5_is_refused(tmp_path, check_error):
     path = tmp_path / "text.net"
     path.write_text("weights")
     refused(path, check_error, what="not a network", value="not an HDF5 file")

@@ -100,7 +100,7 @@ def test_dense_over_an_image_reads_channels_height_width(cuba):
     assert weights.tolist() == [list(range(0, 24, 2))]
 
 
-def test_recurrent(cuba):
+def test_a_delay_of_a_recurrent_block_is_behind_its_recurrence(cuba):
     block = cuba.Recurrent(neuron(), 2, 3, delay=True)
     block.input_synapse.weight.data.fill_(1.0)
     block.recurrent_synapse.weight.data.reshape(3, 3)[:] = torch.eye(3) / 4
@@ -112,7 +112,7 @@ def test_recurrent(cuba):
     assert program.readout.delays.tolist() == [1, 0, 7]
 
 
-def test_convolution(cuba):
+def test_a_convolution_keeps_its_geometry_and_a_delay_per_channel(cuba):
     geometry = {"stride": (2, 1), "padding": (1, 0), "dilation": (1, 2), "groups": 2}
     block = cuba.Conv(neuron(), 2, 4, (3, 2), delay=True, **geometry)
     block.synapse.weight.data.fill_(0.25)

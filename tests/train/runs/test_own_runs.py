@@ -148,7 +148,7 @@ def test_recordings_that_a_network_was_not_trained_on(tmp_path, check_error):
 
 
 @pytest.mark.parametrize("network", ["sgru", "csgru", "decoupled"])
-def test_images(network, tmp_path):
+def test_convolutional_networks_see_images_in_their_shape(network, tmp_path):
     images = SPIKES.reshape(len(SPIKES), 3, 2, 2, STEPS)
     data = Dataset.from_arrays(images, LABELS)
     config = CONFIG.model_copy(update={"network": network, "epochs": 1})
