@@ -64,6 +64,14 @@ def test_a_network_s_or_data_set_s_name_is_text(name, option, tmp_path):
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.parametrize(
+    "line", ["profile n.net --step-ms nan", "convert g.nir --output y.net --dt nan",
+             "convert g.nir --output y.net --dt 1 --percentile nan"],
+)  # fmt: skip
+def test_no_number_is_in_no_range(line, net):
+    refused(line.split(), "nan is not a number")
+
+
 def test_help_is_text():
     status, out, _ = run(["simulate", "--help"], "ascii")
     assert status == 0

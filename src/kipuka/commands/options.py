@@ -6,6 +6,7 @@ imported in the functions that do the work, so that help and mistyped options ne
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -63,6 +64,13 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any setting of the training; repeatable."),
 ]
+
+
+def refuse_nan(value: float | None) -> float | None:
+    """Refuse what is no number, which no range leaves out; a callback of options of numbers."""
+    if value is not None and math.isnan(value):
+        raise typer.BadParameter(f"{value} is not a number")
+    return value
 
 
 def named(text: str) -> list[str]:

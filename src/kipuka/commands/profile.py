@@ -16,6 +16,7 @@ from kipuka.commands.options import (
     Hardware,
     Json,
     Net,
+    refuse_nan,
     write_numbers,
 )
 from kipuka.commands.paths import READS, WRITES, file_or_name, path_option
@@ -91,6 +92,7 @@ def profile(
         typer.Option(
             min=1e-6,
             max=1e6,
+            callback=refuse_nan,
             help="Milliseconds that a step stands for, if the file does not say; for real time.",
         ),
     ] = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from kipuka.commands.options import STEPS_MAX
+from kipuka.commands.options import STEPS_MAX, refuse_nan
 from kipuka.errors import KipukaError
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 Dt = Annotated[
     float | None,
     typer.Option(
-        min=1e-9, max=1e3, help="Of a .nir file: seconds per step, which it does not hold."
+        min=1e-9,
+        max=1e3,
+        callback=refuse_nan,
+        help="Of a .nir file: seconds per step, which it does not hold.",
     ),
 ]
 Preset = Annotated[
@@ -45,7 +48,10 @@ WeightMax = Annotated[
 Percentile = Annotated[
     float | None,
     typer.Option(
-        min=0, max=100, help="Of a .nir file: percentile of the weights that it stands for."
+        min=0,
+        max=100,
+        callback=refuse_nan,
+        help="Of a .nir file: percentile of the weights that it stands for.",
     ),
 ]
 
