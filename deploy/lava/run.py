@@ -26,6 +26,7 @@ from kipuka.convert.neurons import handler
 from kipuka.convert.operands import checked_inputs
 from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, Trace
+from kipuka.deploy.fast.run import available_cores
 from kipuka.deploy.lava.job_files import JOB_INPUTS, JOB_NETWORK, JOB_TRACE
 from kipuka.deploy.lava.process_sessions import end_session, killed_members
 from kipuka.deploy.lowered.common_values import check_common_values
@@ -57,7 +58,8 @@ def run_lava(
 ) -> Trace:
     """Run a Program on lava-nc's CPU backend (``Loihi2SimCfg``, ``fixed_pt``), state by state.
 
-    Samples are shared out over as many copies of the graph as there are processor cores.
+    Samples are shared out over as many copies of the graph as there are processor cores that this
+    process may use.
 
     Parameters
     ----------
@@ -84,7 +86,7 @@ def run_lava(
         If Lava is not installed, cannot express a layer, fails or hangs.
     """
     inputs = checked_inputs(program, inputs)
-    n_parts = min(os.cpu_count() or 1, -(-len(inputs) // SAMPLES_PER_WORKER))
+    n_parts = min(available_cores(), -(-len(inputs) // SAMPLES_PER_WORKER))
     jobs = [(program, part) for part in np.array_split(inputs, n_parts)]
     return Trace.joined(run_lava_jobs(jobs, progress, stall_limit_s, backend))
 
@@ -204,7 +206,7 @@ def _finished(
             save_net(folder / JOB_NETWORK, program)
             with replacing(folder / JOB_INPUTS) as temporary:
                 write_npy(temporary, inputs)
-        n_workers = min(os.cpu_count() or 1, len(jobs))
+        n_workers = min(available_cores(), len(jobs))
         shares = [folders[worker::n_workers] for worker in range(n_workers)]
         with _workers(shares, kind) as workers:
             _supervise(workers, total, progress, stall_limit_s)

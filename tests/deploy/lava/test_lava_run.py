@@ -181,7 +181,7 @@ def test_samples_shared_out_over_workers_come_back_in_order(network, rng, monkey
     from kipuka.deploy.reference import simulate_reference
 
     monkeypatch.setattr(run, "SAMPLES_PER_WORKER", 2)
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(run, "available_cores", lambda: 2)
     inputs = random_spikes(rng, 3, 3, 6)
     found = run.run_lava(network, inputs).layers[0]
     expected = simulate_reference(network, inputs).trace.layers[0]
