@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +14,7 @@ from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, Trace, read_state
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.reference import state_names
-from kipuka.errors import KipukaError
+from kipuka.errors import KipukaError, expect
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,45 @@ class Record:
     steps : bool
         Whether spikes and synaptic operations are counted step by step. If not, and with no
         spikes and states, memory does not grow with the steps.
+
+    Raises
+    ------
+    KipukaError
+        If one of them is of another kind.
     """
 
     spikes: tuple[int, ...] | None = None
     states: tuple[tuple[int, str], ...] | None = None
     steps: bool = True
+
+    def __post_init__(self) -> None:
+        for name, limit in (
+            ("spikes", "positions of layers, such as (0, -1), or None for all"),
+            ("states", 'pairs such as (0, "v") of a layer and a state, or None for all'),
+        ):
+            given = getattr(self, name)
+            listed = isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping)
+            values = tuple(given) if listed else ()
+            pairs = name != "states" or all(_is_pair(value) for value in values)
+            if given is not None and not (listed and pairs):
+                raise _refused(name, limit, given)
+            object.__setattr__(self, name, None if given is None else values)
+        if not isinstance(self.steps, bool | np.bool_):
+            raise _refused("steps", "True or False", self.steps)
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[1], str)
+
+
+def _refused(name: str, limit: str, given: object) -> KipukaError:
+    return KipukaError(
+        "the record does not say what to keep",
+        where=f"record, {name}",
+        limit=limit,
+        value=repr(given),
+        remedy="see kipuka.deploy.Record; COUNTERS and EVERYTHING are two of them",
+    )
 
 
 def record_for_readout(program: Program) -> Record:
@@ -64,6 +101,8 @@ class Columns:
     """
 
     def __init__(self, program: Program, record: Record) -> None:
+        made = "give a kipuka.deploy.Record, such as COUNTERS or EVERYTHING"
+        expect(record, Record, "argument record", made)
         self.program = program
         self.steps = record.steps
         self.n_spikes = self.n_payloads = self.n_states = 0
@@ -83,6 +122,22 @@ class Columns:
         for position, name in self._named_states(record):
             self._states[position, name] = self.n_states
             self.n_states += program.layers[position].n_neurons
+
+    def of_part(self, program: Program, first_layer: int, first_neuron: int) -> Columns:
+        """Columns of some layers as a Program of their own, or of some neurons of one layer."""
+        part = copy.copy(self)
+        part.program = program
+        ours = range(first_layer, first_layer + len(program.layers))
+        for name in ("_spikes", "_payloads"):
+            columns = getattr(self, name)
+            own = {k - first_layer: columns[k] + first_neuron for k in ours if k in columns}
+            setattr(part, name, own)
+        part._states = {
+            (k - first_layer, name): column + first_neuron
+            for (k, name), column in self._states.items()
+            if k in ours
+        }
+        return part
 
     def _named_states(self, record: Record) -> list[tuple[int, str]]:
         layers = self.program.layers

@@ -19,7 +19,7 @@ from kipuka.deploy.fast.kernels.constants import LANES
 from kipuka.deploy.fast.machine_code import call
 from kipuka.deploy.fast.packed_program import Packed
 from kipuka.deploy.fast.program_layout import pack
-from kipuka.deploy.fast.recording import Columns, Record
+from kipuka.deploy.fast.recording import Columns
 from kipuka.deploy.fast.synapse_layout import Places
 from kipuka.deploy.fast.workers import COUNTS, Worker, let_wait, worker_for
 from kipuka.deploy.reference import Simulation, state_names
@@ -64,29 +64,41 @@ def _laid_out(program: Program) -> Packed:
     return packed
 
 
+class StepsDone:
+    """Steps that are done of all that there are, or of any number if `total` is 0."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._done, self._total = progress, 0, total
+        self._lock = threading.Lock()
+
+    def note(self, n_steps: int) -> None:
+        """Show that some more steps are done."""
+        if self._progress:
+            with self._lock:
+                self._done += n_steps
+                self._progress(self._done, self._total or self._done)
+
+
 class Run:
     """A Program, what to record of it, and how far the run is.
 
     Parameters
     ----------
-    program : Program
-    record : Record
+    columns : Columns
+        Of what is recorded of which Program.
     progress : callable (done, total) or None
     total : int
         Steps of all samples, or 0 if not known.
     """
 
-    def __init__(
-        self, program: Program, record: Record, progress: Progress | None, total: int = 0
-    ) -> None:
-        self.program, self.packed = program, _laid_out(program)
-        self.columns = Columns(program, record)
+    def __init__(self, columns: Columns, progress: Progress | None, total: int = 0) -> None:
+        self.columns, self.program = columns, columns.program
+        self.packed = _laid_out(self.program)
         layers = self.columns.in_table(self.packed.network.layers)
         self.network = self.packed.network._replace(layers=layers)
         table = with_array(self.packed.table, at.Network, "layers", layers)
         self._table, self._address = table, address(table, np.int64)
-        self._progress, self._done, self._total = progress, 0, total
-        self._lock, self._stopped = threading.Lock(), threading.Event()
+        self._done, self._stopped = StepsDone(progress, total), threading.Event()
         units = self.packed.network.order.size
         self._steps_in_a_go = min(STEPS_AT_ONCE, UPDATES_AT_ONCE // units)
 
@@ -136,10 +148,7 @@ class Run:
         """Run what was entered, and add to the worker's counts."""
         if not self._stopped.is_set():
             worker.advance(self._address, self.network.parts)
-            if self._progress:
-                with self._lock:
-                    self._done += worker.n_steps
-                    self._progress(self._done, self._total or self._done)
+            self._done.note(worker.n_steps)
         worker.clear()
 
     def streamed(self, worker: Worker, sample: Sample, where: str) -> Simulation:
@@ -191,12 +200,13 @@ class Run:
     ) -> Simulation:
         """Join what was recorded and counted."""
         return Simulation(
-            self.columns.trace(recorded), self._counters(workspaces, recorded, n_steps)
+            self.columns.trace(recorded), self.counters(workspaces, recorded, n_steps)
         )
 
-    def _counters(
+    def counters(
         self, workspaces: list[at.Workspace], recorded: at.Recording, n_steps: int
     ) -> Counters:
+        """Join what was counted."""
         total = _total(workspaces)
         peaks = total.peaks.reshape(-1, at.STATES, LANES).max(axis=2)
         there = self.packed.kernels_there

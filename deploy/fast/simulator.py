@@ -22,8 +22,9 @@ from kipuka.deploy.fast.input_events import (
     in_rows,
     steps_of,
 )
-from kipuka.deploy.fast.recording import COUNTERS, EVERYTHING, Record
+from kipuka.deploy.fast.recording import COUNTERS, EVERYTHING, Columns, Record
 from kipuka.deploy.fast.run import Progress, Run, available_cores
+from kipuka.deploy.fast.side_by_side import SideBySide, worth_it
 from kipuka.deploy.fast.workers import Worker
 from kipuka.deploy.reference import Simulation
 from kipuka.errors import KipukaError
@@ -66,7 +67,8 @@ def simulate(
     record : Record
         What to keep beside the counters.
     threads : int, optional
-        Samples that run at the same time; by default as many as there are processor cores.
+        Samples that run at the same time; by default as many as there are processor cores. Where
+        there are fewer samples, layers of a long one may run at the same time.
     progress : callable (done, total), optional
         Called as steps are done, from any thread but only one at a time.
 
@@ -88,7 +90,11 @@ def simulate(
     n_steps = _common_steps(program, inputs)
     if isinstance(inputs, np.ndarray):
         inputs = as_taken(program, inputs, "input")
-    run = Run(program, record, progress, total=len(inputs) * n_steps)
+    columns = Columns(program, record)
+    stages = worth_it(program, len(inputs), n_steps, n_threads)
+    if stages:
+        return SideBySide(columns, stages, inputs, n_steps, progress).simulation(n_threads)
+    run = Run(columns, progress, total=len(inputs) * n_steps)
     recorded = run.columns.recordings(len(inputs), n_steps)
     tables = tables_of(recorded)
     first = address(tables, np.int64)
@@ -148,7 +154,7 @@ def simulate_each(
             value=type(samples).__name__,
             remedy="give a list or a generator with one sample after the other",
         )
-    run = Run(program, record, progress)
+    run = Run(Columns(program, record), progress)
     numbered = ((sample, f"input, sample {number}") for number, sample in enumerate(samples))
     n_threads = _threads(threads)
     if n_threads == 1:

@@ -22,6 +22,9 @@ The system gives new memory page by page, which takes as long as a few steps.
 COUNTS = (*COUNTED, "messages", "pending", "arrived")
 """Arrays of a workspace that add up over samples."""
 
+NOWHERE = 0, 0
+"""Where the spikes of a last layer go that nobody wants."""
+
 _IDLE: weakref.WeakKeyDictionary[Packed, list[Worker]] = weakref.WeakKeyDictionary()
 """Workers that wait for the next run of a Program, those that have waited longest first."""
 
@@ -62,16 +65,27 @@ class Worker:
             getattr(self.work, name).fill(0)
 
     def enter(
-        self, window: Window, start: int, n_steps: int, recording: int, step: int, row: int
+        self,
+        window: Window,
+        start: int,
+        n_steps: int,
+        recording: int,
+        step: int,
+        row: int,
+        sent: tuple[int, int] = NOWHERE,
     ) -> None:
-        """Enter steps of a window from `start` on: step `step` of their sample, row `row` of it."""
+        """Enter steps of a window from `start` on: step `step` of their sample, row `row` of it.
+
+        Where the spikes of the last layer are wanted, `sent` has the addresses of a list of units
+        and of where in it each step begins.
+        """
         self._windows.append(window)
-        self._entries += (recording, *window.from_step(start), step, n_steps, row, 0)
+        self._entries += (recording, *window.from_step(start), step, n_steps, row, 0, *sent)
         self.n_steps += n_steps
 
     def end_sample(self, recording: int) -> None:
         """Enter that the sample ends here: a stretch without steps."""
-        self._entries += (recording, 0, 0, 0, 0, 1, 0, 0, 1)
+        self._entries += (recording, 0, 0, 0, 0, 1, 0, 0, 1, *NOWHERE)
 
     def advance(self, network: int, parts: tuple[bool, ...]) -> None:
         """Run the stretches."""

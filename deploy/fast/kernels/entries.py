@@ -79,7 +79,8 @@ def _advance(parts: tuple[bool, ...]) -> Callable[..., Any]:
                 counts_at(entries[first + at.OFFSETS]), numbers_at(entries[first + at.UNITS]),
                 numbers_at(entries[first + at.ACTIVATIONS]), entries[first + at.ACTIVATION_STEP],
                 entries[first + at.FIRST_STEP], entries[first + at.N_STEPS],
-                entries[first + at.FIRST_ROW],
+                entries[first + at.FIRST_ROW], entries[first + at.SENT],
+                numbers_at(entries[first + at.SENT]), counts_at(entries[first + at.SENT_OFFSETS]),
             )  # fmt: skip
             if entries[first + at.ENDS]:
                 network.finish(net, room)

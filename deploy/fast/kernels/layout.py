@@ -310,15 +310,17 @@ class Recording(NamedTuple):
 
 
 (
-    RECORDING, OFFSETS, UNITS, ACTIVATIONS, ACTIVATION_STEP, FIRST_STEP, N_STEPS, FIRST_ROW, ENDS
-) = range(9)  # fmt: skip
+    RECORDING, OFFSETS, UNITS, ACTIVATIONS, ACTIVATION_STEP, FIRST_STEP, N_STEPS, FIRST_ROW, ENDS,
+    SENT, SENT_OFFSETS,
+) = range(11)  # fmt: skip
 """Entries of a stretch: steps of a sample that are run in one go.
 
-`RECORDING`, `OFFSETS`, `UNITS` and `ACTIVATIONS` are addresses, of a table and of arrays as
-`kernels.network.advance` has them; `ENDS` is 1 where the sample ends with these steps.
+`RECORDING`, `OFFSETS`, `UNITS`, `ACTIVATIONS`, `SENT` and `SENT_OFFSETS` are addresses, of a table
+and of arrays as `kernels.network.advance` has them; the last two are 0 where nobody wants the
+spikes of the last layer. `ENDS` is 1 where the sample ends with these steps.
 """
 
-STRETCH_ENTRIES = ENDS + 1
+STRETCH_ENTRIES = SENT_OFFSETS + 1
 
 
 def _types(**names: Any) -> dict[str, np.dtype]:

@@ -85,7 +85,8 @@ def _count_pending(network: Any, work: Any, group: Any, first_word: Any) -> None
 @entered
 def advance(
     network: Any, work: Any, recording: Any, offsets: Any, units: Any, activations: Any,
-    activation_step: Any, first_step: Any, n_steps: Any, first_row: Any,
+    activation_step: Any, first_step: Any, n_steps: Any, first_row: Any, lists: Any, sent: Any,
+    sent_offsets: Any,
 ) -> None:  # fmt: skip
     """Run `n_steps` steps from `first_step` on; a sample begins with step 0.
 
@@ -101,12 +102,18 @@ def advance(
         Input of a network with an encoder.
     activation_step : int
         Units; 0 where one row stands for all steps.
+    lists : int
+        Whether the spikes of the last layer are listed for a stage behind it.
+    sent, sent_offsets : int32 array (spikes,), int64 array (steps + 1,)
+        Where they are listed, as `units` and `offsets` are.
     """
     column_step = 1 if recording.step_spikes.shape[1] > 1 else 0
     if first_step == 0:
         _begin(network, work)
     # Nothing leads back to an earlier layer, so that some steps may run layer after layer.
     together = network.pace[at.STEPS_TOGETHER]
+    last = network.layers.shape[0] - 1 if lists else -1
+    n_sent = int64(0)
     start = int64(0)
     while start < n_steps:
         end = min(start + together, n_steps)
@@ -124,11 +131,16 @@ def advance(
                 apart = row.sum_step
             for index in range(start, end):
                 column = (first_row + index) * column_step
-                _step(
+                n_spikes = _step(
                     network, work, recording, layer, row, (index - start) * apart, apart != 0,
                     activations, index * activation_step, first_step + index, first_row + index,
                     column,
                 )  # fmt: skip
+                if layer == last:
+                    for k in range(n_spikes):
+                        sent[uintp(n_sent + k)] = work.spikes[uintp(k)]
+                    n_sent += n_spikes
+                    sent_offsets[uintp(index + 1)] = n_sent
         start = end
 
 
@@ -175,8 +187,8 @@ def _add_together(network: Any, work: Any, row: Any, step: Any, n_steps: Any) ->
 def _step(
     network: Any, work: Any, recording: Any, layer: Any, row: Any, further: Any, added: Any,
     activations: Any, first_activation: Any, step: Any, record_row: Any, column: Any,
-) -> None:  # fmt: skip
-    """Run one step of a layer, whose sums lie `further` than its first ones.
+) -> Any:  # fmt: skip
+    """Run one step of a layer, whose sums lie `further` than its first ones; return its spikes.
 
     `added` says that what arrives at groups that take some steps together has been added.
     """
@@ -219,6 +231,7 @@ def _step(
                 recording.payloads[record_row, place] = work.payloads[k]
         for link in range(row.first_link, row.end_link):
             _send(network, work, network.links[link], n_spikes, step + 1)
+    return n_spikes
 
 
 @inlined

@@ -1,7 +1,5 @@
 """An input whose weight was learned may be finer than a weight unit, and is SLAYER's arithmetic."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -13,6 +11,7 @@ from kipuka.deploy.lava.run import check_lava
 from kipuka.deploy.reference import simulate_reference
 from kipuka.deploy.verification import verify
 from kipuka.errors import KipukaError
+from kipuka_comparison import assert_same_counters
 
 torch = pytest.importorskip("torch", reason="needs the lava extra")
 pytest.importorskip("lava", reason="needs the lava extra")
@@ -23,12 +22,6 @@ def cuba():
     from kipuka.train.slayer import cuba
 
     return cuba
-
-
-def assert_same_counters(found, expected):
-    for a, b in zip(found.layers, expected.layers, strict=True):
-        for field in dataclasses.fields(b):
-            np.testing.assert_equal(getattr(a, field.name), getattr(b, field.name), field.name)
 
 
 def neuron(**settings):

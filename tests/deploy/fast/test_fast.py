@@ -16,6 +16,7 @@ from kipuka.convert.program import Encoder, Reset
 from kipuka.deploy import COUNTERS, Events, Record, simulate, simulate_each, simulate_reference
 from kipuka.deploy.fast.kernels import layout as at
 from kipuka.deploy.fast.neuron_layout import LAYOUTS
+from kipuka.deploy.fast.recording import Columns
 from kipuka.deploy.fast.run import STEPS_AT_ONCE, Run
 from kipuka.errors import KipukaError
 from kipuka_cases import (
@@ -31,28 +32,12 @@ from kipuka_cases import (
     random_inputs,
     random_spikes,
 )
+from kipuka_comparison import assert_same_counters, assert_same_traces
 from kipuka_random import random_network
 
 STEPS = 70
 SILENT_STEPS = 320
 TO_GATES = [dense(np.full((3, 1), 40), target=gate) for gate in "irz"]
-
-
-def assert_same_traces(found, expected):
-    for a, b in zip(found.layers, expected.layers, strict=True):
-        np.testing.assert_array_equal(a.spikes, b.spikes)
-        assert a.states.keys() == b.states.keys()
-        for name in b.states:
-            np.testing.assert_array_equal(a.states[name], b.states[name])
-
-
-def assert_same_counters(found, expected):
-    np.testing.assert_array_equal(found.input_spikes, expected.input_spikes)
-    assert found.n_steps == expected.n_steps
-    for a, b in zip(found.layers, expected.layers, strict=True):
-        for field in dataclasses.fields(b):
-            one, other = getattr(a, field.name), getattr(b, field.name)
-            np.testing.assert_equal(one, other, err_msg=f"layer {b.layer}, {field.name}")
 
 
 def assert_every_bit_and_every_count(network, inputs):
@@ -114,7 +99,7 @@ def test_networks_that_fall_silent_and_wake_up_keep_every_bit_and_every_count(se
 def test_a_layer_rests_once_nothing_in_it_changes(layer, settles):
     """Rest is what the time of a silent stretch depends on; results do not show it."""
     network = program(1, layer)
-    run = Run(network, COUNTERS, None)
+    run = Run(Columns(network, COUNTERS), None)
     worker = run.worker()
     for last_spike, rests in ((0, settles), (299, False)):
         spikes = pulses(1, 300, (0, 0), (0, last_spike))[0]
@@ -126,7 +111,7 @@ def test_arrivals_beyond_32_bits(rng):
     """A recording without end may bring more spikes than the counts of one pass hold."""
     there = rng.random((60, 100)) < 1 / 60
     network = program(100, cuba(60, dense(np.where(there, 40, 0))))
-    run = Run(network, COUNTERS, None)
+    run = Run(Columns(network, COUNTERS), None)
     assert run.network.groups["kind"].tolist() == [at.SPARSE]
     work = run.worker().work
     spikes = rng.integers(0, 1 << 34, 100) * (rng.random(100) < 0.7)
@@ -139,10 +124,10 @@ def test_equal_programs_share_their_layout_and_are_forgotten_with_it():
     first, second, other = (
         program(1, cuba(3, dense(np.full((3, 1), weight)))) for weight in (40, 40, 42)
     )
-    layout = Run(first, COUNTERS, None).packed
-    assert Run(first, COUNTERS, None).packed is layout
-    assert Run(second, COUNTERS, None).packed is layout
-    assert Run(other, COUNTERS, None).packed is not layout
+    layout = Run(Columns(first, COUNTERS), None).packed
+    assert Run(Columns(first, COUNTERS), None).packed is layout
+    assert Run(Columns(second, COUNTERS), None).packed is layout
+    assert Run(Columns(other, COUNTERS), None).packed is not layout
     gone = weakref.ref(layout)
     del first, second, layout
     gc.collect()
@@ -336,6 +321,29 @@ def test_inputs_that_do_not_fit(network, spikes, check_error):
         with pytest.raises(KipukaError) as error:
             simulate(asked, inputs)
         check_error(error.value, where="input", limit=limit)
+
+
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [
+        ({"spikes": 3}, "record, spikes"),
+        ({"spikes": "0"}, "record, spikes"),
+        ({"states": (0,)}, "record, states"),
+        ({"states": "v"}, "record, states"),
+        ({"steps": 3}, "record, steps"),
+    ],
+)
+def test_a_record_of_another_kind_is_refused(given, where, check_error):
+    with pytest.raises(KipukaError) as caught:
+        Record(**given)
+    check_error(caught.value, where=where, value=repr(next(iter(given.values()))))
+
+
+@pytest.mark.parametrize("record", [None, "all", 3])
+def test_what_is_no_record_is_refused(network, spikes, record, check_error):
+    with pytest.raises(KipukaError) as caught:
+        simulate(network, spikes, record=record)
+    check_error(caught.value, where="argument record", limit="Record")
 
 
 @pytest.mark.parametrize(

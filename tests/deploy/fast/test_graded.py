@@ -12,25 +12,10 @@ from kipuka.deploy import COUNTERS, Record, simulate, simulate_each, simulate_re
 from kipuka.deploy.fast.recording import record_for_readout
 from kipuka.deploy.verification import verify
 from kipuka_cases import dense, even
+from kipuka_comparison import assert_same_counters
 from kipuka_sigma_delta import delta, graded_program, random_sigma_delta, random_values, sigma
 
 NETWORKS = int(os.environ.get("KIPUKA_RANDOM_NETWORKS", "40"))
-COUNTED = (
-    "spikes",
-    "spikes_per_neuron",
-    "synaptic_operations",
-    "multiplications",
-    "arrivals_per_neuron",
-    "saturations",
-    "wraps",
-)
-
-
-def assert_same_counters(found, expected):
-    for a, b in zip(found.layers, expected.layers, strict=True):
-        for name in COUNTED:
-            assert np.array_equal(getattr(a, name), getattr(b, name)), (a.layer, name)
-        assert (a.peaks, a.updates) == (b.peaks, b.updates)
 
 
 def drawn(seed, n_samples=2):

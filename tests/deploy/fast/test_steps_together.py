@@ -1,6 +1,5 @@
 """Dense layers that add the arrivals of some steps together, a strip of their matrix at a time."""
 
-import dataclasses
 import itertools
 import weakref
 
@@ -23,6 +22,7 @@ from kipuka_cases import (
     random_inputs,
     random_spikes,
 )
+from kipuka_comparison import assert_same
 from kipuka_random import random_network
 
 SETTINGS = [(1, 0), (3, 0), (8, 2), (64, 0)]
@@ -38,16 +38,6 @@ def together_from_the_first_weight(monkeypatch, request):
     # A network that was run before keeps its layout.
     monkeypatch.setattr(run, "_PACKED", weakref.WeakKeyDictionary())
     monkeypatch.setattr(run, "_SEEN", {})
-
-
-def assert_alike(found, expected):
-    for a, b in zip(found.trace.layers, expected.trace.layers, strict=True):
-        assert np.array_equal(a.spikes, b.spikes)
-        assert all(np.array_equal(a.states[name], b.states[name]) for name in b.states)
-    for a, b in zip(found.counters.layers, expected.counters.layers, strict=True):
-        for field in dataclasses.fields(b):
-            one, other = getattr(a, field.name), getattr(b, field.name)
-            np.testing.assert_equal(one, other, err_msg=f"layer {b.layer}, {field.name}")
 
 
 def stack(rng, sizes, delays=False, **settings):
@@ -66,7 +56,7 @@ def test_layers_behind_each_other(rng, sizes, delays):
     assert all(group["together"] for group in pack(network).network.groups)
     inputs = random_spikes(rng, 2, sizes[0], 70, 0.4)
     expected = simulate_reference(network, inputs)
-    assert_alike(simulate(network, inputs), expected)
+    assert_same(simulate(network, inputs), expected)
     assert expected.counters.layers[-1].spikes.sum()
 
 
@@ -75,19 +65,19 @@ def test_spikes_of_many_sources_do_not_wait_for_further_steps(monkeypatch, rng):
     network = stack(rng, (40, 33, 7))
     assert pack(network).network.pace[STEPS_TOGETHER] == 1
     inputs = random_spikes(rng, 2, 40, 70, 0.4)
-    assert_alike(simulate(network, inputs), simulate_reference(network, inputs))
+    assert_same(simulate(network, inputs), simulate_reference(network, inputs))
 
 
 def test_more_rows_than_are_added_at_once(rng):
     network = stack(rng, (700, 40, 10))
     inputs = random_spikes(rng, 1, 700, 20, 0.9)
-    assert_alike(simulate(network, inputs), simulate_reference(network, inputs))
+    assert_same(simulate(network, inputs), simulate_reference(network, inputs))
 
 
 def test_a_reset_comes_to_each_layer_in_its_step(rng):
     network = stack(rng, (20, 30, 30, 5), True, reset=Reset(7, 2))
     inputs = random_spikes(rng, 2, 20, 45, 0.4)
-    assert_alike(simulate(network, inputs), simulate_reference(network, inputs))
+    assert_same(simulate(network, inputs), simulate_reference(network, inputs))
 
 
 def test_recurrences_among_layers_that_add_together(rng):
@@ -100,7 +90,7 @@ def test_recurrences_among_layers_that_add_together(rng):
     )
     network = program(30, first, second, third)
     inputs = random_spikes(rng, 2, 30, 60, 0.4)
-    assert_alike(simulate(network, inputs), simulate_reference(network, inputs))
+    assert_same(simulate(network, inputs), simulate_reference(network, inputs))
 
 
 def test_a_stream_in_pieces_of_any_length(rng):
@@ -109,7 +99,7 @@ def test_a_stream_in_pieces_of_any_length(rng):
     ends = [0, 1, 4, 11, 27, 50]
     pieces = (inputs[0][:, a:b] for a, b in itertools.pairwise(ends))
     (found,) = simulate_each(network, [pieces])
-    assert_alike(found, simulate_reference(network, inputs))
+    assert_same(found, simulate_reference(network, inputs))
 
 
 @pytest.mark.slow
@@ -118,4 +108,4 @@ def test_random_networks(rng, number):
     rng = np.random.default_rng(number)
     network = random_network(rng)
     inputs = random_inputs(rng, network, 2, 40, 0.4)
-    assert_alike(simulate(network, inputs, threads=2), simulate_reference(network, inputs))
+    assert_same(simulate(network, inputs, threads=2), simulate_reference(network, inputs))

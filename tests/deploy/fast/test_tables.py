@@ -1,6 +1,5 @@
 """Convolutions by tables: the same bits and counts as spike by spike, and as the reference."""
 
-import dataclasses
 import weakref
 
 import numpy as np
@@ -21,6 +20,7 @@ from kipuka_cases import (
     random_inputs,
     random_spikes,
 )
+from kipuka_comparison import assert_same_counters
 from kipuka_random import random_network
 from kipuka_seeds import seeds
 
@@ -53,13 +53,6 @@ def assert_every_way(simulated, network, inputs):
         # Spikes that nobody records need not be listed.
         counted = simulated(network, inputs, fewest, Record(spikes=(), states=()))
         assert_same_counters(counted.counters, expected.counters)
-
-
-def assert_same_counters(found, expected):
-    for a, b in zip(found.layers, expected.layers, strict=True):
-        for field in dataclasses.fields(b):
-            one, other = getattr(a, field.name), getattr(b, field.name)
-            np.testing.assert_equal(one, other, err_msg=f"layer {b.layer}, {field.name}")
 
 
 def convolution(rng, shape, outputs, kernel, **geometry):

@@ -8,6 +8,7 @@ import pytest
 
 from kipuka.deploy import COUNTERS, simulate, simulate_each, simulate_reference
 from kipuka.deploy.fast import workers
+from kipuka.deploy.fast.recording import Columns
 from kipuka.deploy.fast.run import Run
 from kipuka.errors import KipukaError
 from kipuka_cases import conv, conv_cuba, cuba, dense, even, program, random_delays, random_spikes
@@ -86,7 +87,7 @@ def test_those_who_wait_take_bounded_memory(network, rng, monkeypatch):
     inputs = random_spikes(rng, 1, 72, STEPS, 0.1)
     other = program((2, 6, 6), cuba(3, dense(even(rng, (3, 72)))))
     simulate(network, inputs, threads=1)
-    (worker,) = workers._IDLE[Run(network, COUNTERS, None).packed]
+    (worker,) = workers._IDLE[Run(Columns(network, COUNTERS), None).packed]
     monkeypatch.setattr(workers, "IDLE_BYTES", worker.n_bytes)
     simulate(other, inputs, threads=1)
     assert [len(idle) for idle in workers._IDLE.values()] == [0, 1]
