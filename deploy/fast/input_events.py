@@ -23,6 +23,10 @@ from kipuka.errors import KipukaError
 WINDOW_ENTRIES = 1 << 24
 """Entries of a dense array that are turned into events, or activations, at a time."""
 
+TURNED_AT_ONCE = 1 << 15
+"""Activations that are turned from a row for each unit to a row for each step while a near cache
+holds them."""
+
 LITTLE_ROOM = 1 << 13
 """Words of a list that is made sooner than another thread would take its turn."""
 
@@ -216,13 +220,24 @@ def _refuse_encoder(program: Program, where: str) -> None:
 def _activations(part: np.ndarray, order: np.ndarray | None) -> Window:
     # A picture that stands still is broadcast along time: one row is all there is to copy.
     still = part.strides[1] == 0 or part.shape[1] == 1
-    rows = part[:, :1] if still else part
-    rows = np.ascontiguousarray((rows if order is None else rows[order]).T)
+    rows = _turned(part[:, :1] if still else part, order)
     offsets = np.zeros(part.shape[1] + 1, np.int64)
     return Window(
         part.shape[1], address(offsets, np.int64), 0, address(rows, np.int32),
         0 if still else len(part), (offsets, rows),
     )  # fmt: skip
+
+
+def _turned(part: np.ndarray, order: np.ndarray | None) -> np.ndarray:
+    """Rows of steps in the place of columns, with the units in another order if there is one."""
+    n_units, n_steps = part.shape
+    part = np.ascontiguousarray(part)
+    rows = np.empty((n_steps, n_units), np.int32)
+    at_once = max(1, TURNED_AT_ONCE // n_steps)
+    for first in range(0, n_units, at_once):
+        some = slice(first, first + at_once)
+        rows[:, some] = (part[some] if order is None else part.take(order[some], axis=0)).T
+    return rows
 
 
 def _scanned(part: np.ndarray) -> Window:

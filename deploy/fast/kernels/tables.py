@@ -238,11 +238,12 @@ def count_drawn(
     """Add 1 to the count of each source whose bit an image has."""
     places = first + geometry[first + PLACES]
     pixels = geometry[first_geometry + at.PIXELS]
-    for source in range(n_sources):
-        channel = source // pixels
-        place = geometry[uintp(places + source - channel * pixels)] + channel
-        word = int64(image[uintp(first_word + place // LANES)])
-        counts[uintp(first_count + source)] += (word >> (place % LANES)) & 1
+    for channel in range(n_sources // pixels):
+        here = first_count + channel * pixels
+        for pixel in range(pixels):
+            place = uintp(geometry[uintp(places + pixel)] + channel)
+            word = int64(image[uintp(first_word + place // LANES)])
+            counts[uintp(here + pixel)] += (word >> int64(place % LANES)) & 1
 
 
 @inlined
