@@ -228,6 +228,24 @@ def test_threads_are_made_in_one_place():
         assert not made or str(path.relative_to(ROOT)) in allowed, path
 
 
+def test_no_loop_with_a_condition_lets_ctrl_c_past_a_handler():
+    # CPython 3.12 and 3.13 look for Ctrl-C as such a loop begins anew, and have forgotten there
+    # that it stands in a try or a with: locks stay held, threads are not waited for.
+    for path in [*SOURCES, *(ROOT / "tests").rglob("*.py")]:
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Try | ast.With):
+                for loop in _of_this_function(node):
+                    endless = isinstance(loop, ast.While) and ast.unparse(loop.test) == "True"
+                    assert endless or not isinstance(loop, ast.While), f"{path}:{loop.lineno}"
+
+
+def _of_this_function(node):
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.Lambda):
+            yield child
+            yield from _of_this_function(child)
+
+
 MODULES = {
     ".".join(("kipuka", *path.relative_to(top).with_suffix("").parts)).removesuffix(
         ".__init__"

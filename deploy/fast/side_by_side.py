@@ -167,7 +167,10 @@ class SideBySide:
     def _work_off(self) -> None:
         """Do what can be done next, until nothing is left; as many threads may as like to."""
         try:
-            while (task := self._next_task()) is not None:
+            while True:
+                task = self._next_task()
+                if task is None:
+                    return
                 task()
         except BaseException:
             # After an error, or Ctrl-C, the other threads need not go on.
@@ -179,12 +182,11 @@ class SideBySide:
     def _next_task(self) -> Callable[[], None] | None:
         """Wait for what can be done; return None when all is done, or one of the threads failed."""
         with self._changed:
-            while not (self._stopped or self._all_done()):
-                task = self._possible_task()
-                if task is not None:
+            while True:
+                task = None if self._stopped else self._possible_task()
+                if task is not None or self._stopped or self._all_done():
                     return task
                 self._changed.wait()
-        return None
 
     def _all_done(self) -> bool:
         return self._all_read and self._stages[-1].n_done == self._n_read

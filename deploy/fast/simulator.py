@@ -188,7 +188,7 @@ def simulate_each(
                 helpers.give(ahead[-1])
                 if len(ahead) > SAMPLES_AHEAD * n_threads:
                     yield _next_result(ahead)
-            while ahead:
+            for _ in range(len(ahead)):
                 yield _next_result(ahead)
         finally:
             # Whoever stops asking early waits for no more than the steps being computed.

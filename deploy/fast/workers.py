@@ -118,5 +118,6 @@ def let_wait(packed: Packed, workers: list[Worker]) -> None:
         _IDLE[packed] = [*_IDLE.pop(packed, []), *workers]
         n_bytes = sum(worker.n_bytes for idle in _IDLE.values() for worker in idle)
         for idle in list(_IDLE.values()):
-            while idle and n_bytes > IDLE_BYTES:
-                n_bytes -= idle.pop(0).n_bytes
+            for _ in range(len(idle)):
+                if n_bytes > IDLE_BYTES:
+                    n_bytes -= idle.pop(0).n_bytes

@@ -82,7 +82,9 @@ def waking_for_each_message(module: ModuleType) -> Iterator[None]:
 
         def follow(self: Any, signals: Any) -> None:
             with contextlib.suppress(EOFError):
-                while signals.acquire() and not self._done:
+                while True:
+                    if not signals.acquire() or self._done:
+                        return
                     note(self)
                     # Looked up once: the process takes it away as soon as it has seen one.
                     if observer := self.observer:

@@ -144,7 +144,9 @@ def data_ranges(file: BinaryIO) -> list[tuple[int, int]]:
     size, before = os.fstat(handle).st_size, os.lseek(handle, 0, os.SEEK_CUR)
     found, end = [], 0
     try:
-        while end < size:
+        while True:
+            if end >= size:
+                break
             begin = os.lseek(handle, end, os.SEEK_DATA)
             end = os.lseek(handle, begin, os.SEEK_HOLE)
             found.append((begin, end))

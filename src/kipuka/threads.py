@@ -101,7 +101,7 @@ class Helpers:
     def at_least(self, n_threads: int) -> None:
         """Have so many threads, or more."""
         with self._lock:
-            while len(self._threads) < n_threads:
+            for _ in range(n_threads - len(self._threads)):
                 thread = threading.Thread(target=self._help, daemon=True)
                 thread.start()
                 self._threads.append(thread)

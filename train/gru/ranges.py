@@ -115,8 +115,12 @@ def keep_in_range(block: GruBlock) -> None:
                     _project(block, pairs, constraint, excess)
             if not missed:
                 return
-        while bool(((excess := overrun(block)) > 0).any()):
-            _shrink(block, excess > 0)
+        _shrink_into_reach(block)
+
+
+def _shrink_into_reach(block: GruBlock) -> None:
+    while bool(((excess := overrun(block)) > 0).any()):
+        _shrink(block, excess > 0)
 
 
 def _room(block: GruBlock) -> int:
