@@ -43,11 +43,14 @@ SHORTEST_STRETCH = 5e5
 MOST_STRETCHES = 16
 """Stretches of all samples, where they are longer than that: a stage begins when one has come."""
 
-SHORTEST_RUN = 5e6
+SHORTEST_RUN = 3e7
 """Nanoseconds of a run that is worth it."""
 
-FEWEST_TIMES_FASTER = 1.4
+FEWEST_TIMES_FASTER = 1.55
 """What it must bring, as far as can be foretold: the work is more, and the foretelling rough."""
+
+MOST_SPIKES = 1 << 24
+"""Spikes that a share has room to list: as many as if all of its neurons did in every step."""
 
 AHEAD = 2
 """Stretches that a stage may be ahead of the one behind it."""
@@ -132,7 +135,9 @@ class SideBySide:
         ]
         slowest = max(share.time for share in itertools.chain(*stages))
         enough = len(samples) * n_steps // MOST_STRETCHES if len(stages) > 1 else n_steps
-        at_once = int(min(max(enough, SHORTEST_STRETCH // slowest, 1), STEPS_AT_ONCE))
+        senders = [share.end_neuron - share.first_neuron for share in itertools.chain(*stages[:-1])]
+        most = min(STEPS_AT_ONCE, MOST_SPIKES // max(senders, default=1))
+        at_once = int(max(1, min(max(enough, SHORTEST_STRETCH // slowest), most)))
         self._coming = self._stretches(samples, at_once)
         self._n_read, self._reading, self._all_read = 0, False, False
         self._stopped = False

@@ -101,6 +101,18 @@ def test_any_stretch_and_any_number_of_threads_give_the_same(rng, n_threads, str
     assert_same(in_stages(network, inputs, n_threads, stretch), expected)
 
 
+def test_lists_of_spikes_take_bounded_memory(rng, monkeypatch):
+    network, inputs = three_layers(rng), random_spikes(rng, 2, 6, STEPS, 0.4)
+    # The first layer has two shares of 20 neurons.
+    monkeypatch.setattr(side_by_side, "MOST_SPIKES", 5 * 20)
+    seen = []
+    found = in_stages(network, inputs, 2, STEPS, progress=lambda done, _: seen.append(done))
+    # What two stages send a step later each makes the first stretch of the last one longer.
+    lengths = [after - before for before, after in itertools.pairwise([0, *seen])]
+    assert lengths == 2 * [5 + 2, *[5] * 10, 3]
+    assert_same(found, simulate_reference(network, inputs))
+
+
 def test_samples_of_one_step_end_in_every_stage(rng):
     network = three_layers(rng)
     inputs = random_spikes(rng, 3, 6, 1, 0.5)
