@@ -103,7 +103,7 @@ class BuildKernels(Command):
 def _cores() -> int:
     """Processor cores that this process may use.
 
-    As `kipuka.deploy.fast.run.available_cores` has it; where a package is built, Kipuka can be
+    As `kipuka.threads.available_cores` has it; where a package is built, Kipuka can be
     imported only by a process that is told where its sources are (`PROGRAM`).
     """
     if hasattr(os, "sched_getaffinity"):

@@ -23,7 +23,7 @@ from cases import Case, named_cases, scaling_cases
 from engines import Measurement
 
 from kipuka.deploy.counters import Counters
-from kipuka.deploy.fast.run import available_cores
+from kipuka.threads import available_cores
 
 
 @dataclass(frozen=True)

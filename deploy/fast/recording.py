@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kipuka.convert.operands import whole_number
+from kipuka.convert.operands import truth_value, whole_number
 from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, Trace, read_state
 from kipuka.deploy.fast.kernels import layout as at
@@ -51,24 +51,19 @@ class Record:
             values = tuple(given) if listed else ()
             pairs = name != "states" or all(_is_pair(value) for value in values)
             if given is not None and not (listed and pairs):
-                raise _refused(name, limit, given)
+                raise KipukaError(
+                    "the record does not say what to keep",
+                    where=f"record, {name}",
+                    limit=limit,
+                    value=repr(given),
+                    remedy="see kipuka.deploy.Record; COUNTERS and EVERYTHING are two of them",
+                )
             object.__setattr__(self, name, None if given is None else values)
-        if not isinstance(self.steps, bool | np.bool_):
-            raise _refused("steps", "True or False", self.steps)
+        truth_value(self.steps, "record, steps")
 
 
 def _is_pair(value: Any) -> bool:
     return isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[1], str)
-
-
-def _refused(name: str, limit: str, given: object) -> KipukaError:
-    return KipukaError(
-        "the record does not say what to keep",
-        where=f"record, {name}",
-        limit=limit,
-        value=repr(given),
-        remedy="see kipuka.deploy.Record; COUNTERS and EVERYTHING are two of them",
-    )
 
 
 def record_for_readout(program: Program) -> Record:

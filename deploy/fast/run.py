@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -41,13 +40,6 @@ _PACKED: weakref.WeakKeyDictionary[Program, Packed] = weakref.WeakKeyDictionary(
 
 _SEEN: dict[int, tuple[weakref.ref[Program], Packed]] = {}
 """The same by identity: to compare two programs, or to hash one, takes longer than a short run."""
-
-
-def available_cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _laid_out(program: Program) -> Packed:

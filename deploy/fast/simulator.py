@@ -23,13 +23,13 @@ from kipuka.deploy.fast.input_events import (
     steps_of,
 )
 from kipuka.deploy.fast.recording import COUNTERS, EVERYTHING, Columns, Record
-from kipuka.deploy.fast.run import Progress, Run, available_cores
+from kipuka.deploy.fast.run import Progress, Run
 from kipuka.deploy.fast.side_by_side import SideBySide, worth_it
 from kipuka.deploy.fast.workers import Worker
 from kipuka.deploy.reference import Simulation
 from kipuka.errors import KipukaError
 from kipuka.lazy import listing
-from kipuka.threads import Helpers, Task, end
+from kipuka.threads import Helpers, Task, available_cores, end
 
 __all__ = ["COUNTERS", "EVERYTHING", "Events", "Record", "simulate", "simulate_each"]
 

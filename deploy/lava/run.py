@@ -26,7 +26,6 @@ from kipuka.convert.neurons import handler
 from kipuka.convert.operands import checked_inputs
 from kipuka.convert.program import Program
 from kipuka.convert.trace import LayerTrace, Trace
-from kipuka.deploy.fast.run import available_cores
 from kipuka.deploy.lava.job_files import JOB_INPUTS, JOB_NETWORK, JOB_TRACE
 from kipuka.deploy.lava.process_sessions import end_session, killed_members
 from kipuka.deploy.lowered.common_values import check_common_values
@@ -35,6 +34,7 @@ from kipuka.deploy.lowered.streaming import PARTS, plan_stream
 from kipuka.errors import KipukaError, choose
 from kipuka.files import replacing
 from kipuka.lava_door import check_installed
+from kipuka.threads import available_cores
 
 STALL_LIMIT_S = 120.0
 """Seconds without a finished step after which a run counts as hung (start-up takes about 5)."""

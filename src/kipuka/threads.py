@@ -22,6 +22,13 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
+def available_cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class Task(Generic[T]):
     """Work for another thread.
 
